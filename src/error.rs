@@ -1,0 +1,290 @@
+//! What can go wrong, as the caller of a store sees it. Each variant says what to do next.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::pipeline::Rejection;
+use crate::position::{Offset, SegmentId, Seq};
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No store is there. Make one with `init` or `import`.
+    #[error("no store at {}", dir.display())]
+    NoStore {
+        /// Where it was looked for, absolute.
+        dir: PathBuf,
+        /// A `work_items.json` lies there: it can be imported.
+        importable: bool,
+    },
+    /// A store, or a `work_items.json` that was never imported, is there already.
+    #[error("{} {what}", dir.display())]
+    StoreExists {
+        /// Where.
+        dir: PathBuf,
+        /// What stands in the way.
+        what: &'static str,
+    },
+    /// The command is refused by the rules of the pipeline; nothing was recorded but the refusal of a stale token.
+    #[error("{0}")]
+    Rejected(#[source] Box<Rejection>),
+    /// An acknowledged record is hurt. Nothing was changed; `verify` shows everything, `repair` what can be done.
+    #[error("{0}")]
+    Damaged(Box<Damage>),
+    /// The log's end can be neither proven torn nor proven damaged. `repair` lets a person decide.
+    #[error("{0}")]
+    AmbiguousTail(Box<Damage>),
+    /// The snapshot and the log tell different histories. Put back the one that belongs to the other.
+    #[error("{} belongs to another history than wal/: {what}", file.display())]
+    OtherLog {
+        /// The file that does not fit.
+        file: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// Written by a newer version; install that version. Nothing was touched.
+    #[error("{} was written by a newer version of phaselog: {what}", file.display())]
+    NewerFormat {
+        /// The file.
+        file: PathBuf,
+        /// The record, if it is one.
+        seq: Option<Seq>,
+        /// What is not known here.
+        what: String,
+    },
+    /// Somebody held the lock for the whole wait. The same command may be repeated.
+    #[error("could not get {} within {waited_secs} s{}", path.display(), holder.as_ref().map(|h| format!(", held by {h}")).unwrap_or_default())]
+    LockTimeout {
+        /// The lock.
+        path: PathBuf,
+        /// Who holds it, where the system tells.
+        holder: Option<String>,
+        /// How long was waited, in seconds.
+        waited_secs: f64,
+    },
+    /// The record could not be written; it does not count. Mend the cause and repeat the command.
+    #[error("not recorded ({source}); nothing was changed")]
+    NotRecorded {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The record was written and its sync failed: it may or may not survive. Repeat the command with the same token.
+    #[error("not acknowledged ({source} at sync); it may or may not survive")]
+    NotAcknowledged {
+        /// What the system said.
+        source: io::Error,
+        /// The record in question, if there is one.
+        seq: Option<Seq>,
+    },
+    /// A sync of the log failed here, and this process may not clear the flag, or could not.
+    #[error("a sync of the log failed ({detail}); nothing is acknowledged until that is cleared")]
+    Poisoned {
+        /// What the flag says, or what stopped the clearing.
+        detail: String,
+        /// True if a record of this command was written.
+        written: bool,
+    },
+    /// Somebody else changed a snapshot. Take the changes with `import`, or drop them with `compact --discard-edits`.
+    #[error("{} was changed by another program since it was written", file.display())]
+    Edited {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {message}{}", path.display(), place(*line, *column))]
+    Parse {
+        /// The file, or `-`.
+        path: PathBuf,
+        /// Counted from 1; 0 if unknown.
+        line: usize,
+        /// Counted from 1; 0 if unknown.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// Something is larger than the format allows.
+    #[error("{what} is too large: {bytes} bytes, at most {limit}")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The store is on a network file system, where locks and syncs promise less.
+    #[error("{} is on a network file system ({kind}), where a lock or a sync may not hold", dir.display())]
+    NetworkFileSystem {
+        /// The store.
+        dir: PathBuf,
+        /// The kind.
+        kind: &'static str,
+    },
+    /// No such place in the log.
+    #[error("there is no record {seq}; the last is {last}")]
+    UnknownSeq {
+        /// What was asked for.
+        seq: Seq,
+        /// The last there is.
+        last: Seq,
+    },
+    /// The words of the command make no sense together.
+    #[error("{message}")]
+    Usage {
+        /// Why not.
+        message: String,
+    },
+    /// The system refused something that is neither the write nor the sync of a record.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: "open", "list".
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Where the log cannot be read, and why that matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Damage {
+    /// The file, relative to the store: `wal/00000000000000000518.wal`, or `wal`.
+    pub file: PathBuf,
+    /// The segment.
+    pub segment: Option<SegmentId>,
+    /// Where reading stopped.
+    pub offset: Offset,
+    /// The sequence number that was expected there.
+    pub seq: Seq,
+    /// What is wrong with the bytes.
+    pub kind: DamageKind,
+    /// What attests that the record was acknowledged; `None` if nothing does (ambiguous).
+    pub witness: Option<Witness>,
+    /// Items that the hurt bytes still name, as far as they can be read.
+    pub items: Vec<String>,
+}
+
+/// What is wrong at the place where reading stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DamageKind {
+    /// The line is not in the canonical form of a record.
+    Malformed(&'static str),
+    /// The line's checksum does not match its bytes.
+    Checksum,
+    /// The record does not follow the one before it.
+    Chain,
+    /// The sequence number is not the next.
+    Sequence,
+    /// The last line has no newline.
+    Unterminated,
+    /// The log ends although more was acknowledged.
+    Missing,
+    /// The group has no last line.
+    UnfinishedGroup,
+    /// A segment is missing, or there are none.
+    MissingSegment,
+    /// A segment's header is not what it should be.
+    Header(String),
+    /// The payload is no event.
+    Payload(String),
+}
+
+/// What attests that a record was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Witness {
+    /// The durable field of this record.
+    Record(Seq),
+    /// The header of this segment, which says where its predecessor ends.
+    Header(SegmentId),
+    /// The snapshot at this seq.
+    Snapshot(Seq),
+    /// The mark at this seq.
+    Mark(Seq),
+    /// A segment's header gets its name only when it is durable.
+    Name(SegmentId),
+}
+
+impl std::fmt::Display for Witness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Record(seq) => write!(f, "record {seq}"),
+            Self::Header(id) => write!(f, "the header of {id}"),
+            Self::Snapshot(seq) => write!(f, "the snapshot at {seq}"),
+            Self::Mark(seq) => write!(f, "the mark at {seq}"),
+            Self::Name(id) => write!(f, "the name of {id}"),
+        }
+    }
+}
+
+impl std::fmt::Display for DamageKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "is no record ({what})"),
+            Self::Checksum => f.write_str("does not match its checksum"),
+            Self::Chain => f.write_str("does not follow the record before it"),
+            Self::Sequence => f.write_str("is out of sequence"),
+            Self::Unterminated => f.write_str("is cut off"),
+            Self::Missing => f.write_str("is missing"),
+            Self::UnfinishedGroup => f.write_str("is missing from its group"),
+            Self::MissingSegment => f.write_str("is missing with its segment"),
+            Self::Header(what) => write!(f, "is no header that fits ({what})"),
+            Self::Payload(what) => write!(f, "is no event ({what})"),
+        }
+    }
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (file, seq, byte) = (self.file.display(), self.seq, self.offset);
+        match &self.witness {
+            Some(witness) => write!(
+                f,
+                "{file} byte {byte}: record {seq} is damaged: it {}; {witness} attests that it was acknowledged",
+                self.kind
+            )?,
+            None => write!(
+                f,
+                "{file} byte {byte}: record {seq} {}, and nothing tells whether it was ever acknowledged",
+                self.kind
+            )?,
+        }
+        if !self.items.is_empty() {
+            write!(f, "; items hit: {}", self.items.join("; "))?;
+        }
+        f.write_str("; nothing was changed")
+    }
+}
+
+impl Error {
+    /// Makes an [`Error::Io`] out of what the system said.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(Box::new(rejection))
+    }
+}
+
+fn place(line: usize, column: usize) -> String {
+    match (line, column) {
+        (0, _) => String::new(),
+        (line, 0) => format!(" at line {line}"),
+        (line, column) => format!(" at line {line}, column {column}"),
+    }
+}

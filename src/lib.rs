@@ -1,0 +1,9 @@
+//! The crash-safe state of batch pipelines.
+
+pub mod position;
+pub mod pipeline;
+pub mod error;
+pub mod ports;
+pub mod log;
+
+pub use error::{Damage, Error, Result};

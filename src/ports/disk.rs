@@ -1,0 +1,247 @@
+//! The door to files. Each method says what is durable when it returns.
+//!
+//! Durable means: it survives a power cut. Two things are made durable apart from each other: the bytes of a
+//! file, by [`File::sync`] on the file, and its name, by [`Disk::sync_dir`] on the directory that holds it.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// Files, by path. Paths are taken as they are; the last part of a path is never followed if it is a symbolic link.
+pub trait Disk: Send + Sync {
+    /// Opens an existing regular file for reading only.
+    ///
+    /// # Errors
+    /// As the system says; `FilesystemLoop` for a symbolic link, `IsADirectory` for a directory.
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>>;
+
+    /// Opens an existing regular file for reading and writing. Nothing is truncated.
+    ///
+    /// # Errors
+    /// As [`Disk::open_read`].
+    fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>>;
+
+    /// Creates a file that must not exist yet, for reading and writing. Neither it nor its name is durable.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if anything has that name, a symbolic link included.
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>>;
+
+    /// Creates one directory; its parent must exist. Its name is not durable.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if anything has that name.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// The names in a directory, sorted, without `.` and `..`. Names that are not UTF-8 are left out: none of ours is.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// What a path leads to, without following a symbolic link at its end.
+    ///
+    /// # Errors
+    /// `NotFound` if nothing has that name.
+    fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+
+    /// Gives a file a new name, atomically, in place of what had it. Not durable until both directories are synced.
+    /// If both names are links to one file nothing happens and both stay (POSIX `rename`).
+    ///
+    /// # Errors
+    /// As the system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives a file a second name. Not durable until the directory is synced.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if anything has the new name.
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a name. Not durable until the directory is synced.
+    ///
+    /// # Errors
+    /// `NotFound` if nothing has that name.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes every name in the directory durable as it is now: new ones, changed ones, and that others are gone.
+    ///
+    /// # Errors
+    /// After an error nothing is known about any name in it.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// The kind of network file system that holds the path, such as `nfs`; `None` for a local one.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn network_file_system(&self, path: &Path) -> io::Result<Option<&'static str>>;
+}
+
+/// One open file. Errors of a failed sync are reported once per open file, so who syncs matters: sync through the
+/// file that was open before the bytes to be proven were read or written.
+pub trait File: Send + Sync {
+    /// Which file this is, whatever its names are by now.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn id(&self) -> io::Result<FileId>;
+
+    /// Its length in bytes now.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn len(&self) -> io::Result<u64>;
+
+    /// True if it has no bytes.
+    ///
+    /// # Errors
+    /// As [`File::len`].
+    fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|len| len == 0)
+    }
+
+    /// Reads at an offset; returns how many bytes were read, 0 at the end of the file.
+    ///
+    /// # Errors
+    /// `Interrupted` may happen and means: again.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes at an offset; returns how many bytes were taken, which may be fewer than given. Nothing is durable.
+    ///
+    /// # Errors
+    /// `Interrupted` may happen and means: again.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Makes all bytes of the file, and its length, durable (`fdatasync`); also those written by others before the call.
+    ///
+    /// # Errors
+    /// After an error nothing is known about any byte written since the last good sync, and trying again proves
+    /// nothing: Linux marks the pages clean.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Takes the kernel's lock on this open file (`flock`), waiting at most `wait`. Returns false when the wait is over.
+    /// The lock goes when the file is dropped, or when the process dies.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn lock(&self, kind: LockKind, wait: Duration) -> io::Result<bool>;
+
+    /// Gives the lock back.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn unlock(&self) -> io::Result<()>;
+}
+
+/// Which file, regardless of name: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The device.
+    pub device: u64,
+    /// The inode.
+    pub inode: u64,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Which file it is.
+    pub id: FileId,
+    /// What kind of thing it is.
+    pub kind: EntryKind,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// The kinds of things a name can lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link; where to is not asked.
+    Symlink,
+    /// A device, a pipe, a socket.
+    Other,
+}
+
+/// How a lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// Beside other shared holders.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+impl dyn Disk + '_ {
+    /// True if anything has that name, a dangling symbolic link included.
+    ///
+    /// # Errors
+    /// As [`Disk::metadata`], but for `NotFound`.
+    pub fn exists(&self, path: &Path) -> io::Result<bool> {
+        match self.metadata(path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a whole file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// `FileTooLarge` beyond the limit.
+    pub fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let file = self.open_read(path)?;
+        let len = file.len()?;
+        if len > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let mut bytes = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?];
+        let read = file.read_full_at(0, &mut bytes)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+}
+
+impl dyn File + '_ {
+    /// Reads until the buffer is full or the file ends; returns how many bytes were read.
+    ///
+    /// # Errors
+    /// As [`File::read_at`], but for `Interrupted`.
+    pub fn read_full_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < into.len() {
+            match self.read_at(offset + done as u64, &mut into[done..]) {
+                Ok(0) => break,
+                Ok(more) => done += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Writes all bytes, going on after short writes.
+    ///
+    /// # Errors
+    /// As [`File::write_at`], but for `Interrupted`; `WriteZero` if the file takes nothing more. What was written
+    /// before the error stays.
+    pub fn write_full_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            match self.write_at(offset + done as u64, &bytes[done..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(more) => done += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The disk of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct RealDisk;
