@@ -1,16 +1,31 @@
 //! The pure core: what a pipeline is, what may happen to it, and what did.
+//!
+//! ```text
+//!   Command --decide(&facts, now)--> Event --(the log)--> Record --apply--> PipelineState
+//! ```
+//!
+//! Nothing here does I/O, reads a clock or knows that files exist. `decide` asks, `apply` changes; nothing
+//! but `apply` changes state, and it is the same function in every replay.
 
 pub mod time;
 pub mod json;
 pub mod names;
 pub mod plan;
+pub mod event;
+pub mod codec;
+pub mod item;
+pub mod state;
+pub mod lease;
+pub mod ready;
+pub mod lookup;
+pub mod command;
 
+pub use command::{Command, Decision, NewItem, Rejection, Report, ReportKind, decide};
+pub use event::{Event, Record};
+pub use item::{Item, PhaseState, Status};
 pub use json::Json;
 pub use names::{ItemId, Phase};
 pub use plan::{PhasePlan, Plan};
+pub use ready::{Facts, Place, Reason};
+pub use state::PipelineState;
 pub use time::{BootInstant, Now, Timestamp};
-
-/// Why a command is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("refused")]
-pub struct Rejection;

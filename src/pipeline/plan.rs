@@ -10,7 +10,6 @@ pub const DEFAULT_TIMEOUT_MINUTES: u32 = 30;
 
 /// One phase of the plan, as `plan` prints it and `init --plan` reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PhasePlan {
     /// The phase's name.
     pub phase: Phase,

@@ -16,6 +16,9 @@ pub const MICROS_PER_SEC: u64 = 1_000_000;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// Makes a timestamp from microseconds since the epoch; `None` outside the years chrono can write.
     pub fn from_micros(micros: i64) -> Option<Self> {
         DateTime::<Utc>::from_timestamp_micros(micros).map(|_| Self(micros))

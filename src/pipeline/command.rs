@@ -1,0 +1,647 @@
+//! What somebody wants to happen, and whether it may: `decide`.
+
+use std::borrow::Cow;
+
+use super::event::{Event, Owner};
+use super::item::{Item, PhaseState, Return, Status};
+use super::lookup::resolve_phase;
+use super::names::{ItemId, Phase};
+use super::ready::{self, Facts};
+use super::time::{Now, human_duration};
+use crate::position::Seq;
+
+/// What somebody wants to happen. Items are named exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// New work; items that are there already stay as they are.
+    Add {
+        /// The items.
+        items: Vec<NewItem>,
+    },
+    /// Begin an attempt.
+    Start {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// Who.
+        worker: Option<String>,
+        /// The process that does the work.
+        owner: Option<Owner>,
+    },
+    /// Say how an attempt ended.
+    Report(Report),
+    /// Give a failed phase another chance, or all failed phases of the item.
+    Retry {
+        /// The item.
+        item: ItemId,
+        /// The phase; every failed one if not given.
+        phase: Option<Phase>,
+        /// Also if it is completed or skipped.
+        force: bool,
+    },
+    /// Keep an item from being worked on.
+    Hold {
+        /// The item.
+        item: ItemId,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Let an item be worked on again.
+    Unhold {
+        /// The item.
+        item: ItemId,
+    },
+}
+
+/// An item to be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewItem {
+    /// Its name.
+    pub name: ItemId,
+    /// The id it brings with it.
+    pub id: Option<String>,
+}
+
+/// How an attempt ended, in the words of who did it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The item.
+    pub item: ItemId,
+    /// The phase.
+    pub phase: Phase,
+    /// The right to report: the seq of the `started` record.
+    pub token: Option<Seq>,
+    /// How it ended.
+    pub kind: ReportKind,
+}
+
+/// The ways in which an attempt ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportKind {
+    /// Done.
+    Complete,
+    /// It went wrong.
+    Fail {
+        /// What went wrong.
+        error: String,
+        /// Trying again is no use.
+        permanent: bool,
+    },
+    /// It will not be done.
+    Skip {
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Given back undone.
+    Release,
+}
+
+impl ReportKind {
+    /// The verb of the command line.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Fail { .. } => "fail",
+            Self::Skip { .. } => "skip",
+            Self::Release => "release",
+        }
+    }
+
+    /// The event that it becomes.
+    pub const fn event_kind(&self) -> &'static str {
+        match self {
+            Self::Complete => "completed",
+            Self::Fail { .. } => "failed",
+            Self::Skip { .. } => "skipped",
+            Self::Release => "released",
+        }
+    }
+}
+
+/// What a command comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// These events, all or none.
+    Record(Vec<Event>),
+    /// The state is as wanted already.
+    Unchanged(Unchanged),
+}
+
+/// Why nothing needs to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unchanged {
+    /// The phase has that status already.
+    Phase {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// Its status.
+        status: Status,
+        /// The record that gave it; [`Seq::NONE`] if none ever did.
+        since: Seq,
+    },
+    /// No phase of the item has failed.
+    NothingFailed {
+        /// The item.
+        item: ItemId,
+    },
+    /// The item is held already, or not held.
+    Hold {
+        /// The item.
+        item: ItemId,
+        /// Since which record it is held; `None` if it is not.
+        since: Option<Seq>,
+    },
+    /// Every item is there already.
+    Items {
+        /// How many were given.
+        existing: usize,
+    },
+}
+
+/// Why a command is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// No such item.
+    #[error("no item {item:?}")]
+    UnknownItem {
+        /// What was given.
+        item: String,
+        /// The names most like it.
+        nearest: Vec<String>,
+    },
+    /// Several items have that id.
+    #[error("{text} is the id of {} items", items.len())]
+    AmbiguousItem {
+        /// What was given.
+        text: String,
+        /// Who has it.
+        items: Vec<ItemId>,
+    },
+    /// No such phase in the plan.
+    #[error("no phase {phase}")]
+    UnknownPhase {
+        /// What was given.
+        phase: Phase,
+        /// The phases there are.
+        known: Vec<Phase>,
+    },
+    /// The token does not hold the phase, or not any more.
+    #[error("token {token} {}{phase} of {item}{why}", if *ever { "no longer holds " } else { "never held " })]
+    StaleToken {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// What was reported with.
+        token: Seq,
+        /// The token may once have held; false if it lies in the future.
+        ever: bool,
+        /// What happened since, as text that begins with `: `, or nothing.
+        why: String,
+        /// The record that took it away, where that is known.
+        seq: Option<Seq>,
+        /// The event that the report would have become.
+        of: &'static str,
+    },
+    /// Somebody is at it.
+    #[error("{phase} of {item} is in progress since {since}{}", worker.as_ref().map(|w| format!(" by {w}")).unwrap_or_default())]
+    InProgress {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// The record that began it.
+        since: Seq,
+        /// Who is at it.
+        worker: Option<String>,
+    },
+    /// The transition table does not allow it.
+    #[error("cannot {verb} {phase} of {item}: it is {}{}", status.as_str(), since_text(*since))]
+    Transition {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// What was wanted.
+        verb: &'static str,
+        /// Where the phase stands.
+        status: Status,
+        /// The record that gave it that status; [`Seq::NONE`] if none ever did.
+        since: Seq,
+    },
+    /// Phases that this one needs are not settled.
+    #[error("cannot start {phase} of {item}: it needs {}", join(unmet))]
+    Needs {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// What it waits for.
+        unmet: Vec<Phase>,
+    },
+    /// A person holds the item.
+    #[error("cannot start {phase} of {item}: it is held since {since}{}", reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default())]
+    Held {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// The record that holds it.
+        since: Seq,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+impl Rejection {
+    /// The item that the refusal is about.
+    pub fn item(&self) -> Option<&str> {
+        match self {
+            Self::UnknownItem { item, .. } => Some(item),
+            Self::AmbiguousItem { .. } | Self::UnknownPhase { .. } => None,
+            Self::StaleToken { item, .. }
+            | Self::InProgress { item, .. }
+            | Self::Transition { item, .. }
+            | Self::Needs { item, .. }
+            | Self::Held { item, .. } => Some(item.as_str()),
+        }
+    }
+
+    /// The phase that the refusal is about.
+    pub const fn phase(&self) -> Option<&Phase> {
+        match self {
+            Self::UnknownItem { .. } | Self::AmbiguousItem { .. } => None,
+            Self::UnknownPhase { phase, .. }
+            | Self::StaleToken { phase, .. }
+            | Self::InProgress { phase, .. }
+            | Self::Transition { phase, .. }
+            | Self::Needs { phase, .. }
+            | Self::Held { phase, .. } => Some(phase),
+        }
+    }
+
+    /// The event that keeps this refusal for the audit: a late or stale report. Other refusals leave no record.
+    pub fn to_be_recorded(&self) -> Option<Event> {
+        let Self::StaleToken {
+            item,
+            phase,
+            token,
+            of,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        Some(Event::Rejected {
+            item: item.clone(),
+            phase: phase.clone(),
+            token: Some(*token),
+            of: (*of).to_owned(),
+            code: "E-STALE-TOKEN".to_owned(),
+        })
+    }
+}
+
+/// Decides what a command comes to. Pure: whatever it is asked, the answer depends on `facts` and `now` alone.
+///
+/// # Errors
+/// A [`Rejection`]; [`Rejection::to_be_recorded`] tells whether it leaves a record.
+pub fn decide(facts: &dyn Facts, command: &Command, now: &Now) -> Result<Decision, Rejection> {
+    match command {
+        Command::Add { items } => Ok(add(facts, items)),
+        Command::Start {
+            item,
+            phase,
+            worker,
+            owner,
+        } => start(
+            &Target::find(facts, item, phase)?,
+            worker.as_ref(),
+            owner.as_ref(),
+            now,
+        ),
+        Command::Report(report) => decide_report(
+            &Target::find(facts, &report.item, &report.phase)?,
+            report,
+            now,
+        ),
+        Command::Retry {
+            item,
+            phase: Some(phase),
+            force,
+        } => retry(&Target::find(facts, item, phase)?, *force),
+        Command::Retry {
+            item, phase: None, ..
+        } => retry_failed(facts, item),
+        Command::Hold { item, reason } => {
+            let found = find(facts, item)?;
+            let item = found.name.clone();
+            match &found.hold {
+                Some(hold) => unchanged_hold(item, Some(hold.seq)),
+                None => record(Event::Held {
+                    item,
+                    reason: reason.clone(),
+                }),
+            }
+        }
+        Command::Unhold { item } => {
+            let found = find(facts, item)?;
+            let item = found.name.clone();
+            match &found.hold {
+                Some(_) => record(Event::Unheld { item }),
+                None => unchanged_hold(item, None),
+            }
+        }
+    }
+}
+
+/// A phase of an item, found.
+struct Target<'a> {
+    facts: &'a dyn Facts,
+    item: Cow<'a, Item>,
+    index: usize,
+}
+
+impl<'a> Target<'a> {
+    fn find(facts: &'a dyn Facts, item: &ItemId, phase: &Phase) -> Result<Self, Rejection> {
+        let item = find(facts, item)?;
+        let index = resolve_phase(facts, phase)?;
+        Ok(Self { facts, item, index })
+    }
+
+    fn state(&self) -> &PhaseState {
+        &self.item.phases[self.index]
+    }
+
+    fn plan(&self) -> &super::plan::PhasePlan {
+        &self.facts.plan().phases()[self.index]
+    }
+
+    /// Item and phase, for an event or a rejection.
+    fn names(&self) -> (ItemId, Phase) {
+        (self.item.name.clone(), self.plan().phase.clone())
+    }
+
+    fn unchanged(&self) -> Result<Decision, Rejection> {
+        let ((item, phase), state) = (self.names(), self.state());
+        let (status, since) = (state.status, state.since);
+        Ok(Decision::Unchanged(Unchanged::Phase {
+            item,
+            phase,
+            status,
+            since,
+        }))
+    }
+
+    fn illegal(&self, verb: &'static str) -> Rejection {
+        let ((item, phase), state) = (self.names(), self.state());
+        Rejection::Transition {
+            item,
+            phase,
+            verb,
+            status: state.status,
+            since: state.since,
+        }
+    }
+}
+
+fn find<'a>(facts: &'a dyn Facts, item: &ItemId) -> Result<Cow<'a, Item>, Rejection> {
+    let index = super::lookup::resolve(facts, item.as_str())?;
+    Ok(facts.item(index).expect("an index that was just found"))
+}
+
+fn add(facts: &dyn Facts, items: &[NewItem]) -> Decision {
+    let mut seen = std::collections::HashSet::new();
+    let new = items
+        .iter()
+        .filter(|new| facts.find(new.name.as_str()).is_none() && seen.insert(&new.name))
+        .map(|new| Event::Added {
+            item: new.name.clone(),
+            id: new.id.clone(),
+            imported: None,
+        });
+    let events: Vec<Event> = new.collect();
+    if events.is_empty() {
+        Decision::Unchanged(Unchanged::Items {
+            existing: items.len(),
+        })
+    } else {
+        Decision::Record(events)
+    }
+}
+
+fn start(
+    target: &Target<'_>,
+    worker: Option<&String>,
+    owner: Option<&Owner>,
+    now: &Now,
+) -> Result<Decision, Rejection> {
+    let ((item, phase), state) = (target.names(), target.state());
+    match state.status {
+        Status::Pending | Status::Failed => {}
+        Status::InProgress => {
+            let worker = state.worker.as_deref().map(str::to_owned);
+            return Err(Rejection::InProgress {
+                item,
+                phase,
+                since: state.since,
+                worker,
+            });
+        }
+        Status::Completed | Status::Skipped => return Err(target.illegal("start")),
+    }
+    if let Some(hold) = &target.item.hold {
+        return Err(Rejection::Held {
+            item,
+            phase,
+            since: hold.seq,
+            reason: hold.reason.clone(),
+        });
+    }
+    let unmet = ready::unmet_needs(target.facts.plan(), &target.item, target.plan());
+    if !unmet.is_empty() {
+        return Err(Rejection::Needs { item, phase, unmet });
+    }
+    record(Event::Started {
+        item,
+        phase,
+        worker: worker.cloned(),
+        boot: now.boot.clone(),
+        owner: owner.cloned(),
+    })
+}
+
+fn decide_report(target: &Target<'_>, report: &Report, now: &Now) -> Result<Decision, Rejection> {
+    let ((item, phase), state) = (target.names(), target.state());
+    check_token(target, report)?;
+    // The work was done and nobody has begun it again: doing it twice helps nobody.
+    let handed_back = state
+        .returned
+        .as_deref()
+        .is_some_and(|how| how.seq == state.since);
+    let late = state.status == Status::Pending && handed_back && state.token.is_some();
+    let token = report.token.or(state.token);
+    let illegal = || Err(target.illegal(report.kind.verb()));
+    match (&report.kind, state.status) {
+        (ReportKind::Complete, Status::Completed) | (ReportKind::Skip { .. }, Status::Skipped) => {
+            target.unchanged()
+        }
+        (ReportKind::Fail { error, permanent }, Status::Failed)
+            if state.error_message.as_deref() == Some(error) && state.permanent == *permanent =>
+        {
+            target.unchanged()
+        }
+        (ReportKind::Release, Status::InProgress) => record(Event::Released { item, phase, token }),
+        (ReportKind::Release, _) | (_, Status::Completed | Status::Skipped) => illegal(),
+        (ReportKind::Complete, _) => record(Event::Completed {
+            item,
+            phase,
+            token,
+            late,
+        }),
+        (ReportKind::Skip { reason }, _) => record(Event::Skipped {
+            item,
+            phase,
+            token,
+            late,
+            reason: reason.clone(),
+        }),
+        (ReportKind::Fail { error, permanent }, _) => {
+            let (error, permanent) = (error.clone(), *permanent);
+            let due = due_after(target, permanent, now);
+            record(Event::Failed {
+                item,
+                phase,
+                token,
+                late,
+                error,
+                permanent,
+                due,
+            })
+        }
+    }
+}
+
+/// When a failure may be tried again: the plan's backoff, doubled with each failure before.
+fn due_after(target: &Target<'_>, permanent: bool, now: &Now) -> Option<super::time::Timestamp> {
+    let (plan, failures) = (target.plan(), target.state().failures());
+    let left = plan.max_attempts.is_some_and(|most| failures + 1 < most);
+    let backoff = plan
+        .backoff_seconds
+        .filter(|&secs| secs > 0 && left && !permanent)?;
+    let doubled = u64::from(backoff).saturating_mul(1 << failures.min(20));
+    Some(
+        now.at
+            .plus_micros(doubled.saturating_mul(super::time::MICROS_PER_SEC)),
+    )
+}
+
+/// A token holds while it is that of the last start. It is checked before the transition.
+fn check_token(target: &Target<'_>, report: &Report) -> Result<(), Rejection> {
+    let state = target.state();
+    let Some(token) = report.token.filter(|&token| state.token != Some(token)) else {
+        return Ok(());
+    };
+    let (item, phase) = target.names();
+    let ever = token <= target.facts.last_seq() && token < state.since;
+    let mut events = Vec::new();
+    let returned = state.returned.as_deref().filter(|how| how.seq > token);
+    if let Some(Return {
+        seq,
+        cause,
+        elapsed_us,
+        limit_us,
+    }) = returned
+    {
+        events.push(match cause {
+            Some(_) => {
+                let (elapsed, limit) = (human_duration(*elapsed_us), human_duration(*limit_us));
+                format!("reset at {seq} ({elapsed} > {limit})")
+            }
+            None => format!("released at {seq}"),
+        });
+    }
+    if let Some(current) = state.token {
+        let by = state
+            .worker
+            .as_deref()
+            .map(|worker| format!(" by {worker}"))
+            .unwrap_or_default();
+        events.push(format!("started again as {current}{by}"));
+    } else if state.since != Seq::NONE && state.attempts > 0 {
+        events.push(format!("retried at {}", state.since));
+    }
+    let why = if ever && !events.is_empty() {
+        format!(": {}", events.join(", "))
+    } else {
+        String::new()
+    };
+    let seq = ever.then(|| state.token.unwrap_or(state.since));
+    let of = report.kind.event_kind();
+    Err(Rejection::StaleToken {
+        item,
+        phase,
+        token,
+        ever,
+        why,
+        seq,
+        of,
+    })
+}
+
+fn retry(target: &Target<'_>, force: bool) -> Result<Decision, Rejection> {
+    let (item, phase) = target.names();
+    match target.state().status {
+        Status::Pending => target.unchanged(),
+        Status::Failed => record(Event::Retried { item, phase }),
+        Status::Completed | Status::Skipped if force => record(Event::Retried { item, phase }),
+        Status::InProgress | Status::Completed | Status::Skipped => Err(target.illegal("retry")),
+    }
+}
+
+fn retry_failed(facts: &dyn Facts, item: &ItemId) -> Result<Decision, Rejection> {
+    let found = find(facts, item)?;
+    let item = &found.name;
+    let failed = facts.plan().phases().iter().zip(&found.phases);
+    let events: Vec<Event> = failed
+        .filter(|(_, state)| state.status == Status::Failed)
+        .map(|(plan, _)| Event::Retried {
+            item: item.clone(),
+            phase: plan.phase.clone(),
+        })
+        .collect();
+    if events.is_empty() {
+        return Ok(Decision::Unchanged(Unchanged::NothingFailed {
+            item: item.clone(),
+        }));
+    }
+    Ok(Decision::Record(events))
+}
+
+fn record(event: Event) -> Result<Decision, Rejection> {
+    Ok(Decision::Record(vec![event]))
+}
+
+fn unchanged_hold(item: ItemId, since: Option<Seq>) -> Result<Decision, Rejection> {
+    Ok(Decision::Unchanged(Unchanged::Hold { item, since }))
+}
+
+fn since_text(since: Seq) -> String {
+    if since == Seq::NONE {
+        String::new()
+    } else {
+        format!(" since {since}")
+    }
+}
+
+fn join(phases: &[Phase]) -> String {
+    phases
+        .iter()
+        .map(Phase::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+}

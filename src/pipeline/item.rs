@@ -1,0 +1,233 @@
+//! One item and its phases, as they stand.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Owner, ResetCause};
+use super::json::Extras;
+use super::names::ItemId;
+use super::time::{BootInstant, Timestamp};
+use crate::position::Seq;
+
+/// The status of a phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Not begun, or given back.
+    #[default]
+    Pending,
+    /// Somebody is at it.
+    InProgress,
+    /// Done.
+    Completed,
+    /// The last attempt failed.
+    Failed,
+    /// Will not be done.
+    Skipped,
+}
+
+impl Status {
+    /// All of them, in the order in which they are counted and printed.
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::InProgress,
+        Self::Completed,
+        Self::Failed,
+        Self::Skipped,
+    ];
+
+    /// The word in files and output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Completed or skipped: nothing more to do, and what needs it may go on.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Completed | Self::Skipped)
+    }
+}
+
+/// The status of an item. Always derived, never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStatus {
+    /// Something is left to do.
+    Pending,
+    /// A phase is in progress.
+    InProgress,
+    /// Every phase is completed or skipped.
+    Completed,
+    /// A phase failed.
+    Failed,
+    /// Held by a person.
+    Blocked,
+}
+
+impl ItemStatus {
+    /// All of them, in the order in which the summary counts them.
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::InProgress,
+        Self::Completed,
+        Self::Failed,
+        Self::Blocked,
+    ];
+
+    /// The word in files and output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// One item: a house for sale, with its phases in the order of the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its name.
+    pub name: ItemId,
+    /// The id it was imported with.
+    pub id: Option<Box<str>>,
+    /// When it came in, or was made by another program.
+    pub created_at: Option<Timestamp>,
+    /// When it was changed last.
+    pub last_updated: Option<Timestamp>,
+    /// Why and since when it is kept from being worked on.
+    pub hold: Option<Box<Hold>>,
+    /// Its phases, in the order of the plan.
+    pub phases: Vec<PhaseState>,
+    /// Fields that another program gave it.
+    pub extras: Extras,
+}
+
+/// A hold on an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The record that put it there.
+    pub seq: Seq,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One phase of one item, as it stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PhaseState {
+    /// Its status.
+    pub status: Status,
+    /// How often it was started.
+    pub attempts: u32,
+    /// How often it failed.
+    pub retry_count: u32,
+    /// How many of those failures a `retry` has forgiven.
+    pub forgiven: u32,
+    /// The record that gave it this status; [`Seq::NONE`] if none ever did.
+    pub since: Seq,
+    /// The token of the last start; `None` if there was none or a retry took it away.
+    pub token: Option<Seq>,
+    /// When it was started, unless it was given back since.
+    pub started_at: Option<Timestamp>,
+    /// When it was completed.
+    pub completed_at: Option<Timestamp>,
+    /// When it failed.
+    pub failed_at: Option<Timestamp>,
+    /// When it was reset last.
+    pub stale_reset_at: Option<Timestamp>,
+    /// Failed, and may be tried again only after this.
+    pub due: Option<Timestamp>,
+    /// Failed, and trying again is no use.
+    pub permanent: bool,
+    /// Who is at it.
+    pub worker: Option<Box<str>>,
+    /// The last error, until the phase is completed.
+    pub error_message: Option<Box<str>>,
+    /// What the time limit counts from, while it is in progress.
+    pub lease: Option<Box<Lease>>,
+    /// The last time it was given back; a retry forgets it.
+    pub returned: Option<Box<Return>>,
+    /// The word that stood for the status in an imported file.
+    pub imported_status: Option<Box<str>>,
+    /// Fields that another program gave it.
+    pub extras: Extras,
+}
+
+/// What the time limit of a phase in progress counts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Wall time of the start or of the last sign of life.
+    pub at: Timestamp,
+    /// That time was given by the caller, or comes from an imported file: the boot clock says nothing about it.
+    pub wall_only: bool,
+    /// The boot clock at the same moment.
+    pub boot: Option<BootInstant>,
+    /// The process that does the work.
+    pub owner: Option<Owner>,
+}
+
+/// How a phase in progress went back to pending.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Return {
+    /// The record that did it.
+    pub seq: Seq,
+    /// The rule, or `None` if the worker released it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<ResetCause>,
+    /// Microseconds since the start or last sign of life; 0 for a release.
+    pub elapsed_us: u64,
+    /// The limit in microseconds; 0 for a release.
+    pub limit_us: u64,
+}
+
+impl PhaseState {
+    /// Failures that count against the plan's `max_attempts`.
+    pub const fn failures(&self) -> u32 {
+        self.retry_count.saturating_sub(self.forgiven)
+    }
+}
+
+impl Item {
+    /// A new item with `phases` pending phases.
+    pub fn new(name: ItemId, phases: usize) -> Self {
+        Self {
+            name,
+            id: None,
+            created_at: None,
+            last_updated: None,
+            hold: None,
+            phases: vec![PhaseState::default(); phases],
+            extras: Extras::default(),
+        }
+    }
+
+    /// The id: the one it was imported with, else the first 8 hex digits of the SHA-256 of its name. Not unique.
+    pub fn id(&self) -> String {
+        self.id
+            .as_deref()
+            .map_or_else(|| self.name.derived_id(), str::to_owned)
+    }
+
+    /// The status, derived from the phases and the hold.
+    pub fn status(&self) -> ItemStatus {
+        let any = |status| self.phases.iter().any(|phase| phase.status == status);
+        if self.phases.iter().all(|phase| phase.status.is_settled()) {
+            ItemStatus::Completed
+        } else if self.hold.is_some() {
+            ItemStatus::Blocked
+        } else if any(Status::Failed) {
+            ItemStatus::Failed
+        } else if any(Status::InProgress) {
+            ItemStatus::InProgress
+        } else {
+            ItemStatus::Pending
+        }
+    }
+}

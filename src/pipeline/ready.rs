@@ -1,0 +1,216 @@
+//! What is ready, in order, and why the rest is not: the narrow interface that `decide` and the commands ask.
+//!
+//! Whoever answers [`Facts`] can stand in for the state in memory: a cache on disk need not load a million items
+//! to answer for one.
+
+use std::borrow::Cow;
+
+use super::item::{Item, PhaseState, Status};
+use super::lease;
+use super::names::Phase;
+use super::plan::{PhasePlan, Plan};
+use super::time::{Now, Timestamp};
+use crate::position::Seq;
+
+/// A phase of an item, by index: the item's, and the phase's in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The item's index.
+    pub item: usize,
+    /// The phase's index in the plan.
+    pub phase: usize,
+}
+
+/// What `decide` and the commands may ask about a pipeline.
+pub trait Facts {
+    /// The plan in force.
+    fn plan(&self) -> &Plan;
+
+    /// The last record that the answers rest on.
+    fn last_seq(&self) -> Seq;
+
+    /// How many items there are.
+    fn item_count(&self) -> usize;
+
+    /// The index of the item of that exact name.
+    fn find(&self, item: &str) -> Option<usize>;
+
+    /// The indexes of all items with that id, in order.
+    fn find_id(&self, id: &str) -> Vec<usize>;
+
+    /// The item at an index.
+    fn item(&self, index: usize) -> Option<Cow<'_, Item>>;
+
+    /// All phases in progress, in item order then plan order.
+    fn in_progress(&self) -> Box<dyn Iterator<Item = Place> + '_>;
+
+    /// All phases that are pending or failed, in item order then plan order.
+    fn open_phases(&self) -> Box<dyn Iterator<Item = Place> + '_>;
+}
+
+/// Why a phase stands where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing stands in the way.
+    Ready,
+    /// Phases that it needs are not settled yet.
+    Waiting(Vec<Phase>),
+    /// A person holds the item.
+    Held,
+    /// It failed and may be tried again at that time.
+    BackingOff(Timestamp),
+    /// Somebody is at it, within the limit.
+    InProgress,
+    /// Somebody is at it, beyond the limit: the next `resume` hands it back.
+    Stuck,
+    /// It failed, and the plan does not repeat by itself.
+    Failed,
+    /// It failed and has no attempts left.
+    Exhausted,
+    /// It is done.
+    Completed,
+    /// It will not be done.
+    Skipped,
+}
+
+impl Reason {
+    /// The word in output.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Waiting(_) => "waiting",
+            Self::Held => "held",
+            Self::BackingOff(_) => "backing_off",
+            Self::InProgress => "in_progress",
+            Self::Stuck => "stuck",
+            Self::Failed => "failed",
+            Self::Exhausted => "exhausted",
+            Self::Completed => "completed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// The phases that must be settled before this one and are not.
+pub fn unmet_needs(plan: &Plan, item: &Item, phase: &PhasePlan) -> Vec<Phase> {
+    let unmet = |need: &&Phase| {
+        let state = plan
+            .index_of(need.as_str())
+            .and_then(|index| item.phases.get(index));
+        !state.is_some_and(|state| state.status.is_settled())
+    };
+    phase.needs.iter().filter(unmet).cloned().collect()
+}
+
+/// Why a phase stands where it stands, at this moment.
+pub fn reason(plan: &Plan, item: &Item, phase: usize, now: &Now) -> Reason {
+    let (planned, state) = (&plan.phases()[phase], &item.phases[phase]);
+    match state.status {
+        Status::Completed => Reason::Completed,
+        Status::Skipped => Reason::Skipped,
+        Status::InProgress if lease::is_stuck(state, planned.limit_micros(), now) => Reason::Stuck,
+        Status::InProgress => Reason::InProgress,
+        Status::Failed if exhausted(planned, state) => Reason::Exhausted,
+        Status::Failed if planned.max_attempts.is_none() => Reason::Failed,
+        Status::Pending | Status::Failed => {
+            let needs = unmet_needs(plan, item, planned);
+            match state.due {
+                _ if item.hold.is_some() => Reason::Held,
+                _ if !needs.is_empty() => Reason::Waiting(needs),
+                Some(due) if due > now.at => Reason::BackingOff(due),
+                _ => Reason::Ready,
+            }
+        }
+    }
+}
+
+/// True if a failed phase has no attempts left.
+pub fn exhausted(plan: &PhasePlan, state: &PhaseState) -> bool {
+    let used_up = plan
+        .max_attempts
+        .is_some_and(|most| state.failures() >= most);
+    state.status == Status::Failed && (state.permanent || used_up)
+}
+
+/// All phases that can be started now, in item order then plan order.
+pub fn ready<'a>(facts: &'a dyn Facts, now: &'a Now) -> impl Iterator<Item = Place> + 'a {
+    open_with_reasons(facts, now)
+        .filter_map(|(place, reason)| (reason == Reason::Ready).then_some(place))
+}
+
+/// All pending and failed phases with what they wait for, in item order then plan order.
+pub fn open_with_reasons<'a>(
+    facts: &'a dyn Facts,
+    now: &'a Now,
+) -> impl Iterator<Item = (Place, Reason)> + 'a {
+    facts.open_phases().filter_map(move |place| {
+        let item = facts.item(place.item)?;
+        Some((place, reason(facts.plan(), &item, place.phase, now)))
+    })
+}
+
+/// How many items and phases stand where. Everything that a summary says is counted from this.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Items by status, in the order of [`super::item::ItemStatus::ALL`].
+    pub items: [usize; 5],
+    /// Phases by plan index, then by status in the order of [`Status::ALL`].
+    pub phases: Vec<PhaseCounts>,
+    /// Items that a person holds, whatever their status.
+    pub held: usize,
+    /// Failed phases without attempts left.
+    pub exhausted: usize,
+    /// Phases beyond their limit.
+    pub stuck: usize,
+}
+
+/// How many items stand where in one phase.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhaseCounts {
+    /// By status, in the order of [`Status::ALL`].
+    pub by_status: [usize; 5],
+    /// Can be started now.
+    pub ready: usize,
+    /// Waits for other phases.
+    pub waiting: usize,
+}
+
+impl Counts {
+    /// All items.
+    pub fn total(&self) -> usize {
+        self.items.iter().sum()
+    }
+
+    /// Completed items of all items, in percent with one decimal; 0 if there are none.
+    pub fn completion_percentage(&self) -> f64 {
+        match self.total() {
+            0 => 0.0,
+            total => (self.items[2] as f64 * 1000.0 / total as f64).round() / 10.0,
+        }
+    }
+}
+
+/// Counts everything at this moment.
+pub fn counts(facts: &dyn Facts, now: &Now) -> Counts {
+    let plan = facts.plan();
+    let mut counts = Counts {
+        phases: vec![PhaseCounts::default(); plan.phases().len()],
+        ..Counts::default()
+    };
+    for item in (0..facts.item_count()).filter_map(|index| facts.item(index)) {
+        counts.items[item.status() as usize] += 1;
+        counts.held += usize::from(item.hold.is_some());
+        for (index, phase) in item.phases.iter().enumerate() {
+            let of_phase = &mut counts.phases[index];
+            of_phase.by_status[phase.status as usize] += 1;
+            match reason(plan, &item, index, now) {
+                Reason::Ready => of_phase.ready += 1,
+                Reason::Waiting(_) => of_phase.waiting += 1,
+                Reason::Stuck => counts.stuck += 1,
+                Reason::Exhausted => counts.exhausted += 1,
+                _ => {}
+            }
+        }
+    }
+    counts
+}

@@ -1,0 +1,400 @@
+//! The state of a pipeline, and `apply`: the one function that changes it.
+//!
+//! ```text
+//!               start            complete, fail, skip
+//!   pending -----------> in_progress ------------> completed, failed, skipped
+//!      ^  \_________________/    |                        |
+//!      |    release, reset       |                        |
+//!      +------------------ retry (completed, skipped: only with --force)
+//! ```
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::event::{Event, ImportedFile, ImportedItem, Record};
+use super::item::{Hold, Item, Lease, PhaseState, Return, Status};
+use super::json::{Extras, Json};
+use super::names::{ItemId, Phase};
+use super::plan::Plan;
+use super::ready::{Facts, Place};
+use super::time::Timestamp;
+use crate::position::Seq;
+
+/// Everything that a fold over the log keeps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PipelineState {
+    /// The plan in force.
+    pub plan: Plan,
+    items: Vec<Item>,
+    by_name: HashMap<ItemId, usize>,
+    /// The last record folded.
+    pub last_seq: Seq,
+    /// The time of the newest record that changed an item.
+    pub last_change_at: Option<Timestamp>,
+    /// Reports that came too late.
+    pub rejected: u64,
+    /// The files that were taken over.
+    pub imports: Vec<ImportSource>,
+    /// What the imported document said about itself.
+    pub document: Document,
+}
+
+/// A file that was taken over, as far as it matters later.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ImportSource {
+    /// The record.
+    pub seq: Seq,
+    /// Where it was.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, as 64 hex digits.
+    pub sha256: String,
+}
+
+/// What stands in the snapshot beside plan and items.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    /// The `session` of the imported file.
+    pub session: Option<Json>,
+    /// When the store was made: the session's start where no file was imported.
+    pub started_at: Option<Timestamp>,
+    /// Fields of the document that we do not know.
+    pub extras: Extras,
+}
+
+impl PipelineState {
+    /// A state out of a snapshot. Two items with one name cannot be told apart: the second is dropped.
+    pub fn from_parts(plan: Plan, items: Vec<Item>) -> Self {
+        let mut state = Self {
+            plan,
+            ..Self::default()
+        };
+        for item in items {
+            if !state.by_name.contains_key(&item.name) {
+                state.by_name.insert(item.name.clone(), state.items.len());
+                state.items.push(item);
+            }
+        }
+        state
+    }
+
+    /// All items, in their order.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The index of an item.
+    pub fn index_of(&self, item: &str) -> Option<usize> {
+        self.by_name.get(item).copied()
+    }
+
+    /// Takes one record into the state. Never fails on a verified log, and never asks today's limits.
+    ///
+    /// A record that names an item or a phase that is not there makes it: its origin was in a range that a repair
+    /// gave up, and what follows that range stays valid.
+    pub fn apply(&mut self, record: &Record) {
+        let (seq, at) = (record.seq, record.at);
+        self.last_seq = seq;
+        if self.document.started_at.is_none() && matches!(record.event, Event::Segment) {
+            self.document.started_at = Some(at);
+        }
+        match &record.event {
+            Event::Segment | Event::Compacted { .. } | Event::Noted { .. } => return,
+            Event::Planned { phases } => return self.replan(Plan::from_record(phases.clone())),
+            Event::Imported(file) => return self.note_import(seq, file),
+            Event::Rejected { .. } => {
+                self.rejected += 1;
+                return;
+            }
+            Event::Added { item, id, imported } => {
+                self.add(item, id.as_deref(), imported.as_deref(), record);
+            }
+            Event::Held { item, reason } => {
+                let hold = Hold {
+                    seq,
+                    reason: reason.clone(),
+                };
+                self.item_mut(item).hold = Some(Box::new(hold));
+            }
+            Event::Unheld { item } => self.item_mut(item).hold = None,
+            phase_event => {
+                let (Some(item), Some(phase)) = (phase_event.item(), phase_event.phase()) else {
+                    unreachable!("every event left is about a phase of an item");
+                };
+                change_phase(self.phase_mut(item, phase), record);
+            }
+        }
+        if let Some(item) = record.event.item() {
+            let imported = matches!(
+                &record.event,
+                Event::Added {
+                    imported: Some(_),
+                    ..
+                }
+            );
+            let item = self.item_mut(item);
+            if !(imported && item.last_updated.is_some()) {
+                item.last_updated = Some(at);
+            }
+            self.last_change_at = Some(at);
+        }
+    }
+
+    fn add(
+        &mut self,
+        name: &ItemId,
+        id: Option<&str>,
+        imported: Option<&ImportedItem>,
+        record: &Record,
+    ) {
+        // `decide` adds no item twice; an `added` behind a lost range may find the item made by a later record.
+        let item = self.item_mut(name);
+        item.created_at = Some(record.at);
+        item.id = id.map(Into::into);
+        let Some(imported) = imported else { return };
+        item.created_at = imported.created_at;
+        item.last_updated = imported.last_updated;
+        item.extras = imported.extras.clone();
+        for phase in &imported.phases {
+            let started_at = phase.started_at;
+            let lease = (phase.status == Status::InProgress).then(|| {
+                Box::new(Lease {
+                    // Without a start time the limit counts from the import.
+                    at: started_at.unwrap_or(record.at),
+                    wall_only: true,
+                    boot: None,
+                    owner: None,
+                })
+            });
+            *self.phase_mut(name, &phase.phase) = PhaseState {
+                status: phase.status,
+                attempts: phase.attempts,
+                retry_count: phase.retry_count,
+                since: record.seq,
+                started_at,
+                completed_at: phase.completed_at,
+                failed_at: phase.failed_at,
+                stale_reset_at: phase.stale_reset_at,
+                error_message: phase.error_message.as_deref().map(Into::into),
+                lease,
+                imported_status: phase.imported_status.as_deref().map(Into::into),
+                extras: phase.extras.clone(),
+                ..PhaseState::default()
+            };
+        }
+    }
+
+    /// Puts a new plan in force. Phases keep their state by name; those that the plan lost are forgotten here, not in the log.
+    fn replan(&mut self, plan: Plan) {
+        let old = std::mem::replace(&mut self.plan, plan);
+        let from: Vec<Option<usize>> = self
+            .plan
+            .phases()
+            .iter()
+            .map(|phase| old.index_of(phase.phase.as_str()))
+            .collect();
+        for item in &mut self.items {
+            let mut before = std::mem::take(&mut item.phases);
+            item.phases = from
+                .iter()
+                .map(|from| {
+                    from.map(|from| std::mem::take(&mut before[from]))
+                        .unwrap_or_default()
+                })
+                .collect();
+        }
+    }
+
+    fn note_import(&mut self, seq: Seq, file: &ImportedFile) {
+        let (path, bytes, sha256) = (file.path.clone(), file.bytes, file.sha256.clone());
+        self.imports.push(ImportSource {
+            seq,
+            path,
+            bytes,
+            sha256,
+        });
+        if file.session.is_some() {
+            self.document.session.clone_from(&file.session);
+        }
+        if !file.extras.is_empty() {
+            self.document.extras = file.extras.clone();
+        }
+    }
+
+    fn item_mut(&mut self, name: &ItemId) -> &mut Item {
+        let index = match self.by_name.get(name) {
+            Some(&index) => index,
+            None => {
+                self.by_name.insert(name.clone(), self.items.len());
+                self.items
+                    .push(Item::new(name.clone(), self.plan.phases().len()));
+                self.items.len() - 1
+            }
+        };
+        &mut self.items[index]
+    }
+
+    fn phase_mut(&mut self, item: &ItemId, phase: &Phase) -> &mut PhaseState {
+        let index = match self.plan.index_of(phase.as_str()) {
+            Some(index) => index,
+            None => {
+                let index = self.plan.push_unplanned(phase.clone());
+                self.items
+                    .iter_mut()
+                    .for_each(|item| item.phases.push(PhaseState::default()));
+                index
+            }
+        };
+        &mut self.item_mut(item).phases[index]
+    }
+}
+
+/// What each event does to its phase.
+fn change_phase(phase: &mut PhaseState, record: &Record) {
+    let (seq, at) = (record.seq, record.at);
+    match &record.event {
+        Event::Started {
+            worker,
+            boot,
+            owner,
+            ..
+        } => {
+            phase.attempts += 1;
+            (phase.started_at, phase.completed_at, phase.failed_at) = (Some(at), None, None);
+            phase.token = Some(seq);
+            enter(phase, Status::InProgress, seq);
+            phase.worker = worker.as_deref().map(Into::into);
+            phase.lease = Some(Box::new(Lease {
+                at,
+                wall_only: record.clock_given,
+                boot: boot.clone(),
+                owner: owner.clone(),
+            }));
+        }
+        Event::Completed { .. } => {
+            (phase.completed_at, phase.failed_at) = (Some(at), None);
+            phase.error_message = None;
+            enter(phase, Status::Completed, seq);
+        }
+        Event::Failed {
+            error,
+            permanent,
+            due,
+            ..
+        } => {
+            phase.retry_count += 1;
+            phase.failed_at = Some(at);
+            phase.error_message = Some(error.as_str().into());
+            enter(phase, Status::Failed, seq);
+            (phase.permanent, phase.due) = (*permanent, *due);
+        }
+        Event::Skipped { .. } => enter(phase, Status::Skipped, seq),
+        Event::Released { .. } => {
+            give_back(
+                phase,
+                Return {
+                    seq,
+                    cause: None,
+                    elapsed_us: 0,
+                    limit_us: 0,
+                },
+            );
+        }
+        Event::Reset {
+            cause,
+            elapsed_us,
+            limit_us,
+            ..
+        } => {
+            phase.stale_reset_at = Some(at);
+            let (elapsed_us, limit_us) = (*elapsed_us, *limit_us);
+            give_back(
+                phase,
+                Return {
+                    seq,
+                    cause: Some(*cause),
+                    elapsed_us,
+                    limit_us,
+                },
+            );
+        }
+        Event::Retried { .. } => {
+            (phase.started_at, phase.completed_at, phase.failed_at) = (None, None, None);
+            (phase.token, phase.returned) = (None, None);
+            phase.forgiven = phase.retry_count;
+            enter(phase, Status::Pending, seq);
+        }
+        Event::Renewed { boot, .. } => {
+            if let Some(lease) = &mut phase.lease {
+                (lease.at, lease.boot) = (at, boot.clone());
+                lease.wall_only = record.clock_given;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What every change of status has in common: whatever belonged to the status before is over.
+fn enter(phase: &mut PhaseState, status: Status, seq: Seq) {
+    (phase.status, phase.since) = (status, seq);
+    (phase.worker, phase.lease) = (None, None);
+    (phase.permanent, phase.due) = (false, None);
+    phase.imported_status = None;
+}
+
+fn give_back(phase: &mut PhaseState, how: Return) {
+    phase.started_at = None;
+    enter(phase, Status::Pending, how.seq);
+    phase.returned = Some(Box::new(how));
+}
+
+impl Facts for PipelineState {
+    fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn last_seq(&self) -> Seq {
+        self.last_seq
+    }
+
+    fn item_count(&self) -> usize {
+        self.items.len()
+    }
+
+    fn find(&self, item: &str) -> Option<usize> {
+        self.index_of(item)
+    }
+
+    fn find_id(&self, id: &str) -> Vec<usize> {
+        let has = |item: &Item| item.id().eq_ignore_ascii_case(id);
+        (0..self.items.len())
+            .filter(|&index| has(&self.items[index]))
+            .collect()
+    }
+
+    fn item(&self, index: usize) -> Option<Cow<'_, Item>> {
+        self.items.get(index).map(Cow::Borrowed)
+    }
+
+    fn in_progress(&self) -> Box<dyn Iterator<Item = Place> + '_> {
+        Box::new(self.places(|phase| phase.status == Status::InProgress))
+    }
+
+    fn open_phases(&self) -> Box<dyn Iterator<Item = Place> + '_> {
+        Box::new(self.places(|phase| matches!(phase.status, Status::Pending | Status::Failed)))
+    }
+}
+
+impl PipelineState {
+    fn places(&self, test: impl Fn(&PhaseState) -> bool + Copy) -> impl Iterator<Item = Place> {
+        self.items.iter().enumerate().flat_map(move |(item, it)| {
+            let hits = it
+                .phases
+                .iter()
+                .enumerate()
+                .filter(move |(_, phase)| test(phase));
+            hits.map(move |(phase, _)| Place { item, phase })
+        })
+    }
+}
