@@ -1,1 +1,34 @@
-//! The bytes of the log.
+//! The bytes of the log: how records are written, read back, and judged where they cannot be read.
+//!
+//! ```text
+//! wal/00000000000000000001.wal   header record record … record        sealed: as long as the next header says
+//! wal/00000000000000000518.wal   header record group--- record ~~~    active: the highest number; ~~~ its tail
+//! ```
+//!
+//! What always holds:
+//!
+//! * Segments are only appended to. Nothing is ever cut back, moved or deleted.
+//! * A header gets its name only when it is durable, and everything before it is.
+//! * Every byte before the place of a write was verified by the writer.
+//! * What was acknowledged is durable; what cannot be read though it was acknowledged stops the reader loudly.
+//!
+//! Where reading stops, [`tail`] gives the verdict: torn (never acknowledged, passed over) or damaged.
+
+pub mod frame;
+pub mod group;
+pub mod segment;
+pub mod head;
+pub mod header;
+pub mod tail;
+pub mod files;
+pub mod mark;
+pub mod poison;
+pub mod lock;
+mod window;
+mod pass;
+pub mod reader;
+
+pub use frame::{Crc, Frame};
+pub use head::{Head, Sha256Hex};
+pub use header::{LogId, LostRange, Predecessor, SegmentHeader};
+pub use reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
