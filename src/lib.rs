@@ -5,5 +5,8 @@ pub mod pipeline;
 pub mod error;
 pub mod ports;
 pub mod log;
+pub mod snapshot;
+pub mod store;
+pub mod cli;
 
 pub use error::{Damage, Error, Result};

@@ -32,6 +32,16 @@ const MAX_SEQ: u64 = i64::MAX as u64;
 pub struct Crc(u32);
 
 impl Crc {
+    /// Takes the value as it is.
+    pub const fn new(value: u32) -> Self {
+        Self(value)
+    }
+
+    /// The value.
+    pub const fn value(self) -> u32 {
+        self.0
+    }
+
     /// What stands for "the record before the first".
     pub const NONE: Self = Self(0);
 
@@ -110,6 +120,15 @@ pub struct Frame<'a> {
     pub durable: Seq,
     /// One JSON object, as far as its outline tells; its inside is for others to parse.
     pub payload: &'a str,
+}
+
+impl Frame<'_> {
+    /// How many bytes the record takes in its file, with its newline.
+    pub fn encoded_len(&self) -> u64 {
+        let digits = |seq: Seq| u64::from(seq.get().checked_ilog10().unwrap_or(0)) + 1;
+        // Two checksums of 8 digits, four spaces, the newline.
+        21 + digits(self.seq) + digits(self.durable) + self.payload.len() as u64
+    }
 }
 
 /// Why a line is no record.

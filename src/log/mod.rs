@@ -27,6 +27,7 @@ pub mod lock;
 mod window;
 mod pass;
 pub mod reader;
+pub mod writer;
 
 pub use frame::{Crc, Frame};
 pub use head::{Head, Sha256Hex};

@@ -116,6 +116,13 @@ pub struct Position {
     pub lost: Vec<LostRange>,
 }
 
+impl Position {
+    /// The last record before this place; [`Seq::NONE`] at the start.
+    pub const fn last_seq(&self) -> Seq {
+        self.next.before()
+    }
+}
+
 /// What stands behind the last verified record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tail {
@@ -247,12 +254,12 @@ impl Log {
                 Err(Trouble::Bad(_)) => {}
             }
         }
-        let (held, refused) = match self.shared_lock() {
-            Ok(held) => (held, None),
+        let (locked, refused) = match self.shared_lock() {
+            Ok(locked) => (locked, None),
             Err(error @ Error::LockTimeout { .. }) => (None, Some(error)),
             Err(error) => return Err(error),
         };
-        let pass = Pass::new(self, witnesses, access, held.is_some());
+        let pass = Pass::new(self, witnesses, access, locked.is_some());
         let end = pass.run(&mut cursor, &mut held, sink);
         end.map_err(|trouble| match (trouble, refused) {
             // Without the lock nothing bad may be said of anybody's bytes.
@@ -311,7 +318,7 @@ impl Log {
     }
 
     /// What it means that `wal/` has no segment: no store, unless something says that there was one.
-    pub(super) fn no_segments(&self, witnesses: Witnesses) -> Error {
+    pub(crate) fn no_segments(&self, witnesses: Witnesses) -> Error {
         let marked = self
             .ports
             .disk

@@ -19,6 +19,7 @@ pub mod lease;
 pub mod ready;
 pub mod lookup;
 pub mod command;
+pub mod audit;
 
 pub use command::{Command, Decision, NewItem, Rejection, Report, ReportKind, decide};
 pub use event::{Event, Record};

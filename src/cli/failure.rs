@@ -1,0 +1,325 @@
+//! What a failed command says and how it ends: code, exit status, hints, and the JSON of the same.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::pipeline::Rejection;
+
+/// A command that failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// Nobody named the store: the message says that it is the default.
+    pub(super) store_is_default: bool,
+    /// Where in a file, for errors that name a line.
+    hint: Option<String>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            store_is_default: false,
+            hint: None,
+        }
+    }
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        Error::from(rejection).into()
+    }
+}
+
+impl Failure {
+    /// A misuse of the command line.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Error::Usage {
+            message: message.into(),
+        }
+        .into()
+    }
+
+    /// Replaces the hint that goes with this kind of error.
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The stable code and the exit status that goes with it.
+    pub(super) fn code(&self) -> (&'static str, u8) {
+        match &self.error {
+            Error::StoreExists { .. } => ("E-STORE-EXISTS", 1),
+            Error::Parse { .. } => ("E-PARSE", 1),
+            Error::Io { .. } => ("E-IO", 1),
+            Error::TooLarge { .. } => ("E-TOO-LARGE", 1),
+            Error::NetworkFileSystem { .. } => ("E-NETWORK-FS", 1),
+            Error::Usage { .. } => ("E-USAGE", 2),
+            Error::Edited { .. } => ("E-EDITED", 5),
+            Error::UnknownSeq { .. } => ("E-UNKNOWN-SEQ", 6),
+            Error::Damaged(_) => ("E-DAMAGED", 7),
+            Error::AmbiguousTail(_) => ("E-AMBIGUOUS-TAIL", 7),
+            Error::OtherLog { .. } => ("E-OTHER-LOG", 7),
+            Error::NoStore { .. } => ("E-NO-STORE", 10),
+            Error::LockTimeout { .. } => ("E-LOCK-TIMEOUT", 11),
+            Error::NewerFormat { .. } => ("E-NEWER-FORMAT", 12),
+            Error::NotRecorded { .. } | Error::NotAcknowledged { .. } => ("E-NOT-DURABLE", 13),
+            Error::Poisoned { .. } => ("E-POISONED", 13),
+            Error::Rejected(rejection) => match **rejection {
+                Rejection::StaleToken { .. } => ("E-STALE-TOKEN", 5),
+                Rejection::InProgress { .. } => ("E-IN-PROGRESS", 5),
+                Rejection::UnknownItem { .. } => ("E-UNKNOWN-ITEM", 6),
+                Rejection::AmbiguousItem { .. } => ("E-AMBIGUOUS", 6),
+                Rejection::UnknownPhase { .. } => ("E-UNKNOWN-PHASE", 6),
+                Rejection::Transition { .. } => ("E-TRANSITION", 8),
+                Rejection::Needs { .. } => ("E-NEEDS", 8),
+                Rejection::Held { .. } => ("E-HELD", 8),
+            },
+        }
+    }
+
+    /// The message, in one line.
+    pub(super) fn message(&self) -> String {
+        match &self.error {
+            Error::NoStore { .. } if self.store_is_default => format!("{} (default)", self.error),
+            error => error.to_string(),
+        }
+    }
+
+    /// What to do next.
+    pub(super) fn hint(&self) -> Option<String> {
+        if self.hint.is_some() {
+            return self.hint.clone();
+        }
+        Some(match &self.error {
+            Error::NoStore { dir, importable: true } => {
+                let dir = dir.display();
+                format!("{dir}/work_items.json is there: phaselog import {dir}")
+            }
+            Error::NoStore { .. } => "phaselog init --phase NAME … makes one, phaselog import FILE takes one over; -s DIR names another".to_owned(),
+            Error::StoreExists { .. } => "phaselog status shows what is there; -s DIR names another place".to_owned(),
+            Error::Damaged(_) => "phaselog verify".to_owned(),
+            Error::AmbiguousTail(_) => "phaselog repair shows what can be done".to_owned(),
+            Error::OtherLog { .. } => "put back the file that belongs to this log, or move it away: the log has everything".to_owned(),
+            Error::NewerFormat { .. } => "install the version that wrote it; nothing was touched".to_owned(),
+            Error::LockTimeout { .. } => "repeat the command; PHASELOG_LOCK_TIMEOUT=60s waits longer".to_owned(),
+            Error::NotRecorded { .. } => "mend the cause and repeat the command".to_owned(),
+            Error::NotAcknowledged { .. } => "repeat the command; what survived is then found".to_owned(),
+            Error::Poisoned { .. } => "look at the disk (dmesg), then repeat the command".to_owned(),
+            Error::Edited { file } => format!("phaselog compact --discard-edits writes it anew and keeps a copy of {}", file.display()),
+            Error::NetworkFileSystem { .. } => "PHASELOG_ALLOW_NETWORK=1 goes on at your own risk".to_owned(),
+            Error::Rejected(rejection) => return rejection_hint(rejection),
+            Error::Parse { .. } | Error::TooLarge { .. } | Error::UnknownSeq { .. } | Error::Usage { .. } | Error::Io { .. } => return None,
+        })
+    }
+
+    /// The same as JSON; every key is there.
+    pub(super) fn to_json(&self) -> Value {
+        let (code, exit) = self.code();
+        let mut place = (
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+        );
+        let (seq, file, byte, line, column) = (
+            &mut place.0,
+            &mut place.1,
+            &mut place.2,
+            &mut place.3,
+            &mut place.4,
+        );
+        let path = |path: &Path| json!(path.display().to_string());
+        match &self.error {
+            Error::Damaged(damage) | Error::AmbiguousTail(damage) => {
+                (*seq, *file, *byte) = (
+                    json!(damage.seq),
+                    path(&damage.file),
+                    json!(damage.offset.get()),
+                );
+            }
+            Error::Parse {
+                path: at,
+                line: l,
+                column: c,
+                ..
+            } => {
+                *file = path(at);
+                (*line, *column) = (none_if_zero(*l), none_if_zero(*c));
+            }
+            Error::NewerFormat {
+                file: at, seq: s, ..
+            } => (*file, *seq) = (path(at), json!(s)),
+            Error::OtherLog { file: at, .. } | Error::Edited { file: at } => *file = path(at),
+            Error::Io { path: at, .. } | Error::LockTimeout { path: at, .. } => *file = path(at),
+            Error::NotAcknowledged { seq: s, .. } => *seq = json!(s),
+            Error::UnknownSeq { seq: s, .. } => *seq = json!(s),
+            Error::Rejected(rejection) => *seq = json!(rejection_seq(rejection)),
+            _ => {}
+        }
+        let rejection = match &self.error {
+            Error::Rejected(rejection) => Some(&**rejection),
+            _ => None,
+        };
+        json!({
+            "schema_version": 1,
+            "code": code,
+            "message": self.message(),
+            "exit": exit,
+            "item": rejection.and_then(Rejection::item),
+            "phase": rejection.and_then(Rejection::phase),
+            "seq": place.0, "file": place.1, "byte": place.2, "line": place.3, "column": place.4,
+            "hint": self.hint(),
+            "retryable": matches!(exit, 4 | 11 | 13),
+            "outcome": match &self.error {
+                Error::NotRecorded { .. } | Error::Poisoned { written: false, .. } => Some("none"),
+                Error::NotAcknowledged { .. } | Error::Poisoned { written: true, .. } => Some("unknown"),
+                _ => None,
+            },
+            "left": null,
+        })
+    }
+}
+
+fn none_if_zero(count: usize) -> Value {
+    if count == 0 {
+        Value::Null
+    } else {
+        json!(count)
+    }
+}
+
+fn rejection_seq(rejection: &Rejection) -> Option<u64> {
+    match rejection {
+        Rejection::StaleToken { seq, .. } => seq.map(crate::position::Seq::get),
+        Rejection::InProgress { since, .. }
+        | Rejection::Transition { since, .. }
+        | Rejection::Held { since, .. } => Some(since.get()).filter(|&seq| seq > 0),
+        _ => None,
+    }
+}
+
+fn rejection_hint(rejection: &Rejection) -> Option<String> {
+    use crate::pipeline::Status;
+    Some(match rejection {
+        Rejection::UnknownItem { nearest, .. } if nearest.is_empty() => {
+            "phaselog list shows all items".to_owned()
+        }
+        Rejection::UnknownItem { nearest, .. } => {
+            let names: Vec<String> = nearest.iter().map(|name| format!("{name:?}")).collect();
+            format!("nearest: {}", names.join(", "))
+        }
+        Rejection::AmbiguousItem { items, .. } => {
+            let names: Vec<String> = items
+                .iter()
+                .take(5)
+                .map(|name| format!("{:?}", name.as_str()))
+                .collect();
+            format!("name one of them in full: {}", names.join(", "))
+        }
+        Rejection::UnknownPhase { known, .. } => {
+            let names: Vec<&str> = known.iter().map(crate::pipeline::Phase::as_str).collect();
+            format!("the plan has {}", names.join(", "))
+        }
+        Rejection::StaleToken { item, .. } => {
+            format!(
+                "the work belongs to somebody else now; the refusal is on record: phaselog history {}",
+                quote(item.as_str())
+            )
+        }
+        Rejection::InProgress { item, phase, .. } => {
+            format!(
+                "phaselog why {} {phase}; phaselog resume hands back what is stuck",
+                quote(item.as_str())
+            )
+        }
+        Rejection::Transition {
+            item,
+            phase,
+            status: Status::Completed,
+            verb: "complete",
+            ..
+        } => {
+            format!(
+                "phaselog enrich {} adds data; phaselog retry {} {phase} --force does it again",
+                quote(item.as_str()),
+                quote(item.as_str())
+            )
+        }
+        Rejection::Transition {
+            item,
+            phase,
+            status: Status::Completed | Status::Skipped,
+            ..
+        } => {
+            format!(
+                "phaselog retry {} {phase} --force puts it back to pending",
+                quote(item.as_str())
+            )
+        }
+        Rejection::Transition {
+            item,
+            phase,
+            status: Status::InProgress,
+            ..
+        } => {
+            format!(
+                "phaselog release {} {phase} gives it back first",
+                quote(item.as_str())
+            )
+        }
+        Rejection::Transition {
+            item,
+            phase,
+            status: Status::Failed,
+            ..
+        } => {
+            format!(
+                "phaselog retry {} {phase} puts it back to pending",
+                quote(item.as_str())
+            )
+        }
+        Rejection::Transition { item, phase, .. } | Rejection::Needs { item, phase, .. } => {
+            format!("phaselog why {} {phase}", quote(item.as_str()))
+        }
+        Rejection::Held { item, .. } => format!("phaselog unhold {}", quote(item.as_str())),
+    })
+}
+
+/// A word as a shell takes it, so that a hint can be copied.
+pub(super) fn quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:,@%+=".contains(c);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// Prints what clap has to say, as text or JSON, and gives the exit status.
+pub(super) fn usage(
+    error: &clap::Error,
+    args: &[OsString],
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    if !error.use_stderr() {
+        // `--help` and `--version` are no errors.
+        let _ = write!(out, "{}", error.render());
+        return 0;
+    }
+    if args.iter().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default();
+        let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(message))
+            .with_hint("phaselog --help");
+        let _ = writeln!(err, "{}", failure.to_json());
+    } else {
+        let _ = write!(err, "{}", error.render());
+    }
+    2
+}

@@ -1,0 +1,120 @@
+//! The words of the command line: parsed here, printed here, decided elsewhere.
+//!
+//! One file a subcommand, each with its `Args`, its `run` and the type that it prints. What they share:
+//!
+//! ```text
+//!   global    flags that stand anywhere            context   store, ports, where output goes
+//!   values    items, phases, JSON, files           times     what people write for a time, and how one is shown
+//!   render    text, JSON, JSON lines               failure   an error's code, exit status and hints
+//! ```
+
+mod global;
+mod context;
+mod values;
+mod times;
+mod render;
+mod failure;
+mod receipts;
+mod items;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::ports::Ports;
+use context::Context;
+use failure::Failure;
+use global::Global;
+
+/// Exit statuses that are no error.
+mod status {
+    /// Done.
+    pub(super) const DONE: u8 = 0;
+    /// Done, with findings.
+    pub(super) const FINDINGS: u8 = 3;
+    /// Readable in part: what could be read was printed.
+    pub(super) const DAMAGED: u8 = 7;
+}
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "phaselog",
+    version,
+    about = "The crash-safe state of batch pipelines: many items, several phases, one write-ahead log",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+macro_rules! commands {
+    ($($module:ident => $variant:ident),* $(,)?) => {
+        $(mod $module;)*
+
+        #[derive(Debug, Subcommand)]
+        enum Command {
+            $(
+                #[command(name = $module::NAME)]
+                $variant($module::Args),
+            )*
+        }
+
+        impl Command {
+            fn run(self, context: &mut Context<'_>) -> Result<u8, Failure> {
+                match self {
+                    $(Self::$variant(args) => $module::run(args, context),)*
+                }
+            }
+        }
+    };
+}
+
+// In the order of the help: make one, work, look, mend.
+commands! {
+    init => Init,
+    add => Add,
+    start => Start,
+    complete => Complete,
+    fail => Fail,
+    skip => Skip,
+    release => Release,
+    retry => Retry,
+    hold => Hold,
+    unhold => Unhold,
+    checkpoint => Checkpoint,
+    resume => Resume,
+    compact => Compact,
+}
+
+/// Runs one command line and returns the exit status. Nothing is read from the process but through the arguments,
+/// the environment that clap reads, and the ports.
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    ports: &Ports,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let matches = match Cli::command().try_get_matches_from(&args) {
+        Ok(matches) => matches,
+        Err(error) => return failure::usage(&error, &args, out, err),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return failure::usage(&error, &args, out, err),
+    };
+    let mut context = match Context::new(&cli.global, ports, out, err) {
+        Ok(context) => context,
+        Err((failure, mut printer)) => return printer.fail(&failure),
+    };
+    let result = match cli.command {
+        Some(command) => command.run(&mut context),
+        None => Ok(status::DONE),
+    };
+    context.finish(result)
+}

@@ -1,0 +1,239 @@
+//! How results are printed: as text, as one JSON document, or as JSON lines.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::pipeline::Timestamp;
+
+use super::failure::Failure;
+use super::times::Show;
+
+/// The form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// One document.
+    Json,
+    /// One line for each element of the document's array.
+    JsonLines,
+}
+
+/// Something that a command prints.
+pub(super) trait Report {
+    /// The text for people, with its last newline.
+    fn text(&self, style: &Style) -> String;
+
+    /// The document, without `schema_version`, every key present.
+    fn json(&self) -> Value;
+
+    /// The key of the document's array, whose elements JSON lines are; without one the document is one line.
+    fn array(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// How text looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    pub(super) color: bool,
+    pub(super) zone: Show,
+}
+
+impl Style {
+    /// The time for people: local with offset, or UTC.
+    pub(super) fn time(&self, at: Timestamp) -> String {
+        self.zone.text(at)
+    }
+
+    /// The text in a colour, where colour is wanted.
+    pub(super) fn paint(&self, color: anstyle::AnsiColor, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let style = anstyle::Style::new().fg_color(Some(color.into()));
+        format!("{style}{text}{style:#}")
+    }
+}
+
+/// Standard output and standard error, with the form of the output.
+pub(super) struct Printer<'a> {
+    pub(super) format: Format,
+    pub(super) style: Style,
+    quiet: bool,
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    broken: Option<io::ErrorKind>,
+}
+
+impl<'a> Printer<'a> {
+    pub(super) fn new(
+        format: Format,
+        color: bool,
+        quiet: bool,
+        zone: Show,
+        out: &'a mut dyn Write,
+        err: &'a mut dyn Write,
+    ) -> Self {
+        let style = Style {
+            color: color && format == Format::Text,
+            zone,
+        };
+        Self {
+            format,
+            style,
+            quiet,
+            out,
+            err,
+            broken: None,
+        }
+    }
+
+    /// Prints a report in the form that was asked for.
+    pub(super) fn report(&mut self, report: &dyn Report) {
+        let text = match self.format {
+            Format::Text => report.text(&self.style),
+            Format::Json => document(report.json()) + "\n",
+            Format::JsonLines => match report.array() {
+                None => document(report.json()) + "\n",
+                Some(key) => {
+                    let mut json = report.json();
+                    let elements = json.get_mut(key).map(Value::take).unwrap_or_default();
+                    let lines = elements.as_array().into_iter().flatten();
+                    lines.fold(String::new(), |mut all, line| {
+                        let _ = writeln!(all, "{line}");
+                        all
+                    })
+                }
+            },
+        };
+        self.data(text.as_bytes());
+    }
+
+    /// Writes to standard output, which may be closed.
+    pub(super) fn data(&mut self, bytes: &[u8]) {
+        if self.broken.is_none()
+            && let Err(error) = self.out.write_all(bytes)
+        {
+            self.broken = Some(error.kind());
+        }
+    }
+
+    /// Writes a line to standard output.
+    pub(super) fn line(&mut self, text: &str) {
+        self.data(format!("{text}\n").as_bytes());
+    }
+
+    /// Writes a line to standard error: a receipt of a command whose standard output is data.
+    pub(super) fn aside(&mut self, text: &str) {
+        let _ = writeln!(self.err, "{text}");
+    }
+
+    /// Writes a `warning:` line to standard error.
+    pub(super) fn warning(&mut self, text: &str) {
+        let label = self.label(anstyle::AnsiColor::Yellow, "warning:");
+        let _ = writeln!(self.err, "{label} {text}");
+    }
+
+    /// Writes a `hint:` line to standard error, unless hints are off.
+    pub(super) fn hint(&mut self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(self.err, "hint: {text}");
+        }
+    }
+
+    /// Pushes out what is buffered.
+    pub(super) fn flush(&mut self) {
+        if let Err(error) = self.out.flush()
+            && self.broken.is_none()
+        {
+            self.broken = Some(error.kind());
+        }
+    }
+
+    /// The exit status of a command that was done: standard output that took nothing is a failure, one that was
+    /// closed (`| head`) is not.
+    pub(super) fn flush_or_fail(&mut self, status: u8) -> u8 {
+        self.flush();
+        match self.broken {
+            None | Some(io::ErrorKind::BrokenPipe) => status,
+            Some(kind) => {
+                let _ = writeln!(self.err, "error: cannot write to standard output: {kind}");
+                1
+            }
+        }
+    }
+
+    /// Prints a failure and gives its exit status.
+    pub(super) fn fail(&mut self, failure: &Failure) -> u8 {
+        self.flush();
+        if self.format == Format::Text {
+            let label = self.label(anstyle::AnsiColor::Red, "error:");
+            let _ = writeln!(self.err, "{label} {}", failure.message());
+            if let Some(hint) = failure.hint() {
+                self.hint(&hint);
+            }
+        } else {
+            let _ = writeln!(self.err, "{}", failure.to_json());
+        }
+        failure.code().1
+    }
+
+    fn label(&self, color: anstyle::AnsiColor, text: &str) -> String {
+        self.style.paint(color, text)
+    }
+}
+
+/// A document with its `schema_version` in front.
+fn document(body: Value) -> String {
+    let mut all = serde_json::Map::new();
+    all.insert("schema_version".into(), 1.into());
+    match body {
+        Value::Object(fields) => all.extend(fields),
+        other => drop(all.insert("value".into(), other)),
+    }
+    Value::Object(all).to_string()
+}
+
+/// Turns what serde can write into a value.
+pub(super) fn to_value(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).expect("our reports are plain JSON")
+}
+
+/// An item as tab-separated lines show it: control characters as `\t \n \r \xNN`.
+pub(super) fn escape(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => shown.push_str("\\t"),
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            c if c.is_control() => {
+                let _ = write!(shown, "\\x{:02x}", u32::from(c));
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Rows of tab-separated fields, or, with `-0`, exact fields each ended by NUL.
+pub(super) fn rows<'a>(rows: impl IntoIterator<Item = Vec<&'a str>>, nul: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for fields in rows {
+        if nul {
+            for field in fields {
+                bytes.extend_from_slice(field.as_bytes());
+                bytes.push(0);
+            }
+        } else {
+            let shown: Vec<String> = fields.into_iter().map(escape).collect();
+            bytes.extend_from_slice(shown.join("\t").as_bytes());
+            bytes.push(b'\n');
+        }
+    }
+    bytes
+}

@@ -1,0 +1,26 @@
+//! `skip`: a phase will not be done; what needs it may go on.
+
+use crate::pipeline::ReportKind;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::receipts::submit_report;
+use super::values::{Target, TokenArg};
+
+pub(super) const NAME: &str = "skip";
+
+/// Say that a phase will not be done
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    token: TokenArg,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    submit_report(context, args.target, &args.token, ReportKind::Skip { reason: args.reason })
+}

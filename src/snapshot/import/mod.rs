@@ -1,0 +1,10 @@
+//! STUB
+#[derive(Debug)]
+pub struct ImportedDocument {
+    pub file: crate::pipeline::event::ImportedFile,
+}
+impl ImportedDocument {
+    pub fn events(&self) -> Vec<crate::pipeline::Event> {
+        vec![]
+    }
+}

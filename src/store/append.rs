@@ -1,0 +1,159 @@
+//! One append, among many processes: the only place where state changes.
+//!
+//! ```text
+//!   lock -> catch up -> decide -> one write at the verified end -> unlock -> sync -> apply -> receipt
+//! ```
+//!
+//! The state is recovered before (read ahead, without the lock), so that little is left to read under it. Every answer is
+//! an acknowledgement: "unchanged" and "refused" rest on records too, and wait until those are durable.
+
+use crate::error::{Error, Result};
+use crate::log::writer::Locked;
+use crate::pipeline::{Command, Decision, Event, Now, PipelineState, Record, codec, decide};
+use crate::position::Seq;
+
+use super::recovery::{SnapshotFacts, fold};
+use super::{Receipt, Store, Warning};
+
+/// What is to be appended, as decided under the lock.
+pub(super) enum Verdict<T> {
+    /// Append these, all or none.
+    Append(Vec<Event>, T),
+    /// Append nothing; the answer rests on what was read.
+    Answer(T),
+}
+
+/// Decides and appends a command.
+pub(super) fn submit(store: &mut Store, command: &Command) -> Result<Receipt> {
+    let (records, outcome) = transact(store, |state, now| match decide(state, command, now) {
+        Ok(Decision::Record(events)) => Verdict::Append(events, Ok(None)),
+        Ok(Decision::Unchanged(unchanged)) => Verdict::Answer(Ok(Some(unchanged))),
+        Err(rejection) => match rejection.to_be_recorded() {
+            Some(event) => Verdict::Append(vec![event], Err(rejection)),
+            None => Verdict::Answer(Err(rejection)),
+        },
+    })?;
+    match outcome {
+        Ok(None) => Ok(Receipt::Recorded(records)),
+        Ok(Some(unchanged)) => Ok(Receipt::Unchanged(unchanged)),
+        Err(rejection) => Err(rejection.into()),
+    }
+}
+
+/// Runs `choose` under the lock on the newest state, appends what it chooses, and returns when that, and everything
+/// that the answer rests on, is durable.
+pub(super) fn transact<T>(
+    store: &mut Store,
+    choose: impl FnOnce(&PipelineState, &Now) -> Verdict<T>,
+) -> Result<(Vec<Record>, T)> {
+    let Store {
+        ports,
+        state,
+        writer,
+        snapshot,
+        warnings,
+        ..
+    } = store;
+    let mut locked = writer.lock()?;
+    catch_up(&mut locked, state, snapshot)?;
+    // Read under the lock: times then run with the order of the records as far as the clock does.
+    let now = ports.clock.now();
+    let (events, outcome) = match choose(state, &now) {
+        Verdict::Append(events, outcome) => (events, outcome),
+        Verdict::Answer(outcome) => (Vec::new(), outcome),
+    };
+    if events.is_empty() {
+        let rests_on = locked.position().last_seq();
+        drop(locked);
+        if rests_on > writer.known_durable() {
+            writer.sync_and_prove()?;
+        }
+        return Ok((Vec::new(), outcome));
+    }
+    seal(&mut locked, &now, state, snapshot, warnings)?;
+    let payloads: Vec<String> = events
+        .iter()
+        .map(|event| codec::encode(event, now.at, now.given))
+        .collect();
+    let appended = locked.append(&payloads)?;
+    // From here the records are in the log; whatever the sync says, this process must not fold them before it knows.
+    let rotated = locked.rotate_if_full(&now);
+    drop(locked);
+    writer
+        .sync_and_prove()
+        .map_err(|error| name_record(error, appended.first))?;
+    let records: Vec<Record> = events
+        .into_iter()
+        .zip(0..)
+        .map(|(event, index)| {
+            let seq = appended.first.plus(index);
+            Record {
+                seq,
+                at: now.at,
+                clock_given: now.given,
+                event,
+            }
+        })
+        .collect();
+    for record in &records {
+        state.apply(record);
+        snapshot.note(record, 0);
+    }
+    snapshot.tail_bytes += appended.bytes;
+    if let Err(error) = rotated {
+        warnings.push(Warning::new(
+            "W-ROTATE",
+            format!("no new segment could be made: {error}"),
+        ));
+    }
+    Ok((records, outcome))
+}
+
+/// Reads and verifies what others appended since this process looked last.
+pub(super) fn catch_up(
+    locked: &mut Locked<'_>,
+    state: &mut PipelineState,
+    snapshot: &mut SnapshotFacts,
+) -> Result<()> {
+    locked
+        .catch_up(&mut |entry| fold(state, snapshot, &entry).map(drop))
+        .map(drop)
+}
+
+/// Seals a torn tail that a dead writer left, so that nothing is ever written behind it.
+pub(super) fn seal(
+    locked: &mut Locked<'_>,
+    now: &Now,
+    state: &mut PipelineState,
+    snapshot: &mut SnapshotFacts,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<super::TornTail>> {
+    let Some(sealed) = locked.seal_torn(now)? else {
+        return Ok(None);
+    };
+    catch_up(locked, state, snapshot)?;
+    warnings.retain(|warning| warning.code != "W-TORN");
+    warnings.push(Warning::new(
+        "W-TORN",
+        format!(
+            "wal/{} byte {}: {} bytes of a write that a crash cut off, never acknowledged, were left where they are; the log goes on in wal/{}",
+            sealed.segment, sealed.offset, sealed.bytes, sealed.sealed_by
+        ),
+    ));
+    Ok(Some(super::TornTail::from(sealed)))
+}
+
+/// Says which record may or may not survive.
+fn name_record(error: Error, first: Seq) -> Error {
+    match error {
+        Error::NotAcknowledged { source, .. } => Error::NotAcknowledged {
+            source,
+            seq: Some(first),
+        },
+        Error::Poisoned { detail, .. } => Error::Poisoned {
+            detail,
+            written: true,
+        },
+        other => other,
+    }
+}

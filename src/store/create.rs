@@ -1,0 +1,250 @@
+//! A new store: empty, or out of the state files of another program. The rename of the first segment commits it.
+//!
+//! ```text
+//!   wal/imported/<original>   kept first, so that the log never names an original that is not there
+//!   wal/…0001.wal             header, plan, items in one file: all or nothing
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::log::header::LogId;
+use crate::log::writer::{self, LogOptions};
+use crate::pipeline::{Event, NewItem, Now, Plan, codec};
+use crate::ports::Ports;
+use crate::position::Seq;
+use crate::snapshot::import::ImportedDocument;
+
+use super::dir::{self, IMPORTED, WAL, WORK_ITEMS};
+use super::{Options, Store};
+
+/// A store that was just made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it says where the records are"]
+pub struct Created {
+    /// The first record: the header of the first segment.
+    pub first: Seq,
+    /// The last record.
+    pub last: Seq,
+    /// Items in it.
+    pub items: usize,
+}
+
+/// A state file to take over.
+#[derive(Debug)]
+pub struct Original {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What they say.
+    pub document: ImportedDocument,
+}
+
+/// What an import came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it says whether anything was recorded"]
+pub enum Imported {
+    /// A new store was made.
+    Created(Created),
+    /// The file was taken over before, byte for byte; nothing was recorded.
+    Unchanged {
+        /// The record of that import.
+        seq: Seq,
+    },
+}
+
+impl Store {
+    /// Makes an empty store with a plan, and items if there are any. Durable when this returns, its name included.
+    ///
+    /// # Errors
+    /// [`Error::StoreExists`] if there is one, or a `work_items.json` that was never imported.
+    pub fn init(
+        ports: &Ports,
+        dir: &Path,
+        options: &Options,
+        plan: &Plan,
+        items: &[NewItem],
+    ) -> Result<Created> {
+        if ports
+            .disk
+            .exists(&dir.join(WORK_ITEMS))
+            .map_err(Error::io("look at", dir))?
+            && !is_store(ports, dir, options)?
+        {
+            let what = "has a work_items.json that was never imported";
+            return Err(Error::StoreExists {
+                dir: dir::absolute(dir),
+                what,
+            });
+        }
+        let planned = vec![Event::Planned {
+            phases: plan.phases().to_vec(),
+        }];
+        let added: Vec<Event> = items
+            .iter()
+            .map(|new| Event::Added {
+                item: new.name.clone(),
+                id: new.id.clone(),
+                imported: None,
+            })
+            .collect();
+        let groups = [planned, added];
+        let groups: Vec<&[Event]> = groups
+            .iter()
+            .map(Vec::as_slice)
+            .filter(|group| !group.is_empty())
+            .collect();
+        create(ports, dir, options, &ports.clock.now(), &groups)
+    }
+
+    /// Takes over a state file: into a new store, or not at all if this one has taken over the same bytes before.
+    /// The original is kept in `wal/imported/`.
+    ///
+    /// # Errors
+    /// [`Error::StoreExists`] if there is a store that has not taken over this file.
+    pub fn import(
+        ports: &Ports,
+        dir: &Path,
+        options: &Options,
+        original: &Original,
+    ) -> Result<Imported> {
+        if is_store(ports, dir, options)? {
+            return already_imported(ports, dir, options, original);
+        }
+        make_dirs(ports, dir)?;
+        dir::refuse_network(ports, dir, options)?;
+        keep_original(ports, dir, original)?;
+        let events = original.document.events();
+        create(ports, dir, options, &ports.clock.now(), &[&events]).map(Imported::Created)
+    }
+}
+
+fn is_store(ports: &Ports, dir: &Path, options: &Options) -> Result<bool> {
+    match dir::check(ports, dir, options) {
+        Ok(_) => Ok(true),
+        Err(Error::NoStore { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the store has taken over these bytes before.
+pub(super) fn already_imported(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    original: &Original,
+) -> Result<Imported> {
+    let view = super::View::open(ports, dir, options)?;
+    let sha256 = &original.document.file.sha256;
+    match view
+        .state()
+        .imports
+        .iter()
+        .find(|source| source.sha256 == *sha256)
+    {
+        Some(source) => Ok(Imported::Unchanged { seq: source.seq }),
+        None => Err(Error::StoreExists {
+            dir: dir::absolute(dir),
+            what: "is a store already; a state file is taken over into a new one",
+        }),
+    }
+}
+
+fn create(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    now: &Now,
+    groups: &[&[Event]],
+) -> Result<Created> {
+    make_dirs(ports, dir)?;
+    dir::refuse_network(ports, dir, options)?;
+    let payloads: Vec<Vec<String>> = groups
+        .iter()
+        .map(|events| {
+            events
+                .iter()
+                .map(|event| codec::encode(event, now.at, now.given))
+                .collect()
+        })
+        .collect();
+    let log_options = LogOptions {
+        segment_bytes: options.segment_bytes,
+        lock_wait: options.lock_wait,
+    };
+    let log =
+        LogId::new(u128::from(ports.process.random()) << 64 | u128::from(ports.process.random()));
+    let last = writer::create(ports, dir, &payloads, now, log, &log_options)?;
+    let added = |event: &&Event| matches!(event, Event::Added { .. });
+    let items = groups
+        .iter()
+        .map(|events| events.iter().filter(added).count())
+        .sum();
+    Ok(Created {
+        first: Seq::FIRST,
+        last,
+        items,
+    })
+}
+
+/// Makes the directories of a store where they are missing.
+fn make_dirs(ports: &Ports, dir: &Path) -> Result<()> {
+    for path in [dir.to_owned(), dir.join(WAL)] {
+        match ports.disk.create_dir(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("make", path)(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Copies the original into `wal/imported/`, durably, under a name that its content decides.
+fn keep_original(ports: &Ports, dir: &Path, original: &Original) -> Result<()> {
+    let disk = &*ports.disk;
+    let folder = dir.join(WAL).join(IMPORTED);
+    match disk.create_dir(&folder) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(Error::io("make", folder)(error)),
+    }
+    let name = original
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let path = folder.join(format!("{}-{name}", &original.document.file.sha256[..16]));
+    if let Ok(kept) = disk.read(&path, original.bytes.len() as u64)
+        && kept == original.bytes
+    {
+        return Ok(());
+    }
+    let temp = folder.join(format!(".{name}.{:016x}.tmp", ports.process.random()));
+    let write = || -> io::Result<()> {
+        let file = disk.create_new(&temp)?;
+        file.write_full_at(0, &original.bytes)?;
+        file.sync()?;
+        disk.rename(&temp, &path)?;
+        disk.sync_dir(&folder)
+    };
+    write().map_err(|source| {
+        // Best effort: a temp file that stays is ignored by readers.
+        let _ = disk.remove_file(&temp);
+        Error::io("write", &path)(source)
+    })
+}
+
+/// SHA-256 of a file's bytes, as 64 hex digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}

@@ -1,0 +1,81 @@
+//! The directory of a store: where its files are, and whether it is one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::log::reader::{Log, Witnesses};
+use crate::ports::{EntryKind, Ports};
+use crate::position::Seq;
+use crate::snapshot;
+
+use super::Options;
+
+/// The directory of the log inside a store.
+pub(super) const WAL: &str = "wal";
+/// Where originals of imported files are kept, inside the log's directory.
+pub(super) const IMPORTED: &str = "imported";
+/// The snapshot of the progress.
+pub(super) const WORK_ITEMS: &str = "work_items.json";
+
+/// Checks that `dir` is a store: a `wal/` with a segment in it.
+///
+/// # Errors
+/// [`Error::NoStore`]; or [`Error::Damaged`] if there is no segment although a mark or a snapshot attests that
+/// there was one.
+pub(super) fn check(ports: &Ports, dir: &Path, options: &Options) -> Result<Log> {
+    let disk = &*ports.disk;
+    match disk.metadata(&dir.join(".")) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_store(ports, dir)),
+        Err(error) => return Err(Error::io("open", dir)(error)),
+    }
+    let wal = dir.join(WAL);
+    match disk.metadata(&wal) {
+        Ok(found) if found.kind == EntryKind::Dir => {}
+        Ok(_) => return Err(no_store(ports, dir)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_store(ports, dir)),
+        Err(error) => return Err(Error::io("open", wal)(error)),
+    }
+    refuse_network(ports, &wal, options)?;
+    let log = Log::new(ports.clone(), dir).with_lock_wait(options.lock_wait);
+    if log.segments()?.is_empty() {
+        // No store, unless a mark or a snapshot attests that there was one.
+        let snapshot = snapshot::load(disk, dir)?
+            .snapshot
+            .map_or(Seq::NONE, |found| found.place.seq);
+        return Err(log.no_segments(Witnesses {
+            mark: log.mark(),
+            snapshot,
+        }));
+    }
+    Ok(log)
+}
+
+/// A lock or a sync may not hold on a network file system.
+pub(super) fn refuse_network(ports: &Ports, dir: &Path, options: &Options) -> Result<()> {
+    let kind = ports
+        .disk
+        .network_file_system(dir)
+        .map_err(Error::io("look at", dir))?;
+    match kind {
+        Some(kind) if !options.allow_network => Err(Error::NetworkFileSystem {
+            dir: dir.to_owned(),
+            kind,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn no_store(ports: &Ports, dir: &Path) -> Error {
+    let importable = ports.disk.exists(&dir.join(WORK_ITEMS)).unwrap_or(false);
+    Error::NoStore {
+        dir: absolute(dir),
+        importable,
+    }
+}
+
+/// The path from the root, for messages that must be understood elsewhere.
+pub(super) fn absolute(dir: &Path) -> PathBuf {
+    std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned())
+}

@@ -1,0 +1,152 @@
+//! The store: what a directory of state means, and who may do what to it.
+//!
+//! ```text
+//!   recovery    snapshot, then the log after it        -> Recovered     (reads only)
+//!   append      lock, catch up, decide, write, sync    -> Receipt       (the only place where state changes)
+//!   resume      append, for what a crash left behind   -> Resumed
+//!   compaction  state at S                             -> work_items.json
+//!   view        Recovered, synced                      -> whoever asks
+//! ```
+//!
+//! This layer alone knows that a snapshot and a log continue each other.
+
+mod dir;
+mod recovery;
+pub mod receipt;
+mod append;
+mod proof;
+pub mod resume;
+pub mod compaction;
+pub mod view;
+pub mod replay;
+pub mod history;
+pub mod create;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use compaction::Compacted;
+pub use receipt::{Receipt, Warning};
+pub use resume::{Resumed, TornTail};
+pub use view::View;
+
+use crate::error::Result;
+use crate::log::reader::Access;
+use crate::log::writer::{LogOptions, Writer};
+use crate::pipeline::{Command, PipelineState};
+use crate::ports::Ports;
+use crate::position::Seq;
+use recovery::{Recovered, SnapshotFacts};
+
+/// How a store behaves; the defaults are those of the command line.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A segment of at least so many bytes is followed by a new one.
+    pub segment_bytes: u64,
+    /// How long to wait for a lock.
+    pub lock_wait: Duration,
+    /// When snapshots are written.
+    pub compact: CompactMode,
+    /// Work on a network file system all the same.
+    pub allow_network: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 20,
+            lock_wait: Duration::from_secs(10),
+            compact: CompactMode::Auto,
+            allow_network: false,
+        }
+    }
+}
+
+/// When snapshots are written without being asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CompactMode {
+    /// When there is none yet, and when the log after the last one has outgrown it.
+    #[default]
+    Auto,
+    /// After every command that writes.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A store, open for writing. Made by [`Store::open`], which has recovered it.
+///
+/// Several processes may have one store open; each append takes the lock, catches up and decides anew.
+pub struct Store {
+    ports: Ports,
+    dir: PathBuf,
+    options: Options,
+    state: PipelineState,
+    writer: Writer,
+    snapshot: SnapshotFacts,
+    replayed: u64,
+    warnings: Vec<Warning>,
+}
+
+impl Store {
+    /// Opens the store in `dir`: the snapshot, then every record after it. Writes nothing and takes no lock.
+    ///
+    /// # Errors
+    /// No store, damage, a newer format, another history, or the system's refusal: see [`crate::Error`].
+    pub fn open(ports: Ports, dir: &Path, options: Options) -> Result<Self> {
+        let Recovered {
+            log,
+            state,
+            end,
+            snapshot,
+            replayed,
+            warnings,
+        } = recovery::recover(&ports, dir, &options, Access::ReadWrite)?;
+        let log_options = LogOptions {
+            segment_bytes: options.segment_bytes,
+            lock_wait: options.lock_wait,
+        };
+        let writer = Writer::new(&log, end, log_options);
+        let dir = dir.to_owned();
+        Ok(Self {
+            ports,
+            dir,
+            options,
+            state,
+            writer,
+            snapshot,
+            replayed,
+            warnings,
+        })
+    }
+
+    /// Does what the command wants, if the rules allow it. When this returns, the answer is durable: what was
+    /// recorded, and every record that the answer rests on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Rejected`] if the rules do not allow it; [`crate::Error::NotRecorded`] and
+    /// [`crate::Error::NotAcknowledged`] if the disk does not.
+    pub fn submit(&mut self, command: &Command) -> Result<Receipt> {
+        append::submit(self, command)
+    }
+
+    /// The state as far as this process has read the log.
+    pub fn state(&self) -> &PipelineState {
+        &self.state
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The highest record known to be durable.
+    pub fn durable_seq(&self) -> Seq {
+        self.writer.known_durable()
+    }
+
+    /// Takes out what was noticed on the way and changed no result.
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.warnings)
+    }
+}

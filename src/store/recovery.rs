@@ -1,0 +1,194 @@
+//! Recovery: the snapshot, then every record after it. Reads only.
+//!
+//! ```text
+//!   mark -> root snapshot (else .bak, else nothing) -> records after S, verified -> where the log ends
+//! ```
+//!
+//! In this order: a mark or a snapshot that was read before the log can only attest what the log then has.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Damage, DamageKind, Error, Result, Witness};
+use crate::log::frame::Crc;
+use crate::log::header::LogId;
+use crate::log::reader::{Access, Entry, From, Log, LogEnd, Tail, Witnesses};
+use crate::pipeline::codec::{self, PayloadError};
+use crate::pipeline::{PipelineState, Record};
+use crate::ports::Ports;
+use crate::position::Seq;
+use crate::snapshot::{self, FindingKind, Loaded};
+
+use super::dir::{self, WAL, WORK_ITEMS};
+use super::{Options, Warning};
+
+/// What a store holds, as far as it can be proven.
+pub(super) struct Recovered {
+    pub(super) log: Log,
+    pub(super) state: PipelineState,
+    pub(super) end: LogEnd,
+    pub(super) snapshot: SnapshotFacts,
+    /// Records read behind the snapshot.
+    pub(super) replayed: u64,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// What is known of the snapshots on disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SnapshotFacts {
+    /// The last record in the valid snapshot; `None` if there is none.
+    pub(super) seq: Option<Seq>,
+    /// The size of the valid set in bytes.
+    pub(super) bytes: u64,
+    /// Bytes of log behind it.
+    pub(super) tail_bytes: u64,
+    /// The last record that changed anything but bookkeeping.
+    pub(super) last_change: Seq,
+    /// Files that somebody else changed.
+    pub(super) edited: Vec<PathBuf>,
+}
+
+/// Recovers the store in `dir`.
+pub(super) fn recover(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    access: Access,
+) -> Result<Recovered> {
+    let log = dir::check(ports, dir, options)?;
+    let mark = log.mark();
+    let loaded = snapshot::load(&*ports.disk, dir)?;
+    let mut warnings: Vec<Warning> = loaded.findings.iter().map(snapshot_warning).collect();
+    let mut facts = SnapshotFacts {
+        edited: edited(&loaded),
+        ..SnapshotFacts::default()
+    };
+
+    let (mut state, from) = match loaded.snapshot {
+        Some(found) => {
+            let (seq, crc) = (found.place.seq, Crc::new(found.place.crc32));
+            let id = LogId::parse(&found.place.id).ok_or_else(|| Error::OtherLog {
+                file: PathBuf::from(WORK_ITEMS),
+                what: format!("{:?} is no log id", found.place.id),
+            })?;
+            (facts.seq, facts.bytes) = (Some(seq), found.total_bytes);
+            (found.state, From::AfterSnapshot { seq, crc, log: id })
+        }
+        None => (PipelineState::default(), From::FirstRecord),
+    };
+    let witnesses = Witnesses {
+        mark,
+        snapshot: facts.seq.unwrap_or(Seq::NONE),
+    };
+    let mut replayed = 0;
+    let end = log.read(from, witnesses, access, false, &mut |entry| {
+        replayed += 1;
+        fold(&mut state, &mut facts, &entry).map(drop)
+    })?;
+    if let Tail::Torn { bytes, .. } = end.tail {
+        warnings.push(torn_warning(&end, bytes));
+    }
+    Ok(Recovered {
+        log,
+        state,
+        end,
+        snapshot: facts,
+        replayed,
+        warnings,
+    })
+}
+
+/// The files that somebody else wrote or changed: not ours to replace unasked.
+pub(super) fn edited(loaded: &Loaded) -> Vec<PathBuf> {
+    let theirs = |kind| matches!(kind, FindingKind::Edited | FindingKind::Foreign);
+    let files = loaded
+        .findings
+        .iter()
+        .filter(|finding| theirs(finding.kind));
+    files.map(|finding| finding.file.clone()).collect()
+}
+
+/// Takes one entry of the log into the state.
+pub(super) fn fold(
+    state: &mut PipelineState,
+    facts: &mut SnapshotFacts,
+    entry: &Entry<'_>,
+) -> Result<Record> {
+    let record = decode(entry)?;
+    state.apply(&record);
+    facts.note(&record, entry.frame.encoded_len());
+    Ok(record)
+}
+
+impl SnapshotFacts {
+    /// Takes note of a record behind the snapshot.
+    pub(super) fn note(&mut self, record: &Record, bytes: u64) {
+        self.tail_bytes += bytes;
+        if !record.event.is_bookkeeping() {
+            self.last_change = record.seq;
+        }
+    }
+}
+
+/// Reads an entry's payload as an event.
+///
+/// # Errors
+/// [`Error::NewerFormat`] for an event of a newer version; damage for a verified line that is no event.
+pub(super) fn decode(entry: &Entry<'_>) -> Result<Record> {
+    let seq = entry.frame.seq;
+    codec::decode(seq, entry.frame.payload).map_err(|error| {
+        let file = Path::new(WAL).join(entry.segment.file_name());
+        match error {
+            PayloadError::UnknownKind { .. } => Error::NewerFormat {
+                file,
+                seq: Some(seq),
+                what: error.to_string(),
+            },
+            PayloadError::Malformed { message } => Error::Damaged(Box::new(Damage {
+                file,
+                segment: Some(entry.segment),
+                offset: entry.offset,
+                seq,
+                kind: DamageKind::Payload(message),
+                // Its checksum holds, so somebody wrote it as it stands.
+                witness: Some(Witness::Record(seq)),
+                items: Vec::new(),
+            })),
+        }
+    })
+}
+
+fn snapshot_warning(finding: &snapshot::Finding) -> Warning {
+    let file = finding.file.display();
+    match finding.kind {
+        FindingKind::Edited => Warning::new(
+            "W-EDITED",
+            format!(
+                "{file} was changed by another program since it was written; the state comes from the log, and the file is left alone until `compact --discard-edits`"
+            ),
+        ),
+        FindingKind::Foreign => Warning::new(
+            "W-FOREIGN",
+            format!(
+                "{file} is another program's; the state comes from the log, and the file is left alone until `compact --discard-edits`"
+            ),
+        ),
+        _ => Warning::new(
+            "W-SNAPSHOT",
+            format!(
+                "{file} is not usable ({}); the state comes from the log",
+                finding.message
+            ),
+        ),
+    }
+}
+
+fn torn_warning(end: &LogEnd, bytes: u64) -> Warning {
+    let position = &end.position;
+    Warning::new(
+        "W-TORN",
+        format!(
+            "{WAL}/{} byte {}: {bytes} bytes of a write that a crash cut off, never acknowledged; the next writer goes on in a new segment",
+            position.segment, position.offset
+        ),
+    )
+}

@@ -1,0 +1,95 @@
+//! Resume: what a crash left behind is sealed, what timed out is handed back, what is ready is told.
+
+use crate::error::Result;
+use crate::log::writer::Sealed;
+use crate::pipeline::{Record, lease};
+use crate::position::{Offset, SegmentId, Seq};
+
+use super::append::{self, Verdict};
+use super::{Store, View};
+
+/// What `resume` found and did. All of it is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resumed {
+    /// The last record in the snapshot that recovery began with.
+    pub snapshot_seq: Option<Seq>,
+    /// Records read after it.
+    pub replayed: u64,
+    /// The tail that a crash had cut off, sealed now.
+    pub torn: Option<TornTail>,
+    /// Phases handed back, each by its own record.
+    pub resets: Vec<Record>,
+}
+
+/// The end of a write that a crash cut off. Its bytes stay where they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TornTail {
+    /// The segment it lies in.
+    pub segment: SegmentId,
+    /// Where it begins.
+    pub offset: Offset,
+    /// Its length.
+    pub bytes: u64,
+    /// The segment in which the log goes on; `None` as long as nobody sealed it.
+    pub sealed_by: Option<SegmentId>,
+}
+
+impl std::convert::From<Sealed> for TornTail {
+    fn from(sealed: Sealed) -> Self {
+        let Sealed {
+            segment,
+            offset,
+            bytes,
+            sealed_by,
+        } = sealed;
+        Self {
+            segment,
+            offset,
+            bytes,
+            sealed_by: Some(sealed_by),
+        }
+    }
+}
+
+impl Store {
+    /// Seals a torn tail and hands back every phase in progress for strictly more than its limit, each with a record.
+    /// `limit_override`, in microseconds, stands for every limit of the plan. A second call changes nothing.
+    ///
+    /// # Errors
+    /// As [`Store::submit`].
+    pub fn resume(&mut self, limit_override: Option<u64>) -> Result<Resumed> {
+        let torn = self.seal_torn_tail()?;
+        let (resets, ()) = append::transact(self, |state, now| {
+            Verdict::Append(lease::expired(state, now, limit_override), ())
+        })?;
+        let (snapshot_seq, replayed) = (self.snapshot.seq, self.replayed);
+        Ok(Resumed {
+            snapshot_seq,
+            replayed,
+            torn,
+            resets,
+        })
+    }
+
+    fn seal_torn_tail(&mut self) -> Result<Option<TornTail>> {
+        let Self {
+            ports,
+            state,
+            writer,
+            snapshot,
+            warnings,
+            ..
+        } = self;
+        let mut locked = writer.lock()?;
+        append::catch_up(&mut locked, state, snapshot)?;
+        let now = ports.clock.now();
+        append::seal(&mut locked, &now, state, snapshot, warnings)
+    }
+}
+
+impl View {
+    /// What [`Store::resume`] would hand back at this moment; nothing is written.
+    pub fn would_reset(&self, limit_override: Option<u64>) -> Vec<crate::pipeline::Event> {
+        lease::expired(self.state(), self.now(), limit_override)
+    }
+}

@@ -1,0 +1,134 @@
+//! A store to look at: what is shown is durable, or said not to be.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::log::reader::{Access, LogEnd, Tail};
+use crate::pipeline::{Now, PipelineState};
+use crate::ports::Ports;
+use crate::position::Seq;
+
+use super::recovery::{self, Recovered, SnapshotFacts};
+use super::{Options, TornTail, Warning, proof};
+
+/// A store, open for reading. Writes nothing, takes no lock, and works beside live writers.
+pub struct View {
+    state: PipelineState,
+    end: LogEnd,
+    durable: Seq,
+    snapshot: SnapshotFacts,
+    replayed: u64,
+    warnings: Vec<Warning>,
+    complete: bool,
+    now: Now,
+}
+
+impl View {
+    /// Opens the store in `dir` and makes durable what will be shown.
+    ///
+    /// Where that cannot be done (a read-only file system, a sync that failed before), the view shows the state as far
+    /// as it is known durable, says so in a warning, and [`View::complete`] is false.
+    ///
+    /// # Errors
+    /// As [`super::Store::open`].
+    pub fn open(ports: &Ports, dir: &Path, options: &Options) -> Result<Self> {
+        let now = ports.clock.now();
+        let recovered = recovery::recover(ports, dir, options, Access::ReadOnly)?;
+        let Recovered {
+            log,
+            mut state,
+            mut end,
+            snapshot,
+            replayed,
+            mut warnings,
+        } = recovered;
+        let mut complete = true;
+        let last = end.position.last_seq();
+        let durable = match proof::prove(ports, &log, &mut end)? {
+            Ok(durable) => durable,
+            Err(unproven) => {
+                complete = false;
+                warnings.push(Warning::new(
+                    "W-UNCONFIRMED",
+                    format!("records {}..{last} could not be made durable ({}); the state is shown as of {}", unproven.known.next(), unproven.why, unproven.known),
+                ));
+                state = super::replay::fold_through(ports, dir, options, unproven.known)?;
+                unproven.known
+            }
+        };
+        Ok(Self {
+            state,
+            end,
+            durable,
+            snapshot,
+            replayed,
+            warnings,
+            complete,
+            now,
+        })
+    }
+
+    /// The state.
+    pub fn state(&self) -> &PipelineState {
+        &self.state
+    }
+
+    /// The moment at which the view was opened.
+    pub fn now(&self) -> &Now {
+        &self.now
+    }
+
+    /// The last record in what is shown.
+    pub fn last_seq(&self) -> Seq {
+        self.state.last_seq
+    }
+
+    /// The highest record known to be durable.
+    pub fn durable_seq(&self) -> Seq {
+        self.durable
+    }
+
+    /// False if the log has more than could be shown.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The last record in the valid snapshot; `None` if there is none.
+    pub fn snapshot_seq(&self) -> Option<Seq> {
+        self.snapshot.seq
+    }
+
+    /// How many records the snapshot is behind.
+    pub fn snapshot_behind(&self) -> u64 {
+        self.last_seq().get() - self.snapshot.seq.unwrap_or(Seq::NONE).get()
+    }
+
+    /// Records read behind the snapshot.
+    pub fn replayed(&self) -> u64 {
+        self.replayed
+    }
+
+    /// Snapshots that somebody else changed.
+    pub fn edited(&self) -> &[PathBuf] {
+        &self.snapshot.edited
+    }
+
+    /// What was noticed on the way.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The tail that a crash cut off and nobody has sealed yet.
+    pub fn torn(&self) -> Option<TornTail> {
+        let position = &self.end.position;
+        match self.end.tail {
+            Tail::Torn { bytes, .. } => Some(TornTail {
+                segment: position.segment,
+                offset: position.offset,
+                bytes,
+                sealed_by: None,
+            }),
+            _ => None,
+        }
+    }
+}
