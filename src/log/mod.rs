@@ -23,7 +23,15 @@ pub mod tail;
 pub mod files;
 pub mod mark;
 pub mod poison;
+pub mod lock;
+mod window;
+mod cursor;
+mod trouble;
+mod deliver;
+mod pass;
+pub mod reader;
 
 pub use frame::{Crc, Frame};
 pub use head::{Head, Sha256Hex};
 pub use header::{LogId, LostRange, Predecessor, SegmentHeader};
+pub use reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};

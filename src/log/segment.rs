@@ -204,19 +204,6 @@ impl Scan {
     }
 }
 
-/// Finds the next line that is a record in itself, whatever came before it: where it begins, counted from the start
-/// of `bytes`, and what it says.
-pub fn find_record(bytes: &[u8]) -> Option<(usize, Frame<'_>)> {
-    let mut at = 0;
-    while let Some(len) = memchr::memchr(b'\n', &bytes[at..]) {
-        if let Ok(frame) = frame::parse(&bytes[at..at + len]) {
-            return Some((at, frame));
-        }
-        at += len + 1;
-    }
-    None
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

@@ -12,7 +12,8 @@
 //! acknowledged records; this table is why phaselog does not.
 
 use super::frame::{self, Frame};
-use super::segment::{Stop, find_record};
+use super::group::MORE;
+use super::segment::Stop;
 use crate::error::{DamageKind, Witness};
 use crate::position::{SegmentId, Seq};
 
@@ -195,20 +196,42 @@ fn has_lost_sector(start: u64, bytes: &[u8]) -> bool {
     false
 }
 
-/// The bytes that are hurt: from a stop to the next line that is a record, or to the end.
+/// Where reading can go on behind a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// How many bytes are hurt, counted from the stop's offset.
+    pub hurt: usize,
+    /// The seq of the record behind them; `None` if there is none to the end of the bytes.
+    pub seq: Option<Seq>,
+}
+
+/// Finds the end of the damage that begins at a stop: the next record that can stand behind it.
 ///
-/// A record inside a broken group does not count, so the group's remaining lines belong to the damage.
-pub fn hurt<'a>(stop: &Stop, bytes: &'a [u8]) -> &'a [u8] {
+/// Groups are whole or absent, so the remaining lines of a broken group belong to the damage.
+pub fn resume(stop: &Stop, bytes: &[u8]) -> Resume {
     let verified = usize::try_from(stop.line.get() - stop.offset.get()).unwrap_or(usize::MAX);
-    let failing = bytes.get(verified..).unwrap_or_default();
-    match find_record(failing) {
-        // The failing line itself may be a record that only stands at the wrong place.
-        Some((0, _)) => {
-            let end = memchr::memchr(b'\n', failing).map_or(failing.len(), |len| len + 1);
-            &bytes[..verified + end]
+    let (mut at, mut in_group) = (verified.min(bytes.len()), verified > 0);
+    while let Some(len) = memchr::memchr(b'\n', &bytes[at..]) {
+        let line = &bytes[at..at + len];
+        match frame::parse(line) {
+            Ok(_) if in_group => {}
+            // A whole record that stands too early: what is missing before it leaves no bytes. One that has the
+            // right seq and failed all the same does not follow what is before it.
+            Ok(frame) if frame.seq > stop.seq || at > verified && frame.seq >= stop.seq => {
+                return Resume {
+                    hurt: at,
+                    seq: Some(frame.seq),
+                };
+            }
+            _ => {}
         }
-        Some((next, _)) => &bytes[..verified + next],
-        None => bytes,
+        let more = memchr::memmem::find(line, MORE.as_bytes()).is_some();
+        in_group = more || in_group && frame::parse(line).is_err();
+        at += len + 1;
+    }
+    Resume {
+        hurt: bytes.len(),
+        seq: None,
     }
 }
 
@@ -375,6 +398,22 @@ mod tests {
     }
 
     #[test]
+    fn broken_group_is_hurt_as_a_whole() {
+        let whole = lines(&[&[A], &[A, A, A], &[A]]);
+        let (one, group) = (lines(&[&[A]]).len(), lines(&[&[A], &[A, A, A]]).len());
+        let line = (group - one) / 3;
+        for at in [one + 2, one + line + 2, one + 2 * line + 2] {
+            let mut hit = whole.clone();
+            hit[at] ^= 1;
+            let (_, stop) = scan_all(&hit);
+            let resumed = resume(&stop, &hit[usize::try_from(stop.offset.get()).unwrap()..]);
+            assert_eq!((stop.offset.get(), stop.seq), (one as u64, Seq::new(2)));
+            assert_eq!(resumed.seq, Some(Seq::new(5)), "byte {at}");
+            assert_eq!(resumed.hurt, group - one);
+        }
+    }
+
+    #[test]
     fn whole_record_without_its_newline_is_torn() {
         let bytes = lines(&[&[A], &[A]]);
         let cut = &bytes[..bytes.len() - 1];
@@ -391,6 +430,12 @@ mod tests {
         let mut hit = whole.clone();
         hit[one + 3] ^= 1;
         let (_, stop) = scan_all(&hit);
-        assert_eq!(hurt(&stop, &hit[one..]).len(), two - one);
+        assert_eq!(
+            resume(&stop, &hit[one..]),
+            Resume {
+                hurt: two - one,
+                seq: Some(Seq::new(3))
+            }
+        );
     }
 }

@@ -1,0 +1,85 @@
+//! Kernel locks: taken with a wait, and only on the file that the lock's name leads to.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::files;
+use crate::error::{Error, Result};
+use crate::ports::{File, LockKind, Ports};
+
+/// A lock, held until this is dropped.
+pub struct Held {
+    file: Box<dyn File>,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Held")
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The kernel gives the lock back with the file in any case.
+        let _ = self.file.unlock();
+    }
+}
+
+/// Takes a lock alone, waiting at most `wait`; makes the lock file if there is none.
+///
+/// # Errors
+/// [`Error::LockTimeout`] if somebody held it for the whole wait; [`Error::Io`] for a lock file that is a symbolic
+/// link, or keeps being replaced.
+pub fn exclusive(ports: &Ports, path: &Path, wait: Duration) -> Result<Held> {
+    let open = || files::open_or_create(&*ports.disk, path);
+    take(ports, path, LockKind::Exclusive, wait, open)
+}
+
+/// Takes a lock beside other readers, waiting at most `wait`; `None` if there is no lock file, which a reader does
+/// not make.
+///
+/// # Errors
+/// As [`exclusive`].
+pub fn shared(ports: &Ports, path: &Path, wait: Duration) -> Result<Option<Held>> {
+    if !ports
+        .disk
+        .exists(path)
+        .map_err(Error::io("look at", path))?
+    {
+        return Ok(None);
+    }
+    let open = || ports.disk.open_read(path);
+    take(ports, path, LockKind::Shared, wait, open).map(Some)
+}
+
+fn take(
+    ports: &Ports,
+    path: &Path,
+    kind: LockKind,
+    wait: Duration,
+    open: impl Fn() -> std::io::Result<Box<dyn File>>,
+) -> Result<Held> {
+    // A lock on a file that lost its name keeps nobody out. Nothing of ours replaces one, so twice is a coincidence.
+    const TRIES: usize = 3;
+    for _ in 0..TRIES {
+        let file = open().map_err(Error::io("open", path))?;
+        let id = file.id().map_err(Error::io("look at", path))?;
+        if !file.lock(kind, wait).map_err(Error::io("lock", path))? {
+            return Err(Error::LockTimeout {
+                path: path.to_owned(),
+                holder: ports.process.lock_holder(id),
+                waited_secs: wait.as_secs_f64(),
+            });
+        }
+        let held = Held { file };
+        match ports.disk.metadata(path) {
+            Ok(named) if named.id == id => return Ok(held),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("look at", path)(error)),
+        }
+    }
+    Err(Error::io("lock", path)(std::io::Error::other(
+        "the lock file is replaced again and again",
+    )))
+}

@@ -1,0 +1,412 @@
+//! One pass over the segments: from a cursor to the log's end, or to what is wrong on the way.
+//!
+//! A sealed segment is as long as its successor's header attests; that header is read first. Ranges that any header
+//! declares lost are passed over, and every later header repeats them, so the last header knows them all.
+
+use std::io;
+use std::path::Path;
+
+use super::cursor::Cursor;
+use super::deliver::scan;
+use super::header::{LostRange, SegmentHeader};
+use super::reader::{Access, Log, LogEnd, Position, Sink, Tail, Witnesses};
+use super::segment::Stop;
+use super::tail::{self, Evidence, Verdict};
+use super::trouble::{
+    HeaderProblem, Trouble, damage, damaged, file_name, header_of, header_trouble, missing,
+    read_header,
+};
+use super::window::{Window, read_range};
+use crate::error::{DamageKind, Error, Witness};
+use crate::ports::File;
+use crate::position::{Offset, SegmentId, Seq};
+
+/// Hurt bytes beyond this many are not searched for the names of items.
+const SEARCHED: u64 = 64 << 20;
+
+/// Where a segment ends that has a successor.
+pub(super) enum Seal {
+    /// As the successor's header attests.
+    Attested(Box<SegmentHeader>),
+    /// Nobody knows, for the successor's header, or a segment between, was given up: where this seq would follow.
+    Open(Seq),
+}
+
+/// A segment's open file.
+pub(super) type Opened = (SegmentId, Box<dyn File>);
+
+/// True if a path leads to this open file.
+pub(super) fn same_file(log: &Log, path: &Path, file: &dyn File) -> io::Result<bool> {
+    match log.ports.disk.metadata(path) {
+        Ok(named) => Ok(named.id == file.id()?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) struct Pass<'l> {
+    log: &'l Log,
+    witnesses: Witnesses,
+    access: Access,
+    locked: bool,
+    window: Window,
+}
+
+impl<'l> Pass<'l> {
+    pub(super) fn new(log: &'l Log, witnesses: Witnesses, access: Access, locked: bool) -> Self {
+        Self {
+            log,
+            witnesses,
+            access,
+            locked,
+            window: Window::default(),
+        }
+    }
+
+    /// Reads to the end. `held` is a segment that the caller has open already; after trouble it is the one that was
+    /// read last, so that another pass goes on with the file that was open before the first read.
+    pub(super) fn run(
+        mut self,
+        cursor: &mut Cursor,
+        held: &mut Option<Opened>,
+        sink: &mut Sink<'_>,
+    ) -> Result<LogEnd, Trouble> {
+        let ids = self.log.segments().map_err(|error| match error {
+            error @ Error::NoStore { .. } => Trouble::Bad(error),
+            error => Trouble::Final(error),
+        })?;
+        let Some(&last) = ids.last() else {
+            return Err(Trouble::Bad(self.log.no_segments(self.witnesses)));
+        };
+        if last != cursor.segment
+            && let Ok(header) = read_header(self.log, last).map_err(Trouble::Final)?
+        {
+            cursor.learn_lost(&header);
+        }
+        loop {
+            let id = cursor.segment;
+            let successor = ids.iter().copied().find(|&other| other > id);
+            if ids.binary_search(&id).is_err() {
+                match successor {
+                    Some(successor) if cursor.segment_lost(id, successor) => {
+                        cursor.enter(successor, None);
+                        continue;
+                    }
+                    _ => return Err(Trouble::Bad(missing(id, successor))),
+                }
+            }
+            let file = match held.take() {
+                Some((of, file)) if of == id && self.has_its_name(id, &*file)? => file,
+                _ => self.open(id, successor.is_some())?,
+            };
+            // The bytes that count as read are those there were now, whoever appends meanwhile.
+            let len = file.len().map_err(|error| self.refused(id, error))?;
+            self.window.clear();
+            if cursor.scan.offset() == Offset::START {
+                self.check_header(cursor, &*file)?;
+            }
+            match successor {
+                Some(successor) => self.read_sealed(cursor, &*file, len, successor, sink)?,
+                None => {
+                    return match self.read_last(cursor, &*file, len, sink) {
+                        Ok((position, tail)) => Ok(LogEnd {
+                            position,
+                            tail,
+                            file,
+                        }),
+                        Err(trouble) => {
+                            *held = Some((id, file));
+                            Err(trouble)
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    /// True if the segment's name still leads to this file.
+    fn has_its_name(&self, id: SegmentId, file: &dyn File) -> Result<bool, Trouble> {
+        let path = self.log.segment_path(id);
+        same_file(self.log, &path, file)
+            .map_err(|error| Trouble::Final(Error::io("look at", path)(error)))
+    }
+
+    fn open(&self, id: SegmentId, sealed: bool) -> Result<Box<dyn File>, Trouble> {
+        let path = self.log.segment_path(id);
+        let disk = &self.log.ports.disk;
+        let opened = if sealed || self.access == Access::ReadOnly {
+            disk.open_read(&path)
+        } else {
+            disk.open_write(&path)
+        };
+        opened.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Trouble::Bad(missing(id, None)),
+            _ => Trouble::Final(Error::io("open", path)(error)),
+        })
+    }
+
+    fn refused(&self, id: SegmentId, error: io::Error) -> Trouble {
+        Trouble::Final(Error::io("read", self.log.segment_path(id))(error))
+    }
+
+    /// Checks a segment's header against its place before any record of it is believed.
+    fn check_header(&self, cursor: &mut Cursor, file: &dyn File) -> Result<(), Trouble> {
+        let id = cursor.segment;
+        if cursor.header_lost(id) {
+            return Ok(());
+        }
+        let hurt = |kind| {
+            Trouble::Bad(damaged(
+                id,
+                Offset::START,
+                id.first_seq(),
+                kind,
+                Some(Witness::Name(id)),
+            ))
+        };
+        let line = header_of(file, id).map_err(|error| self.refused(id, error))?;
+        let (header, previous) = match line {
+            Ok(found) => found,
+            Err(problem) => return Err(header_trouble(self.log, id, problem)),
+        };
+        if let Some((crc, log)) = cursor.snapshot {
+            let what = if header.log != log {
+                format!("its log is {log}, the segments are of {}", header.log)
+            } else if previous != crc {
+                let seq = id.first_seq().before();
+                format!("its record {seq} has the checksum {crc}, the log's has {previous}")
+            } else {
+                String::new()
+            };
+            if !what.is_empty() {
+                let file = self.log.store.join("work_items.json");
+                return Err(Trouble::Bad(Error::OtherLog { file, what }));
+            }
+        }
+        if cursor.log.is_some_and(|log| log != header.log) {
+            let what = format!("it belongs to the log {}", header.log);
+            return Err(hurt(DamageKind::Header(what)));
+        }
+        cursor.learn(&header);
+        Ok(())
+    }
+
+    /// Says where a sealed segment ends, from its successor's header.
+    fn seal(&self, cursor: &Cursor, successor: SegmentId) -> Result<Seal, Trouble> {
+        if cursor.header_lost(successor) {
+            return Ok(Seal::Open(successor.first_seq()));
+        }
+        let header = match read_header(self.log, successor).map_err(Trouble::Final)? {
+            Ok(header) => header,
+            Err(problem) => return Err(header_trouble(self.log, successor, problem)),
+        };
+        let prev = header.prev.map(|prev| prev.segment);
+        if prev == Some(cursor.segment) {
+            return Ok(Seal::Attested(Box::new(header)));
+        }
+        // Its predecessor is a segment that is not there.
+        let gone = prev
+            .filter(|&prev| prev > cursor.segment)
+            .unwrap_or(successor);
+        if gone < successor && cursor.segment_lost(gone, successor) {
+            let lost = cursor
+                .lost
+                .iter()
+                .filter(|lost| lost.segment >= cursor.segment);
+            let first = lost
+                .map(|lost| lost.from_seq)
+                .min()
+                .unwrap_or(gone.first_seq());
+            return Ok(Seal::Open(
+                first.max(cursor.segment.first_seq()).min(gone.first_seq()),
+            ));
+        }
+        if gone < successor {
+            return Err(Trouble::Bad(missing(gone, Some(successor))));
+        }
+        let what = format!("the segment before it is {}", cursor.segment);
+        Err(header_trouble(
+            self.log,
+            successor,
+            HeaderProblem::Hurt(DamageKind::Header(what)),
+        ))
+    }
+
+    fn read_sealed(
+        &mut self,
+        cursor: &mut Cursor,
+        file: &dyn File,
+        len: u64,
+        successor: SegmentId,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Trouble> {
+        let id = cursor.segment;
+        let seal = self.seal(cursor, successor)?;
+        let limit = match &seal {
+            Seal::Attested(header) => header.prev.map_or(0, |prev| prev.valid_bytes.get()),
+            Seal::Open(_) => len,
+        };
+        if cursor.scan.offset().get() > limit {
+            return Err(Trouble::Bad(Error::OtherLog {
+                file: file_name(id),
+                what: format!("it ends at byte {limit}, and was read beyond that"),
+            }));
+        }
+        let stop = self.run_over_lost(cursor, file, limit, sink)?;
+        let previous = match &seal {
+            Seal::Attested(header) => {
+                let end = header
+                    .prev
+                    .as_ref()
+                    .expect("a seal is made of a header that names this segment");
+                if stop.fault.is_some() || stop.offset != end.valid_bytes {
+                    return Err(self.hurt(
+                        cursor,
+                        &stop,
+                        file,
+                        limit,
+                        Witness::Header(successor),
+                    )?);
+                }
+                let crc = cursor.scan.previous();
+                if stop.seq != end.last_seq.next() || crc.is_some_and(|crc| crc != end.last_crc32) {
+                    let what = format!("record {} does not end {id}", end.last_seq);
+                    let problem = HeaderProblem::Hurt(DamageKind::Header(what));
+                    return Err(header_trouble(self.log, successor, problem));
+                }
+                Some(end.last_crc32)
+            }
+            Seal::Open(next) if stop.seq >= *next => None,
+            Seal::Open(_) => {
+                return Err(self.hurt(cursor, &stop, file, limit, Witness::Name(successor))?);
+            }
+        };
+        cursor.enter(successor, previous);
+        Ok(())
+    }
+
+    fn read_last(
+        &mut self,
+        cursor: &mut Cursor,
+        file: &dyn File,
+        len: u64,
+        sink: &mut Sink<'_>,
+    ) -> Result<(Position, Tail), Trouble> {
+        let id = cursor.segment;
+        let stop = self.run_over_lost(cursor, file, len, sink)?;
+        let attested = self.witnesses.strongest();
+        let short = len < stop.offset.get();
+        let bytes = match stop.fault {
+            None => Vec::new(),
+            Some(_) => {
+                read_range(file, stop.offset.get(), len).map_err(|error| self.refused(id, error))?
+            }
+        };
+        let verdict = tail::judge(&Evidence {
+            stop: &stop,
+            bytes: &bytes,
+            attested,
+            segment: id,
+            successor: None,
+        });
+        let tail = match verdict {
+            // The bytes that were verified before are gone.
+            _ if short => {
+                let witness = Some(Witness::Record(stop.seq.before()));
+                let error = damaged(
+                    id,
+                    Offset::new(len),
+                    stop.seq.before(),
+                    DamageKind::Missing,
+                    witness,
+                );
+                return Err(Trouble::Bad(error));
+            }
+            Verdict::Clean => Tail::Clean,
+            Verdict::Torn(shape) if self.locked => Tail::Torn {
+                bytes: bytes.len() as u64,
+                shape,
+            },
+            Verdict::Torn(_) => Tail::InFlight {
+                bytes: bytes.len() as u64,
+            },
+            Verdict::Damaged(witness) => {
+                return Err(Trouble::Bad(Error::Damaged(Box::new(damage(
+                    id,
+                    &stop,
+                    &bytes,
+                    Some(witness),
+                )))));
+            }
+            Verdict::Ambiguous => {
+                return Err(Trouble::Bad(Error::AmbiguousTail(Box::new(damage(
+                    id, &stop, &bytes, None,
+                )))));
+            }
+        };
+        let position = cursor.position().ok_or_else(|| {
+            let what = "it was declared lost with nothing behind it".to_owned();
+            header_trouble(self.log, id, HeaderProblem::Hurt(DamageKind::Header(what)))
+        })?;
+        Ok((position, tail))
+    }
+
+    /// An error for damage in a sealed segment, with the items it hits.
+    fn hurt(
+        &self,
+        cursor: &Cursor,
+        stop: &Stop,
+        file: &dyn File,
+        limit: u64,
+        witness: Witness,
+    ) -> Result<Trouble, Trouble> {
+        let (from, id) = (stop.offset.get(), cursor.segment);
+        let bytes = read_range(file, from, limit.min(from + SEARCHED))
+            .map_err(|error| self.refused(id, error))?;
+        Ok(Trouble::Bad(Error::Damaged(Box::new(damage(
+            id,
+            stop,
+            &bytes,
+            Some(witness),
+        )))))
+    }
+
+    /// Scans to `limit`, passing over the ranges that were given up.
+    fn run_over_lost(
+        &mut self,
+        cursor: &mut Cursor,
+        file: &dyn File,
+        limit: u64,
+        sink: &mut Sink<'_>,
+    ) -> Result<Stop, Trouble> {
+        let id = cursor.segment;
+        let begin = cursor.scan.offset();
+        let ranges: Vec<LostRange> = cursor
+            .lost
+            .iter()
+            .filter(|lost| {
+                lost.segment == id && lost.from_byte >= begin && lost.from_byte.get() < limit
+            })
+            .copied()
+            .collect();
+        for lost in ranges {
+            let stop = scan(
+                self.log,
+                &mut self.window,
+                cursor,
+                file,
+                lost.from_byte.get(),
+                sink,
+            )?;
+            let there = stop.fault.is_none() && stop.offset == lost.from_byte;
+            if !there || stop.seq != lost.from_seq {
+                return Ok(stop);
+            }
+            let to = lost.to_byte.max(lost.from_byte);
+            cursor
+                .scan
+                .pass_over(Offset::new(to.get().min(limit)), lost.to_seq.next());
+        }
+        scan(self.log, &mut self.window, cursor, file, limit, sink)
+    }
+}
