@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::cursor::Cursor;
 use super::deliver::scan;
@@ -33,7 +34,7 @@ pub(super) enum Seal {
 }
 
 /// A segment's open file.
-pub(super) type Opened = (SegmentId, Box<dyn File>);
+pub(super) type Opened = (SegmentId, Arc<dyn File>);
 
 /// True if a path leads to this open file.
 pub(super) fn same_file(log: &Log, path: &Path, file: &dyn File) -> io::Result<bool> {
@@ -131,7 +132,7 @@ impl<'l> Pass<'l> {
             .map_err(|error| Trouble::Final(Error::io("look at", path)(error)))
     }
 
-    fn open(&self, id: SegmentId, sealed: bool) -> Result<Box<dyn File>, Trouble> {
+    fn open(&self, id: SegmentId, sealed: bool) -> Result<Arc<dyn File>, Trouble> {
         let path = self.log.segment_path(id);
         let disk = &self.log.ports.disk;
         let opened = if sealed || self.access == Access::ReadOnly {
@@ -139,7 +140,7 @@ impl<'l> Pass<'l> {
         } else {
             disk.open_write(&path)
         };
-        opened.map_err(|error| match error.kind() {
+        opened.map(Arc::from).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Trouble::Bad(missing(id, None)),
             _ => Trouble::Final(Error::io("open", path)(error)),
         })

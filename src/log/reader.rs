@@ -144,7 +144,7 @@ pub struct LogEnd {
     /// What stands behind it.
     pub tail: Tail,
     /// The last segment, opened before any of its bytes was read: a sync through it reports every error since.
-    pub file: Box<dyn File>,
+    pub file: Arc<dyn File>,
 }
 
 impl std::fmt::Debug for LogEnd {
