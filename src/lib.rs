@@ -5,5 +5,7 @@ pub mod pipeline;
 pub mod error;
 pub mod ports;
 pub mod log;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::{Damage, Error, Result};
