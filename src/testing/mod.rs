@@ -15,6 +15,12 @@
 
 pub mod clock;
 pub mod rng;
+pub mod sim_disk;
+pub mod schedule;
 
 pub use clock::{FakeProcess, FixedClock};
 pub use rng::Rng;
+pub use schedule::{Actors, Choice, Listed, Run, Schedule, Seeded, each_schedule, interleave};
+pub use sim_disk::{
+    Call, CallKind, Errno, Failure, Fault, Kill, Pending, SimActor, SimDisk, Survivors, Torn,
+};
