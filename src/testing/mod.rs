@@ -17,8 +17,10 @@ pub mod clock;
 pub mod rng;
 pub mod sim_disk;
 pub mod schedule;
+pub mod explore;
 
 pub use clock::{FakeProcess, FixedClock};
+pub use explore::{Claims, Explored, Explorer, Kills, Replay, Violation};
 pub use rng::Rng;
 pub use schedule::{Actors, Choice, Listed, Run, Schedule, Seeded, each_schedule, interleave};
 pub use sim_disk::{
