@@ -30,6 +30,7 @@ mod trouble;
 mod deliver;
 mod pass;
 pub mod reader;
+pub mod survey;
 mod clearing;
 pub mod writer;
 mod create;
@@ -39,4 +40,12 @@ pub use frame::{Crc, Frame};
 pub use head::{Head, Sha256Hex};
 pub use header::{LogId, LostRange, Predecessor, SegmentHeader};
 pub use reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
+pub use survey::{Finding, SegmentFacts, Severity, Survey, SurveyEnd};
 pub use writer::{Appended, Locked, LogOptions, Sealed, Writer, begin_segment};
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests hurt files behind the log's back"
+)]
+mod tests;

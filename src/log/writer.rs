@@ -14,11 +14,11 @@ use std::time::Duration;
 use super::cursor::Cursor;
 use super::frame::{self, Crc};
 use super::group::{self, MORE};
-use super::head::Head;
 use super::header::{FORMAT, Predecessor, READER, SegmentHeader, WRITER};
 use super::pass::{Pass, same_file};
 use super::poison::Poison;
 use super::reader::{Access, From, Log, LogEnd, Position, Sink, Tail, Witnesses};
+use super::survey::head_at;
 use super::tail::Shape;
 use super::trouble::{Trouble, file_name};
 use super::window::Window;
@@ -76,7 +76,6 @@ impl std::fmt::Debug for Writer {
 }
 
 /// What an append wrote. Not durable yet.
-#[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The seq of the first record.
@@ -416,8 +415,8 @@ impl Locked<'_> {
             return Err(writer.sync_failed(source, Some(last)));
         }
         let (log, position) = (&writer.log, &writer.position);
-        let head =
-            head_of(&*writer.file, position).map_err(|source| Error::NotRecorded { source })?;
+        let head = head_at(&*writer.file, position.sha256, position.offset.get())
+            .map_err(|source| Error::NotRecorded { source })?;
         let header = SegmentHeader {
             at,
             format: FORMAT,
@@ -517,21 +516,6 @@ pub(super) fn place_segment(log: &Log, id: SegmentId, bytes: &[u8]) -> io::Resul
     let temp = files::Temp::create(&log.ports, &log.wal, &id.file_name())?;
     temp.file().write_full_at(0, bytes)?;
     temp.rename_to(&path)
-}
-
-/// The head of the log at a position.
-fn head_of(file: &dyn File, position: &Position) -> io::Result<super::Sha256Hex> {
-    let mut head = Head::of_segment(position.sha256);
-    let (mut window, mut at, end) = (Window::default(), 0, position.offset.get());
-    while at < end {
-        let (bytes, _) = window.at(file, at, end, 1)?;
-        if bytes.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        head.update(bytes);
-        at += bytes.len() as u64;
-    }
-    Ok(head.value())
 }
 
 fn not_caught_up() -> Error {
