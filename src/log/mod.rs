@@ -31,17 +31,19 @@ mod deliver;
 mod pass;
 pub mod reader;
 pub mod survey;
+mod begin;
 mod clearing;
 pub mod writer;
 mod create;
 
+pub use begin::begin_segment;
 pub use create::create;
 pub use frame::{Crc, Frame};
 pub use head::{Head, Sha256Hex};
 pub use header::{LogId, LostRange, Predecessor, SegmentHeader};
 pub use reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
 pub use survey::{Finding, SegmentFacts, Severity, Survey, SurveyEnd};
-pub use writer::{Appended, Locked, LogOptions, Sealed, Writer, begin_segment};
+pub use writer::{Appended, Locked, LogOptions, Sealed, Writer};
 
 #[cfg(test)]
 #[expect(
