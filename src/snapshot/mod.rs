@@ -1,0 +1,3 @@
+//! The JSON files that people and scripts read, and how they come to be.
+
+pub mod import;
