@@ -294,3 +294,25 @@ fn our_own_snapshot_keeps_its_plan() {
     );
     assert_eq!(codes(&document), ["I-FIELD", "I-FIELD"]);
 }
+
+#[test]
+fn the_demo_imports() {
+    let document = import(include_str!("../../../cli/demo/houses.json"));
+    assert_eq!(document.file.shape, "W1");
+    assert_eq!(document.items.len(), 36);
+    assert_eq!(document.plan.phases().len(), 8);
+    // With the segment's header before them the records are 1..=39.
+    assert_eq!(document.events().len(), 38);
+    let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+    for code in codes(&document) {
+        *counts.entry(code).or_default() += 1;
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(code, count)| format!("{code} {count}"))
+        .collect();
+    assert_eq!(
+        counts.join(", "),
+        "I-ITEM-STATUS 4, I-NAIVE 1, I-NEAR-DUPLICATE 1, I-NO-END 1, I-NO-START 2, I-OLDER 1, I-SUMMARY 1, I-WORD 3"
+    );
+}
