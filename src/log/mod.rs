@@ -25,11 +25,18 @@ pub mod mark;
 pub mod poison;
 pub mod lock;
 mod window;
+mod cursor;
+mod trouble;
+mod deliver;
 mod pass;
 pub mod reader;
+mod clearing;
 pub mod writer;
+mod create;
 
+pub use create::create;
 pub use frame::{Crc, Frame};
 pub use head::{Head, Sha256Hex};
 pub use header::{LogId, LostRange, Predecessor, SegmentHeader};
 pub use reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
+pub use writer::{Appended, Locked, LogOptions, Sealed, Writer, begin_segment};

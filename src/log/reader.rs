@@ -13,11 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cursor::Cursor;
 use super::frame::{Crc, Frame};
 use super::head::Sha256Hex;
 use super::header::{LogId, LostRange};
-use super::pass::{Cursor, Pass, Trouble};
+use super::pass::Pass;
 use super::tail::{Attested, Shape};
+use super::trouble::Trouble;
 use super::{files, lock, mark, poison};
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::ports::{File, Ports};
@@ -149,7 +151,7 @@ pub struct LogEnd {
     /// What stands behind it.
     pub tail: Tail,
     /// The last segment, opened before any of its bytes was read: a sync through it reports every error since.
-    pub file: Box<dyn File>,
+    pub file: Arc<dyn File>,
 }
 
 impl std::fmt::Debug for LogEnd {
@@ -254,12 +256,12 @@ impl Log {
                 Err(Trouble::Bad(_)) => {}
             }
         }
-        let (locked, refused) = match self.shared_lock() {
-            Ok(locked) => (locked, None),
+        let (lock, refused) = match self.shared_lock() {
+            Ok(lock) => (lock, None),
             Err(error @ Error::LockTimeout { .. }) => (None, Some(error)),
             Err(error) => return Err(error),
         };
-        let pass = Pass::new(self, witnesses, access, locked.is_some());
+        let pass = Pass::new(self, witnesses, access, lock.is_some());
         let end = pass.run(&mut cursor, &mut held, sink);
         end.map_err(|trouble| match (trouble, refused) {
             // Without the lock nothing bad may be said of anybody's bytes.

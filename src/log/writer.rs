@@ -1,75 +1,567 @@
-//! STUB
-use crate::error::Result;
-use crate::log::*;
-use crate::pipeline::Now;
-use crate::ports::Ports;
-use crate::position::*;
-use std::path::Path;
+//! Writing the log: one append among many processes.
+//!
+//! ```text
+//! lock -> catch up -> (seal a torn tail) -> append -> (rotate) -> unlock -> sync -> check poison -> mark
+//! ```
+//!
+//! [`Writer`] has no lock and can only sync; [`Locked`] has it and can write. That a record is durable is known only
+//! when [`Writer::sync_and_prove`] returns, and it takes the lock to be given back: processes then share their syncs.
+
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::cursor::Cursor;
+use super::frame::{self, Crc};
+use super::group::{self, MORE};
+use super::head::Head;
+use super::header::{FORMAT, Predecessor, READER, SegmentHeader, WRITER};
+use super::pass::{Pass, same_file};
+use super::poison::Poison;
+use super::reader::{Access, From, Log, LogEnd, Position, Sink, Tail, Witnesses};
+use super::tail::Shape;
+use super::trouble::{Trouble, file_name};
+use super::window::Window;
+use super::{clearing, deliver, files, lock, mark, poison};
+use crate::error::{Error, Result};
+use crate::pipeline::Timestamp;
+use crate::ports::File;
+use crate::position::{Offset, SegmentId, Seq};
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogOptions {
+    /// A segment of this many bytes or more is followed by a new one.
     pub segment_bytes: u64,
+    /// How long the append lock is waited for.
     pub lock_wait: Duration,
 }
-pub struct Writer;
-pub struct Locked<'a>(&'a mut Writer);
-pub struct Sealed {
-    pub segment: SegmentId,
-    pub offset: Offset,
-    pub bytes: u64,
-    pub sealed_by: SegmentId,
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 20,
+            lock_wait: Duration::from_secs(10),
+        }
+    }
 }
+
+/// Somebody who has read the log to its end and may go on to write there.
+pub struct Writer {
+    pub(super) log: Log,
+    options: LogOptions,
+    witnesses: Witnesses,
+    position: Position,
+    tail: Tail,
+    /// Opened before any byte of it was read; every sync of the segment goes through it.
+    file: Arc<dyn File>,
+    /// Everything through here was synced by this process.
+    proven: Seq,
+    /// This process wrote something that it has not synced yet.
+    unproven_write: bool,
+    /// A sync failed here, and nobody has cleared that yet.
+    sync_failed: bool,
+    /// What is in the segment up to the position must be read again before anything is written behind it.
+    doubtful: bool,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("position", &self.position)
+            .field("tail", &self.tail)
+            .field("proven", &self.proven)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an append wrote. Not durable yet.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
+    /// The seq of the first record.
     pub first: Seq,
+    /// The seq of the last record.
     pub last: Seq,
+    /// The checksum of the first record.
+    pub first_crc: Crc,
+    /// The checksum of the last record.
+    pub last_crc: Crc,
+}
+
+/// A torn tail that was sealed: its bytes stay where they are, and the log goes on in a new segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The segment with the torn tail.
+    pub segment: SegmentId,
+    /// Where the tail begins.
+    pub offset: Offset,
+    /// How many bytes it has.
     pub bytes: u64,
+    /// How it looks.
+    pub shape: Shape,
+    /// The segment that goes on.
+    pub next: SegmentId,
 }
+
 impl Writer {
-    pub fn new(_: &Log, _: LogEnd, _: LogOptions) -> Self {
-        Self
+    /// Goes on from where reading ended. The log must have been read with [`Access::ReadWrite`].
+    pub fn new(log: Log, end: LogEnd, witnesses: Witnesses, options: LogOptions) -> Self {
+        Self {
+            log,
+            options,
+            witnesses,
+            position: end.position,
+            tail: end.tail,
+            file: end.file,
+            proven: Seq::NONE,
+            unproven_write: false,
+            sync_failed: false,
+            doubtful: false,
+        }
     }
-    pub fn lock(&mut self) -> Result<Locked<'_>> {
-        Ok(Locked(self))
-    }
-    pub fn known_durable(&self) -> Seq {
-        todo!()
-    }
-    pub fn sync_and_prove(&mut self) -> Result<Seq> {
-        todo!()
-    }
-}
-impl Locked<'_> {
-    pub fn catch_up(&mut self, _: &mut reader::Sink<'_>) -> Result<&Tail> {
-        todo!()
-    }
+
+    /// Behind the last record that was read or written.
     pub fn position(&self) -> &Position {
-        todo!()
+        &self.position
     }
-    pub fn seal_torn(&mut self, _: &Now) -> Result<Option<Sealed>> {
-        todo!()
+
+    /// What stood behind it when it was looked at last.
+    pub fn tail(&self) -> &Tail {
+        &self.tail
     }
-    pub fn append(&mut self, _: &[String]) -> Result<Appended> {
-        todo!()
+
+    /// The highest seq known to be durable: synced by this process, attested by a record, or by the mark.
+    pub fn known_durable(&self) -> Seq {
+        let last = self.position.next.before();
+        let known = self.proven.max(self.position.durable_seen);
+        known.max(self.witnesses.mark).min(last)
     }
-    pub fn rotate(&mut self, _: &Now) -> Result<SegmentId> {
-        todo!()
+
+    /// Takes the append lock.
+    ///
+    /// # Errors
+    /// [`Error::LockTimeout`] with who holds it; [`Error::Io`] if the lock file is not what it should be.
+    pub fn lock(&mut self) -> Result<Locked<'_>> {
+        // Before the lock and so before the log: what the mark says is then in what is read.
+        self.witnesses.mark = self.witnesses.mark.max(self.log.mark());
+        let path = self.log.wal.join(files::LOCK);
+        let held = lock::exclusive(&self.log.ports, &path, self.options.lock_wait)?;
+        Ok(Locked {
+            writer: self,
+            caught_up: false,
+            _held: held,
+        })
     }
-    pub fn rotate_if_full(&mut self, _: &Now) -> Result<Option<SegmentId>> {
-        todo!()
+
+    /// Makes everything that this process has read or written durable, and returns the last seq of it.
+    ///
+    /// Call it without the lock, before anything is acknowledged that rests on a record beyond
+    /// [`Writer::known_durable`]. One call covers everything before it.
+    ///
+    /// # Errors
+    /// [`Error::NotAcknowledged`] if the sync failed, which raises the flag; [`Error::Poisoned`] if the flag is up. In
+    /// both cases nothing may be acknowledged, and nothing is tried again here.
+    pub fn sync_and_prove(&mut self) -> Result<Seq> {
+        // Only what was read or written before the sync begins is proven by it.
+        let last = self.position.next.before();
+        let written = self.unproven_write;
+        let known = self.known_durable();
+        if self.sync_failed {
+            let detail = "a sync failed in this process".to_owned();
+            return Err(Error::Poisoned { detail, written });
+        }
+        self.prove_name()?;
+        if known < last
+            && let Err(source) = self.file.sync()
+        {
+            return Err(self.sync_failed(source, Some(last)));
+        }
+        // Another process may have been told of a failure that this sync was not: the kernel tells each open file once.
+        match poison::read(&*self.log.ports.disk, &self.log.wal) {
+            Ok(None) => {}
+            Ok(Some(flag)) => {
+                let detail = flag.to_string();
+                return Err(Error::Poisoned { detail, written });
+            }
+            Err(error) => {
+                let detail = format!("the flag cannot be read: {error}");
+                return Err(Error::Poisoned { detail, written });
+            }
+        }
+        self.proven = last;
+        self.unproven_write = false;
+        if self.witnesses.mark < last
+            && mark::raise(&*self.log.ports.disk, &self.log.wal, last).is_ok()
+        {
+            self.witnesses.mark = last;
+        }
+        Ok(last)
+    }
+
+    fn prove_name(&mut self) -> Result<()> {
+        let proven = self.log.prove_name(&mut self.position);
+        self.sync_failed |= proven.is_err();
+        proven
+    }
+
+    /// Remembers that a sync of the active segment failed, and tells everybody.
+    fn sync_failed(&mut self, source: io::Error, seq: Option<Seq>) -> Error {
+        (self.sync_failed, self.doubtful) = (true, true);
+        let durable = self.known_durable();
+        self.log
+            .poisoned_by(self.position.segment, durable, source, seq)
+    }
+
+    /// Reads the active segment again up to the position, through the file its name leads to now.
+    fn verify_again(&mut self) -> Result<()> {
+        let id = self.position.segment;
+        let path = self.log.segment_path(id);
+        let file: Arc<dyn File> = self
+            .log
+            .ports
+            .disk
+            .open_write(&path)
+            .map_err(Error::io("open", &path))?
+            .into();
+        let mut cursor = Cursor::at(id, None);
+        let limit = self.position.offset.get();
+        let mut window = Window::default();
+        let stop = deliver::scan(
+            &self.log,
+            &mut window,
+            &mut cursor,
+            &*file,
+            limit,
+            &mut |_| Ok(()),
+        )
+        .map_err(Trouble::into_error)?;
+        let same = stop.fault.is_none()
+            && stop.offset == self.position.offset
+            && stop.seq == self.position.next
+            && (limit == 0 || cursor.scan.previous() == Some(self.position.previous));
+        if !same {
+            return Err(Error::OtherLog {
+                file: file_name(id),
+                what: format!(
+                    "it was replaced, and does not go as far as record {}",
+                    stop.seq.before()
+                ),
+            });
+        }
+        self.file = file;
+        self.doubtful = false;
+        Ok(())
     }
 }
-pub fn create(
-    _: &Ports,
-    _: &Path,
-    _: &[Vec<String>],
-    _: &Now,
-    _: LogId,
-    _: &LogOptions,
-) -> Result<Seq> {
-    todo!()
+
+/// A writer that holds the append lock. The lock goes when this is dropped.
+#[derive(Debug)]
+pub struct Locked<'w> {
+    writer: &'w mut Writer,
+    caught_up: bool,
+    _held: lock::Held,
 }
-pub struct FileLock;
-impl FileLock {
-    pub fn take(_: &Ports, _: &Path, _: Duration) -> Result<Option<FileLock>> {
-        Ok(None)
+
+impl Locked<'_> {
+    /// The writer that holds the lock.
+    pub fn writer(&self) -> &Writer {
+        self.writer
     }
+
+    /// Behind the last record that was read or written.
+    pub fn position(&self) -> &Position {
+        &self.writer.position
+    }
+
+    /// Verifies every byte that others appended, follows their rotations, clears the flag of a failed sync, and makes
+    /// sure of the segment's name. Afterwards it may be written, once a torn tail is sealed.
+    ///
+    /// # Errors
+    /// As [`Log::read`]; [`Error::Poisoned`] if the flag could not be cleared; [`Error::NotAcknowledged`] after a
+    /// failed sync of a directory.
+    pub fn catch_up(&mut self, sink: &mut Sink<'_>) -> Result<&Tail> {
+        let writer = &mut *self.writer;
+        self.caught_up = false;
+        let log = writer.log.clone();
+        let path = log.segment_path(writer.position.segment);
+        let same = same_file(&log, &path, &*writer.file).map_err(Error::io("look at", &path))?;
+        let flag = poison::read(&*log.ports.disk, &log.wal).map_err(|error| Error::Poisoned {
+            detail: format!("the flag cannot be read: {error}"),
+            written: writer.unproven_write,
+        })?;
+        // If the flag could not even be raised, whoever saw the sync fail still clears what it would have stood for.
+        let flag = flag.or_else(|| {
+            (writer.sync_failed && same).then(|| Poison {
+                boot: None,
+                segment: writer.position.segment,
+                seq: writer.known_durable(),
+            })
+        });
+        if let Some(flag) = &flag {
+            clearing::clear(&log, flag, writer.witnesses, writer.position.log)?;
+        }
+        writer.sync_failed = false;
+        if flag.is_some() || writer.doubtful || !same {
+            writer.verify_again()?;
+        }
+        let mut cursor = Cursor::start(From::Position(writer.position.clone()));
+        // The pass goes on with this very file, so that its sync proves what was read before.
+        let mut held = Some((writer.position.segment, writer.file.clone()));
+        let pass = Pass::new(&log, writer.witnesses, Access::ReadWrite, true);
+        match pass.run(&mut cursor, &mut held, sink) {
+            Ok(end) => {
+                writer.position = end.position;
+                writer.tail = end.tail;
+                writer.file = end.file;
+            }
+            Err(trouble) => {
+                // What the sink was given it must not be given again.
+                if let Some(position) = cursor.position() {
+                    writer.position = position;
+                }
+                writer.doubtful = true;
+                return Err(trouble.into_error());
+            }
+        }
+        writer.prove_name()?;
+        self.caught_up = true;
+        Ok(&self.writer.tail)
+    }
+
+    /// Seals a torn tail, if there is one: the segment ends where it stands, and a new one goes on.
+    ///
+    /// # Errors
+    /// As [`Locked::rotate`].
+    pub fn seal_torn(&mut self, at: Timestamp) -> Result<Option<Sealed>> {
+        let Tail::Torn { bytes, shape } = self.writer.tail else {
+            return Ok(None);
+        };
+        let (segment, offset) = (self.position().segment, self.position().offset);
+        let next = self.rotate(at)?;
+        Ok(Some(Sealed {
+            segment,
+            offset,
+            bytes,
+            shape,
+            next,
+        }))
+    }
+
+    /// Appends the payloads as one group, in one write at the verified end. They come without `more`.
+    ///
+    /// # Errors
+    /// [`Error::NotRecorded`] if the write failed or was cut short: what was written stays, the position does not
+    /// move, and before the next write everything is verified again. [`Error::TooLarge`] and [`Error::Usage`] for a
+    /// payload that is none; then nothing was written.
+    pub fn append(&mut self, payloads: &[String]) -> Result<Appended> {
+        check_payloads(payloads)?;
+        let durable = self.writer.known_durable();
+        self.check_ready()?;
+        let writer = &mut *self.writer;
+        let position = &mut writer.position;
+        let encoded = group::encode_group(position.previous, position.next, durable, payloads);
+        writer.unproven_write = true;
+        if let Err(source) = writer
+            .file
+            .write_full_at(position.offset.get(), &encoded.bytes)
+        {
+            // Nothing is cut back: a region that is written twice may show old text after a power cut.
+            writer.doubtful = true;
+            self.caught_up = false;
+            return Err(Error::NotRecorded { source });
+        }
+        position.offset = position.offset.plus(encoded.bytes.len() as u64);
+        position.next = encoded.last.next();
+        position.previous = encoded.last_crc;
+        position.durable_seen = position.durable_seen.max(durable);
+        Ok(Appended {
+            first: encoded.first,
+            last: encoded.last,
+            first_crc: encoded.first_crc,
+            last_crc: encoded.last_crc,
+        })
+    }
+
+    /// Rotates if the active segment has reached its size. A full segment that cannot be followed for want of space
+    /// simply grows; that is no error of what was appended to it.
+    ///
+    /// # Errors
+    /// [`Error::NotAcknowledged`] after a failed sync.
+    pub fn rotate_if_full(&mut self, at: Timestamp) -> Result<Option<SegmentId>> {
+        if self.position().offset.get() < self.writer.options.segment_bytes {
+            return Ok(None);
+        }
+        match self.rotate(at) {
+            Ok(id) => Ok(Some(id)),
+            Err(Error::NotRecorded { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Seals the active segment and begins a new one. Afterwards everything before the new header is durable, and so
+    /// is the header with its name.
+    ///
+    /// # Errors
+    /// [`Error::NotRecorded`] if the new segment could not be made; the old one stays active.
+    /// [`Error::NotAcknowledged`] after a failed sync of the old segment or of the directory, which raises the flag.
+    pub fn rotate(&mut self, at: Timestamp) -> Result<SegmentId> {
+        if !self.caught_up {
+            return Err(not_caught_up());
+        }
+        let writer = &mut *self.writer;
+        let last = writer.position.next.before();
+        if let Err(source) = writer.file.sync() {
+            self.caught_up = false;
+            return Err(writer.sync_failed(source, Some(last)));
+        }
+        let (log, position) = (&writer.log, &writer.position);
+        let head =
+            head_of(&*writer.file, position).map_err(|source| Error::NotRecorded { source })?;
+        let header = SegmentHeader {
+            at,
+            format: FORMAT,
+            min_reader: READER,
+            log: position.log,
+            prev: Some(Predecessor {
+                segment: position.segment,
+                last_seq: last,
+                valid_bytes: position.offset,
+                last_crc32: position.previous,
+            }),
+            sha256: Some(head),
+            lost: position.lost.clone(),
+            writer: WRITER.to_owned(),
+        };
+        let end = begin_segment(log, &header, position.next, position.previous, last);
+        let end = end.inspect_err(|error| {
+            // The new segment may have its name by now. Only another look tells.
+            self.caught_up = false;
+            writer.sync_failed |= matches!(error, Error::NotAcknowledged { .. });
+        })?;
+        writer.position = end.position;
+        writer.file = end.file;
+        writer.tail = Tail::Clean;
+        Ok(writer.position.segment)
+    }
+
+    fn check_ready(&self) -> Result<()> {
+        if !self.caught_up {
+            return Err(not_caught_up());
+        }
+        if self.writer.tail != Tail::Clean {
+            let source = io::Error::other("the end of the log is torn and was not sealed");
+            return Err(Error::NotRecorded { source });
+        }
+        Ok(())
+    }
+}
+
+/// Writes a segment that holds its header, durable with its name: the one way a segment begins.
+///
+/// Call it under the append lock, when everything before `seq` is durable. Repair uses it to go on behind what was
+/// given up; then `header.lost` says so.
+///
+/// # Errors
+/// [`Error::NotRecorded`] if the file could not be made; [`Error::NotAcknowledged`] if the directory could not be
+/// synced, which raises the flag.
+pub fn begin_segment(
+    log: &Log,
+    header: &SegmentHeader,
+    seq: Seq,
+    previous: Crc,
+    durable: Seq,
+) -> Result<LogEnd> {
+    let id = SegmentId::starting_at(seq);
+    let mut bytes = Vec::new();
+    let crc = frame::encode(&mut bytes, previous, seq, durable, &header.to_payload());
+    let file = place_segment(log, id, &bytes).map_err(|source| Error::NotRecorded { source })?;
+    if let Err(source) = log.ports.disk.sync_dir(&log.wal) {
+        return Err(log.poisoned_by(id, durable, source, Some(seq)));
+    }
+    let position = Position {
+        segment: id,
+        offset: Offset::new(bytes.len() as u64),
+        next: seq.next(),
+        previous: crc,
+        log: header.log,
+        // The header got its name only when it was durable.
+        durable_seen: seq,
+        name_proven: true,
+        sha256: header.sha256,
+        lost: header.lost.clone(),
+    };
+    Ok(LogEnd {
+        position,
+        tail: Tail::Clean,
+        file: file.into(),
+    })
+}
+
+/// Writes a new segment's first bytes and gives it its name; the name is not durable yet.
+pub(super) fn place_segment(log: &Log, id: SegmentId, bytes: &[u8]) -> io::Result<Box<dyn File>> {
+    let path = log.segment_path(id);
+    // The rename would replace it, whatever it is.
+    if log.ports.disk.exists(&path)? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    // What a crash left of earlier tries; only the holder of the lock makes such files.
+    for name in log.ports.disk.list(&log.wal)? {
+        if files::temp_target(&name)
+            .and_then(SegmentId::from_file_name)
+            .is_some()
+        {
+            log.ports.disk.remove_file(&log.wal.join(name))?;
+        }
+    }
+    let temp = files::Temp::create(&log.ports, &log.wal, &id.file_name())?;
+    temp.file().write_full_at(0, bytes)?;
+    temp.rename_to(&path)
+}
+
+/// The head of the log at a position.
+fn head_of(file: &dyn File, position: &Position) -> io::Result<super::Sha256Hex> {
+    let mut head = Head::of_segment(position.sha256);
+    let (mut window, mut at, end) = (Window::default(), 0, position.offset.get());
+    while at < end {
+        let (bytes, _) = window.at(file, at, end, 1)?;
+        if bytes.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        head.update(bytes);
+        at += bytes.len() as u64;
+    }
+    Ok(head.value())
+}
+
+fn not_caught_up() -> Error {
+    let source = io::Error::other("the end of the log was not verified under this lock");
+    Error::NotRecorded { source }
+}
+
+/// Refuses what could not be read back.
+pub(super) fn check_payloads(payloads: &[String]) -> Result<()> {
+    if payloads.is_empty() {
+        let message = "a group has at least one record".to_owned();
+        return Err(Error::Usage { message });
+    }
+    for payload in payloads {
+        let bytes = payload.len() + MORE.len();
+        if bytes > frame::MAX_PAYLOAD {
+            return Err(Error::TooLarge {
+                what: "a record".to_owned(),
+                bytes: bytes as u64,
+                limit: frame::MAX_PAYLOAD as u64,
+            });
+        }
+        let fault = frame::payload_fault(payload).or_else(|| {
+            let inner = payload.starts_with("{\"") && !group::is_more(payload);
+            (!inner).then_some("it is empty or says itself that more follows")
+        });
+        if let Some(fault) = fault {
+            let message = format!("this cannot be recorded: {fault}");
+            return Err(Error::Usage { message });
+        }
+    }
+    Ok(())
 }

@@ -390,3 +390,73 @@ fn missing(field: &str) -> PayloadError {
         message: format!("field {field} is missing"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::item::Status;
+
+    /// One golden line for each kind of event: format 1 reads and writes them for ever.
+    #[test]
+    fn golden_payloads_read_and_write_the_same() {
+        let golden = include_str!("golden_payloads.jsonl");
+        let mut kinds = Vec::new();
+        for (line, number) in golden.lines().zip(1..) {
+            let record = decode(Seq::new(number), line).unwrap();
+            kinds.push(record.event.kind());
+            if record.event != Event::Segment {
+                assert_eq!(encode(&record.event, record.at, record.clock_given), line);
+            }
+        }
+        for kind in KINDS {
+            assert!(kinds.contains(&kind), "no golden line for {kind}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_passed_over_and_unknown_kinds_are_not() {
+        let known = r#"{"more":true,"at":"2026-11-23T01:40:15.123456Z","event":"unheld","item":"a","color":"red"}"#;
+        assert_eq!(decode(Seq::FIRST, known).unwrap().event.kind(), "unheld");
+        for unknown in [
+            r#"{"at":"2026-11-23T01:40:15.123456Z","event":"teleported","item":"a"}"#,
+            r#"{"at":"2026-11-23T01:40:15.123456Z","event":"teleported","item":["a"]}"#,
+        ] {
+            let error = decode(Seq::FIRST, unknown).unwrap_err();
+            assert_eq!(
+                error,
+                PayloadError::UnknownKind {
+                    kind: "teleported".into()
+                }
+            );
+        }
+        for malformed in [
+            "{}",
+            "[]",
+            "{",
+            r#"{"at":"2026","event":"held","item":"a"}"#,
+            r#"{"at":"2026-11-23T01:40:15Z","event":"held"}"#,
+        ] {
+            assert!(decode(Seq::FIRST, malformed).is_err(), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn an_imported_item_keeps_its_words() {
+        let line = include_str!("golden_payloads.jsonl")
+            .lines()
+            .find(|line| line.contains("imported_status"));
+        let record = decode(Seq::FIRST, line.unwrap()).unwrap();
+        let Event::Added {
+            imported: Some(imported),
+            ..
+        } = record.event
+        else {
+            panic!()
+        };
+        assert_eq!(imported.phases[0].status, Status::Completed);
+        assert_eq!(
+            imported.phases[0].imported_status.as_deref(),
+            Some("complete")
+        );
+    }
+}

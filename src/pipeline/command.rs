@@ -645,3 +645,6 @@ fn join(phases: &[Phase]) -> String {
         .collect::<Vec<_>>()
         .join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,9 +75,11 @@ pub(super) fn transact<T>(
         .iter()
         .map(|event| codec::encode(event, now.at, now.given))
         .collect();
+    let before = locked.position().offset;
     let appended = locked.append(&payloads)?;
+    snapshot.tail_bytes += locked.position().offset.get() - before.get();
     // From here the records are in the log; whatever the sync says, this process must not fold them before it knows.
-    let rotated = locked.rotate_if_full(&now);
+    let rotated = locked.rotate_if_full(now.at);
     drop(locked);
     writer
         .sync_and_prove()
@@ -99,7 +101,6 @@ pub(super) fn transact<T>(
         state.apply(record);
         snapshot.note(record, 0);
     }
-    snapshot.tail_bytes += appended.bytes;
     if let Err(error) = rotated {
         warnings.push(Warning::new(
             "W-ROTATE",
@@ -128,7 +129,7 @@ pub(super) fn seal(
     snapshot: &mut SnapshotFacts,
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<super::TornTail>> {
-    let Some(sealed) = locked.seal_torn(now)? else {
+    let Some(sealed) = locked.seal_torn(now.at)? else {
         return Ok(None);
     };
     catch_up(locked, state, snapshot)?;
@@ -137,7 +138,7 @@ pub(super) fn seal(
         "W-TORN",
         format!(
             "wal/{} byte {}: {} bytes of a write that a crash cut off, never acknowledged, were left where they are; the log goes on in wal/{}",
-            sealed.segment, sealed.offset, sealed.bytes, sealed.sealed_by
+            sealed.segment, sealed.offset, sealed.bytes, sealed.next
         ),
     ));
     Ok(Some(super::TornTail::from(sealed)))

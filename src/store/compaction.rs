@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::log::writer::FileLock;
+use crate::log::lock::{self, Held};
 use crate::pipeline::Event;
 use crate::position::Seq;
 use crate::snapshot::work_items::{self, LogPlace};
@@ -51,14 +51,8 @@ impl Store {
     /// [`Error::Edited`] if somebody else changed a file and `discard_edits` is false; otherwise as [`Store::submit`].
     pub fn compact(&mut self, discard_edits: bool) -> Result<Compacted> {
         let wait = self.options.lock_wait;
-        match self.lock_compaction(wait)? {
-            Some(lock) => self.compact_locked(&lock, discard_edits),
-            None => Err(Error::LockTimeout {
-                path: self.dir.join(WAL).join(COMPACT_LOCK),
-                holder: None,
-                waited_secs: wait.as_secs_f64(),
-            }),
-        }
+        let lock = self.lock_compaction(wait)?;
+        self.compact_locked(&lock, discard_edits)
     }
 
     /// Writes the snapshots if it is time to and nobody else is at it. To be called after the receipt is out.
@@ -69,9 +63,11 @@ impl Store {
         if !self.snapshot.edited.is_empty() || !self.compaction_is_due() {
             return Ok(None);
         }
-        match self.lock_compaction(Duration::ZERO)? {
-            Some(lock) => self.compact_locked(&lock, false).map(Some),
-            None => Ok(None),
+        match self.lock_compaction(Duration::ZERO) {
+            Ok(lock) => self.compact_locked(&lock, false).map(Some),
+            // Somebody else is at it.
+            Err(Error::LockTimeout { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -86,11 +82,11 @@ impl Store {
         }
     }
 
-    fn lock_compaction(&self, wait: Duration) -> Result<Option<FileLock>> {
-        FileLock::take(&self.ports, &self.dir.join(WAL).join(COMPACT_LOCK), wait)
+    fn lock_compaction(&self, wait: Duration) -> Result<Held> {
+        lock::exclusive(&self.ports, &self.dir.join(WAL).join(COMPACT_LOCK), wait)
     }
 
-    fn compact_locked(&mut self, _lock: &FileLock, discard_edits: bool) -> Result<Compacted> {
+    fn compact_locked(&mut self, _lock: &Held, discard_edits: bool) -> Result<Compacted> {
         // Another compactor may have been faster while this one waited for the lock.
         let on_disk = snapshot::load(&*self.ports.disk, &self.dir)?;
         self.refresh(&on_disk);
@@ -122,7 +118,7 @@ impl Store {
         append::seal(&mut locked, &now, state, snapshot, warnings)?;
         let before = locked.position().clone();
         // Syncs through S before the new segment gets its name.
-        locked.rotate(&now)?;
+        locked.rotate(now.at)?;
         let after = locked.position().clone();
         drop(locked);
         let covers = before.last_seq();

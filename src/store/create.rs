@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::log::header::LogId;
-use crate::log::writer::{self, LogOptions};
+use crate::log::{self, writer::LogOptions};
 use crate::pipeline::{Event, NewItem, Now, Plan, codec};
 use crate::ports::Ports;
 use crate::position::Seq;
@@ -176,9 +176,9 @@ fn create(
         segment_bytes: options.segment_bytes,
         lock_wait: options.lock_wait,
     };
-    let log =
+    let id =
         LogId::new(u128::from(ports.process.random()) << 64 | u128::from(ports.process.random()));
-    let last = writer::create(ports, dir, &payloads, now, log, &log_options)?;
+    let writer = log::create(ports.clone(), dir, &payloads, now.at, id, log_options)?;
     let added = |event: &&Event| matches!(event, Event::Added { .. });
     let items = groups
         .iter()
@@ -186,7 +186,7 @@ fn create(
         .sum();
     Ok(Created {
         first: Seq::FIRST,
-        last,
+        last: writer.position().last_seq(),
         items,
     })
 }

@@ -98,6 +98,7 @@ impl Store {
             log,
             state,
             end,
+            witnesses,
             snapshot,
             replayed,
             warnings,
@@ -106,7 +107,7 @@ impl Store {
             segment_bytes: options.segment_bytes,
             lock_wait: options.lock_wait,
         };
-        let writer = Writer::new(&log, end, log_options);
+        let writer = Writer::new(log, end, witnesses, log_options);
         let dir = dir.to_owned();
         Ok(Self {
             ports,

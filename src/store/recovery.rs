@@ -26,6 +26,7 @@ pub(super) struct Recovered {
     pub(super) log: Log,
     pub(super) state: PipelineState,
     pub(super) end: LogEnd,
+    pub(super) witnesses: Witnesses,
     pub(super) snapshot: SnapshotFacts,
     /// Records read behind the snapshot.
     pub(super) replayed: u64,
@@ -91,6 +92,7 @@ pub(super) fn recover(
         log,
         state,
         end,
+        witnesses,
         snapshot: facts,
         replayed,
         warnings,

@@ -36,18 +36,8 @@ pub struct TornTail {
 
 impl std::convert::From<Sealed> for TornTail {
     fn from(sealed: Sealed) -> Self {
-        let Sealed {
-            segment,
-            offset,
-            bytes,
-            sealed_by,
-        } = sealed;
-        Self {
-            segment,
-            offset,
-            bytes,
-            sealed_by: Some(sealed_by),
-        }
+        let Sealed { segment, offset, bytes, next, .. } = sealed;
+        Self { segment, offset, bytes, sealed_by: Some(next) }
     }
 }
 

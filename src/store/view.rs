@@ -41,6 +41,7 @@ impl View {
             snapshot,
             replayed,
             mut warnings,
+            ..
         } = recovered;
         let mut complete = true;
         let last = end.position.last_seq();

@@ -1,0 +1,118 @@
+//! The place of a reader between two records, and what it has learnt on the way there.
+
+use super::frame::Crc;
+use super::head::Sha256Hex;
+use super::header::{LogId, LostRange, SegmentHeader};
+use super::reader::{From, Position};
+use super::segment::Scan;
+use crate::position::{Offset, SegmentId, Seq};
+
+/// Where a pass is. Moves only behind what the sink has taken, so that the next pass goes on from there.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor {
+    pub(super) segment: SegmentId,
+    pub(super) scan: Scan,
+    pub(super) log: Option<LogId>,
+    pub(super) sha256: Option<Sha256Hex>,
+    pub(super) durable_seen: Seq,
+    pub(super) name_proven: bool,
+    pub(super) lost: Vec<LostRange>,
+    /// The snapshot that must have been taken just before this segment.
+    pub(super) snapshot: Option<(Crc, LogId)>,
+}
+
+impl Cursor {
+    pub(super) fn start(from: From) -> Self {
+        match from {
+            From::FirstRecord => Self::at(SegmentId::FIRST, Some(Crc::NONE)),
+            From::AfterSnapshot { seq, crc, log } => Self {
+                snapshot: Some((crc, log)),
+                ..Self::at(SegmentId::starting_at(seq.next()), Some(crc))
+            },
+            From::Position(position) => Self {
+                segment: position.segment,
+                scan: Scan::new(position.offset, position.next, Some(position.previous)),
+                log: Some(position.log),
+                sha256: position.sha256,
+                durable_seen: position.durable_seen,
+                name_proven: position.name_proven,
+                lost: position.lost,
+                snapshot: None,
+            },
+        }
+    }
+
+    /// The first byte of a segment.
+    pub(super) fn at(segment: SegmentId, previous: Option<Crc>) -> Self {
+        Self {
+            segment,
+            scan: Scan::new(Offset::START, segment.first_seq(), previous),
+            log: None,
+            sha256: None,
+            durable_seen: Seq::NONE,
+            name_proven: false,
+            lost: Vec::new(),
+            snapshot: None,
+        }
+    }
+
+    pub(super) fn enter(&mut self, segment: SegmentId, previous: Option<Crc>) {
+        self.segment = segment;
+        self.scan = Scan::new(Offset::START, segment.first_seq(), previous);
+        self.name_proven = false;
+        self.sha256 = None;
+    }
+
+    /// Takes over what the header of its segment says.
+    pub(super) fn learn(&mut self, header: &SegmentHeader) {
+        self.log = Some(header.log);
+        self.sha256 = header.sha256;
+        if let Some(prev) = &header.prev {
+            // The segment before was synced before this header was written.
+            self.durable_seen = self.durable_seen.max(prev.last_seq);
+        }
+        self.learn_lost(header);
+    }
+
+    /// Takes over the lost ranges in segments before the one that declares them.
+    pub(super) fn learn_lost(&mut self, header: &SegmentHeader) {
+        for lost in &header.lost {
+            if !self.lost.contains(lost) {
+                self.lost.push(*lost);
+            }
+        }
+        self.lost
+            .sort_by_key(|lost| (lost.segment, lost.from_byte, lost.from_seq));
+    }
+
+    /// True if a header declared this segment's own header lost.
+    pub(super) fn header_lost(&self, id: SegmentId) -> bool {
+        self.lost
+            .iter()
+            .any(|lost| lost.segment == id && lost.from_byte == Offset::START)
+    }
+
+    /// The segment was given up with its file: the range that says so.
+    pub(super) fn segment_lost(&self, id: SegmentId, successor: SegmentId) -> bool {
+        let first = id.first_seq();
+        self.lost.iter().any(|lost| {
+            lost.from_seq <= first
+                && lost.to_seq >= first
+                && lost.to_seq.next() >= successor.first_seq()
+        })
+    }
+
+    pub(super) fn position(&self) -> Option<Position> {
+        Some(Position {
+            segment: self.segment,
+            offset: self.scan.offset(),
+            next: self.scan.next(),
+            previous: self.scan.previous()?,
+            log: self.log?,
+            durable_seen: self.durable_seen,
+            name_proven: self.name_proven,
+            sha256: self.sha256,
+            lost: self.lost.clone(),
+        })
+    }
+}

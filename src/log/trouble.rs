@@ -1,0 +1,169 @@
+//! Why reading could not go on: headers that do not fit, damage, and which of it a second look may change.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::frame::{self, Crc};
+use super::header::{HeaderFault, SegmentHeader};
+use super::reader::Log;
+use super::segment::Stop;
+use super::tail;
+use super::window::read_range;
+use crate::error::{Damage, DamageKind, Error, Result, Witness};
+use crate::ports::File;
+use crate::position::{Offset, SegmentId, Seq};
+
+/// Why a pass did not reach the end.
+pub(super) enum Trouble {
+    /// Something is wrong with what was read. Without the lock: look again.
+    Bad(Error),
+    /// No second look changes it: the system refused, or the sink did.
+    Final(Error),
+}
+
+impl Trouble {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Bad(error) | Self::Final(error) => error,
+        }
+    }
+}
+
+/// The bytes of a segment's header line, verified, and what they say.
+pub(super) type HeaderLine = std::result::Result<SegmentHeader, HeaderProblem>;
+
+/// What is wrong with a header.
+pub(super) enum HeaderProblem {
+    /// A newer version's.
+    Newer(Seq, String),
+    /// Hurt, or not a header.
+    Hurt(DamageKind),
+    /// The file is not there.
+    NoFile,
+}
+
+/// Reads a segment's header, by name.
+pub(super) fn read_header(log: &Log, id: SegmentId) -> Result<HeaderLine> {
+    let path = log.segment_path(id);
+    let file = match log.ports.disk.open_read(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Err(HeaderProblem::NoFile));
+        }
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    let line = header_of(&*file, id).map_err(Error::io("read", path))?;
+    Ok(line.map(|(header, _)| header))
+}
+
+/// Reads the header of an open segment, with the checksum it gives as its predecessor's.
+pub(super) fn header_of(
+    file: &dyn File,
+    id: SegmentId,
+) -> io::Result<std::result::Result<(SegmentHeader, Crc), HeaderProblem>> {
+    // Nearly every header is this short; only a log with many lost ranges has a longer one.
+    let mut size = 4096;
+    let mut bytes;
+    let len = loop {
+        bytes = read_range(file, 0, size)?;
+        match memchr::memchr(b'\n', &bytes) {
+            Some(len) => break len,
+            None if (bytes.len() as u64) < size => {
+                let kind = if bytes.is_empty() {
+                    DamageKind::Missing
+                } else {
+                    DamageKind::Unterminated
+                };
+                return Ok(Err(HeaderProblem::Hurt(kind)));
+            }
+            None if size > frame::MAX_LINE as u64 => {
+                let kind = DamageKind::Malformed("longer than a record can be");
+                return Ok(Err(HeaderProblem::Hurt(kind)));
+            }
+            None => size *= 16,
+        }
+    };
+    Ok(header_line(&bytes[..len], id))
+}
+
+fn header_line(
+    line: &[u8],
+    id: SegmentId,
+) -> std::result::Result<(SegmentHeader, Crc), HeaderProblem> {
+    let hurt = HeaderProblem::Hurt;
+    let frame = frame::parse(line).map_err(|fault| hurt(fault.into()))?;
+    if frame.seq != id.first_seq() {
+        return Err(hurt(DamageKind::Sequence));
+    }
+    let header = SegmentHeader::parse(frame.payload).map_err(|fault| match fault {
+        HeaderFault::Newer(what) => HeaderProblem::Newer(frame.seq, what),
+        HeaderFault::Invalid(what) => hurt(DamageKind::Header(what)),
+    })?;
+    match header.misfit(id, frame.previous) {
+        Some(what) => Err(hurt(DamageKind::Header(what))),
+        None => Ok((header, frame.previous)),
+    }
+}
+
+pub(super) fn header_trouble(log: &Log, id: SegmentId, problem: HeaderProblem) -> Trouble {
+    match problem {
+        HeaderProblem::Newer(seq, what) => Trouble::Final(Error::NewerFormat {
+            file: log.segment_path(id),
+            seq: Some(seq),
+            what,
+        }),
+        HeaderProblem::Hurt(kind) => {
+            let witness = Some(Witness::Name(id));
+            Trouble::Bad(damaged(id, Offset::START, id.first_seq(), kind, witness))
+        }
+        HeaderProblem::NoFile => Trouble::Bad(missing(id, None)),
+    }
+}
+
+/// The damage at a stop. `bytes` begin at the stop.
+pub(super) fn damage(id: SegmentId, stop: &Stop, bytes: &[u8], witness: Option<Witness>) -> Damage {
+    let hurt = tail::resume(stop, bytes).hurt;
+    Damage {
+        file: file_name(id),
+        segment: Some(id),
+        offset: stop.offset,
+        seq: stop.seq,
+        kind: stop.fault.clone().unwrap_or(DamageKind::Missing),
+        witness,
+        items: tail::items(&bytes[..hurt]),
+    }
+}
+
+pub(super) fn damaged(
+    id: SegmentId,
+    offset: Offset,
+    seq: Seq,
+    kind: DamageKind,
+    by: Option<Witness>,
+) -> Error {
+    Error::Damaged(Box::new(Damage {
+        file: file_name(id),
+        segment: Some(id),
+        offset,
+        seq,
+        kind,
+        witness: by,
+        items: Vec::new(),
+    }))
+}
+
+pub(super) fn missing(id: SegmentId, successor: Option<SegmentId>) -> Error {
+    let witness = Witness::Name(successor.unwrap_or(id));
+    damaged(
+        id,
+        Offset::START,
+        id.first_seq(),
+        DamageKind::MissingSegment,
+        Some(witness),
+    )
+}
+
+/// A segment's file, relative to the store.
+pub(super) fn file_name(id: SegmentId) -> PathBuf {
+    Path::new("wal").join(id.file_name())
+}
