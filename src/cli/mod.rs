@@ -89,6 +89,9 @@ commands! {
     checkpoint => Checkpoint,
     resume => Resume,
     compact => Compact,
+    completions => Completions,
+    man => Man,
+    demo_worker => DemoWorker,
 }
 
 /// Runs one command line and returns the exit status. Nothing is read from the process but through the arguments,
