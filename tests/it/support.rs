@@ -1,6 +1,8 @@
 //! A directory in which the built program runs, and what it printed there.
 //!
 //! The environment is empty but for `TZ=UTC`, `NO_COLOR` and what a test sets, so nothing of the caller's shell gets in.
+//! Snapshots are written when a test says so (`PHASELOG_COMPACT`), so that a record's number depends on nothing but the
+//! commands before it.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -80,6 +82,7 @@ impl Lab {
             .env_clear()
             .env("TZ", "UTC")
             .env("NO_COLOR", "1")
+            .env("PHASELOG_COMPACT", "never")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
