@@ -5,11 +5,12 @@
 
 use std::path::Path;
 
+use super::begin::place_segment;
 use super::frame::{self, Crc};
 use super::group;
 use super::header::{LogId, SegmentHeader};
 use super::reader::{Log, LogEnd, Position, Tail, Witnesses};
-use super::writer::{LogOptions, Writer, check_payloads, place_segment};
+use super::writer::{LogOptions, Writer, check_payloads};
 use super::{files, lock, mark};
 use crate::error::{Error, Result};
 use crate::pipeline::Timestamp;

@@ -221,9 +221,8 @@ pub fn encode(into: &mut Vec<u8>, previous: Crc, seq: Seq, durable: Seq, payload
 
 fn parse_seq(digits: &[u8]) -> Option<Seq> {
     let canonical = match digits {
-        [] => false,
         [b'0'] => true,
-        [b'0', ..] => false,
+        [] | [b'0', ..] => false,
         _ => digits.len() <= 19 && digits.iter().all(u8::is_ascii_digit),
     };
     if !canonical {

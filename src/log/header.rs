@@ -177,6 +177,9 @@ impl SegmentHeader {
     }
 
     /// The payload of its record.
+    ///
+    /// # Panics
+    /// Never: a header has only text keys.
     pub fn to_payload(&self) -> String {
         let written = Written {
             event: "segment",

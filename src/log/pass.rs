@@ -372,8 +372,13 @@ impl<'l> Pass<'l> {
         )))))
     }
 
+    /// Forgets the bytes of the file before.
+    pub(super) fn forget(&mut self) {
+        self.window.clear();
+    }
+
     /// Scans to `limit`, passing over the ranges that were given up.
-    fn run_over_lost(
+    pub(super) fn run_over_lost(
         &mut self,
         cursor: &mut Cursor,
         file: &dyn File,

@@ -11,14 +11,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::begin::begin_segment;
 use super::cursor::Cursor;
 use super::frame::{self, Crc};
 use super::group::{self, MORE};
-use super::head::Head;
 use super::header::{FORMAT, Predecessor, READER, SegmentHeader, WRITER};
 use super::pass::{Pass, same_file};
 use super::poison::Poison;
 use super::reader::{Access, From, Log, LogEnd, Position, Sink, Tail, Witnesses};
+use super::survey::head_at;
 use super::tail::Shape;
 use super::trouble::{Trouble, file_name};
 use super::window::Window;
@@ -76,7 +77,6 @@ impl std::fmt::Debug for Writer {
 }
 
 /// What an append wrote. Not durable yet.
-#[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The seq of the first record.
@@ -416,8 +416,8 @@ impl Locked<'_> {
             return Err(writer.sync_failed(source, Some(last)));
         }
         let (log, position) = (&writer.log, &writer.position);
-        let head =
-            head_of(&*writer.file, position).map_err(|source| Error::NotRecorded { source })?;
+        let head = head_at(&*writer.file, position.sha256, position.offset.get())
+            .map_err(|source| Error::NotRecorded { source })?;
         let header = SegmentHeader {
             at,
             format: FORMAT,
@@ -455,83 +455,6 @@ impl Locked<'_> {
         }
         Ok(())
     }
-}
-
-/// Writes a segment that holds its header, durable with its name: the one way a segment begins.
-///
-/// Call it under the append lock, when everything before `seq` is durable. Repair uses it to go on behind what was
-/// given up; then `header.lost` says so.
-///
-/// # Errors
-/// [`Error::NotRecorded`] if the file could not be made; [`Error::NotAcknowledged`] if the directory could not be
-/// synced, which raises the flag.
-pub fn begin_segment(
-    log: &Log,
-    header: &SegmentHeader,
-    seq: Seq,
-    previous: Crc,
-    durable: Seq,
-) -> Result<LogEnd> {
-    let id = SegmentId::starting_at(seq);
-    let mut bytes = Vec::new();
-    let crc = frame::encode(&mut bytes, previous, seq, durable, &header.to_payload());
-    let file = place_segment(log, id, &bytes).map_err(|source| Error::NotRecorded { source })?;
-    if let Err(source) = log.ports.disk.sync_dir(&log.wal) {
-        return Err(log.poisoned_by(id, durable, source, Some(seq)));
-    }
-    let position = Position {
-        segment: id,
-        offset: Offset::new(bytes.len() as u64),
-        next: seq.next(),
-        previous: crc,
-        log: header.log,
-        // The header got its name only when it was durable.
-        durable_seen: seq,
-        name_proven: true,
-        sha256: header.sha256,
-        lost: header.lost.clone(),
-    };
-    Ok(LogEnd {
-        position,
-        tail: Tail::Clean,
-        file: file.into(),
-    })
-}
-
-/// Writes a new segment's first bytes and gives it its name; the name is not durable yet.
-pub(super) fn place_segment(log: &Log, id: SegmentId, bytes: &[u8]) -> io::Result<Box<dyn File>> {
-    let path = log.segment_path(id);
-    // The rename would replace it, whatever it is.
-    if log.ports.disk.exists(&path)? {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    // What a crash left of earlier tries; only the holder of the lock makes such files.
-    for name in log.ports.disk.list(&log.wal)? {
-        if files::temp_target(&name)
-            .and_then(SegmentId::from_file_name)
-            .is_some()
-        {
-            log.ports.disk.remove_file(&log.wal.join(name))?;
-        }
-    }
-    let temp = files::Temp::create(&log.ports, &log.wal, &id.file_name())?;
-    temp.file().write_full_at(0, bytes)?;
-    temp.rename_to(&path)
-}
-
-/// The head of the log at a position.
-fn head_of(file: &dyn File, position: &Position) -> io::Result<super::Sha256Hex> {
-    let mut head = Head::of_segment(position.sha256);
-    let (mut window, mut at, end) = (Window::default(), 0, position.offset.get());
-    while at < end {
-        let (bytes, _) = window.at(file, at, end, 1)?;
-        if bytes.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        head.update(bytes);
-        at += bytes.len() as u64;
-    }
-    Ok(head.value())
 }
 
 fn not_caught_up() -> Error {

@@ -2,6 +2,7 @@
 #[derive(Debug)]
 pub struct ImportedDocument {
     pub file: crate::pipeline::event::ImportedFile,
+    pub items: Vec<()>,
 }
 impl ImportedDocument {
     pub fn events(&self) -> Vec<crate::pipeline::Event> {

@@ -1,0 +1,73 @@
+//! How a segment begins: its first bytes are durable before it has a name, and its name before anything follows.
+
+use std::io;
+
+use super::files;
+use super::frame::{self, Crc};
+use super::header::SegmentHeader;
+use super::reader::{Log, LogEnd, Position, Tail};
+use crate::error::{Error, Result};
+use crate::ports::File;
+use crate::position::{Offset, SegmentId, Seq};
+
+/// Writes a segment that holds its header, durable with its name: the one way a segment begins.
+///
+/// Call it under the append lock, when everything before `seq` is durable. Repair uses it to go on behind what was
+/// given up; then `header.lost` says so.
+///
+/// # Errors
+/// [`Error::NotRecorded`] if the file could not be made; [`Error::NotAcknowledged`] if the directory could not be
+/// synced, which raises the flag.
+pub fn begin_segment(
+    log: &Log,
+    header: &SegmentHeader,
+    seq: Seq,
+    previous: Crc,
+    durable: Seq,
+) -> Result<LogEnd> {
+    let id = SegmentId::starting_at(seq);
+    let mut bytes = Vec::new();
+    let crc = frame::encode(&mut bytes, previous, seq, durable, &header.to_payload());
+    let file = place_segment(log, id, &bytes).map_err(|source| Error::NotRecorded { source })?;
+    if let Err(source) = log.ports.disk.sync_dir(&log.wal) {
+        return Err(log.poisoned_by(id, durable, source, Some(seq)));
+    }
+    let position = Position {
+        segment: id,
+        offset: Offset::new(bytes.len() as u64),
+        next: seq.next(),
+        previous: crc,
+        log: header.log,
+        // The header got its name only when it was durable.
+        durable_seen: seq,
+        name_proven: true,
+        sha256: header.sha256,
+        lost: header.lost.clone(),
+    };
+    Ok(LogEnd {
+        position,
+        tail: Tail::Clean,
+        file: file.into(),
+    })
+}
+
+/// Writes a new segment's first bytes and gives it its name; the name is not durable yet.
+pub(super) fn place_segment(log: &Log, id: SegmentId, bytes: &[u8]) -> io::Result<Box<dyn File>> {
+    let path = log.segment_path(id);
+    // The rename would replace it, whatever it is.
+    if log.ports.disk.exists(&path)? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    // What a crash left of earlier tries; only the holder of the lock makes such files.
+    for name in log.ports.disk.list(&log.wal)? {
+        if files::temp_target(&name)
+            .and_then(SegmentId::from_file_name)
+            .is_some()
+        {
+            log.ports.disk.remove_file(&log.wal.join(name))?;
+        }
+    }
+    let temp = files::Temp::create(&log.ports, &log.wal, &id.file_name())?;
+    temp.file().write_full_at(0, bytes)?;
+    temp.rename_to(&path)
+}

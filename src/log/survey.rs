@@ -1,0 +1,494 @@
+//! Reading everything that can be read, and saying what cannot: for verify, repair and history.
+//!
+//! The same scanner and the same verdict as every other reader has. Only the policy differs: a survey reports where
+//! a reader would stop, and goes on at the next record.
+
+use super::cursor::Cursor;
+use super::frame::Crc;
+use super::head::{Head, Sha256Hex};
+use super::header::{LogId, Predecessor, SegmentHeader};
+use super::pass::Pass;
+use super::reader::{Access, Entry, Log, Witnesses};
+use super::segment::Stop;
+use super::tail::{self, Evidence, Shape, Verdict};
+use super::trouble::{
+    HeaderLine, HeaderProblem, Trouble, damage, file_name, header_trouble, read_header,
+};
+use super::window::{Window, read_range};
+use crate::error::{Damage, DamageKind, Error, Result, Witness};
+use crate::ports::File;
+use crate::position::{Offset, SegmentId, Seq};
+
+/// What a survey comes upon, in the order of the log.
+#[derive(Debug)]
+pub enum Survey<'a> {
+    /// A segment begins.
+    Segment(SegmentFacts<'a>),
+    /// A record that can be read; that it stands in its place is certain only where no finding is just before it.
+    Record(Entry<'a>),
+    /// Bytes that are no records, or records that are not there.
+    Finding(&'a Finding),
+}
+
+/// What is known of a segment before its records are read.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentFacts<'a> {
+    /// The segment.
+    pub id: SegmentId,
+    /// Its header, if that can be read and fits.
+    pub header: Option<&'a SegmentHeader>,
+    /// The file's length, in bytes.
+    pub file_bytes: u64,
+    /// Where its successor's header says that it ends.
+    pub sealed_at: Option<Offset>,
+}
+
+/// A range that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where, from which seq on, and why.
+    pub damage: Damage,
+    /// How many bytes are hurt, from `damage.offset` on.
+    pub bytes: u64,
+    /// The last seq that is missing; below `damage.seq` if no seq is, `None` if nobody knows.
+    pub to_seq: Option<Seq>,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// An acknowledged record is hurt.
+    Damaged,
+    /// Nothing tells whether it was acknowledged.
+    Ambiguous,
+    /// Never acknowledged.
+    Torn(Shape),
+    /// Somebody may be writing it just now.
+    InFlight,
+    /// A torn tail that was sealed; it lies behind where the segment ends.
+    Sealed,
+    /// A repair gave it up.
+    GivenUp,
+}
+
+/// What a survey found out on the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurveyEnd {
+    /// Which log it is, if any header can be read.
+    pub log: Option<LogId>,
+    /// The last record that can be read.
+    pub last: Seq,
+    /// Its checksum.
+    pub last_crc: Crc,
+    /// The last segment.
+    pub segment: SegmentId,
+    /// The end of the last record that can be read in it.
+    pub offset: Offset,
+    /// The head of the log there; `None` if the last header cannot be read.
+    pub head: Option<Sha256Hex>,
+    /// How many findings speak of damage or are ambiguous.
+    pub bad: usize,
+}
+
+/// Takes what a survey comes upon.
+pub type SurveySink<'s> = dyn FnMut(Survey<'_>) -> Result<()> + 's;
+
+impl Log {
+    /// Reads every record that can be read, from the first segment to the last, and reports everything that cannot.
+    ///
+    /// Without the append lock (`under_lock`) what others write meanwhile may look hurt: what is bad then is to be
+    /// surveyed again under it. Writes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`], [`Error::NewerFormat`], [`Error::Io`], and what the sink returns; damage is no error here,
+    /// but for a `wal/` that has lost all its segments.
+    pub fn survey(
+        &self,
+        witnesses: Witnesses,
+        under_lock: bool,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<SurveyEnd> {
+        let ids = self.segments()?;
+        let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
+            return Err(self.no_segments(witnesses));
+        };
+        let previous = (first == SegmentId::FIRST).then_some(Crc::NONE);
+        let mut surveyor = Surveyor {
+            log: self,
+            witnesses,
+            under_lock,
+            pass: Pass::new(self, witnesses, Access::ReadOnly, under_lock),
+            cursor: Cursor::at(first, previous),
+            last: (Seq::NONE, Crc::NONE),
+            bad: 0,
+        };
+        if let Ok(header) = surveyor.header(last)? {
+            surveyor.cursor.learn_lost(&header);
+        }
+        let mut head = None;
+        for (index, &id) in ids.iter().enumerate() {
+            let before = index.checked_sub(1).map(|before| ids[before]);
+            let after = ids.get(index + 1).copied();
+            head = surveyor.segment(before, id, after, sink)?;
+        }
+        Ok(SurveyEnd {
+            log: surveyor.cursor.log,
+            last: surveyor.last.0,
+            last_crc: surveyor.last.1,
+            segment: last,
+            offset: surveyor.cursor.scan.offset(),
+            head,
+            bad: surveyor.bad,
+        })
+    }
+}
+
+struct Surveyor<'l> {
+    log: &'l Log,
+    witnesses: Witnesses,
+    under_lock: bool,
+    pass: Pass<'l>,
+    cursor: Cursor,
+    last: (Seq, Crc),
+    bad: usize,
+}
+
+impl Surveyor<'_> {
+    /// Surveys one segment; returns the head at its end.
+    fn segment(
+        &mut self,
+        before: Option<SegmentId>,
+        id: SegmentId,
+        after: Option<SegmentId>,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<Option<Sha256Hex>> {
+        let path = self.log.segment_path(id);
+        let file = self
+            .log
+            .ports
+            .disk
+            .open_read(&path)
+            .map_err(Error::io("open", &path))?;
+        let len = file.len().map_err(Error::io("read", &path))?;
+        let header = self.header(id)?;
+        let sealed = match after {
+            Some(after) => self.header(after)?.ok().and_then(|header| header.prev),
+            None => None,
+        };
+        let sealed = sealed.filter(|prev| prev.segment == id);
+        sink(Survey::Segment(SegmentFacts {
+            id,
+            header: header.as_ref().ok(),
+            file_bytes: len,
+            sealed_at: sealed.map(|prev| prev.valid_bytes),
+        }))?;
+        self.enter(before, id, header, sink)?;
+        let limit = sealed.map_or(len, |prev| prev.valid_bytes.get());
+        self.pass.forget();
+        self.records(&*file, limit, after, sink)?;
+        let end = self.cursor.scan.offset().get();
+        if let (Some(prev), Some(after)) = (&sealed, after) {
+            self.check_seal(prev, after, sink)?;
+            if len > limit {
+                let (offset, bytes) = (Offset::new(limit), len - limit);
+                let unread = self.damage(id, offset, DamageKind::Unterminated, None);
+                self.report(unread, bytes, None, Severity::Sealed, sink)?;
+            }
+        }
+        self.check_head(&*file, id, end, after, sink)
+    }
+
+    /// Moves to a segment, and reports what its header says that does not fit what was read.
+    fn enter(
+        &mut self,
+        before: Option<SegmentId>,
+        id: SegmentId,
+        header: HeaderLine,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        let expected = match before {
+            Some(_) => self.cursor.scan.next(),
+            None => Seq::FIRST,
+        };
+        let follows = before.is_some() && expected == id.first_seq();
+        let previous = match &header {
+            Ok(header) => header.prev.map_or(Crc::NONE, |prev| prev.last_crc32).into(),
+            Err(_) if follows => self.cursor.scan.previous(),
+            Err(_) => None,
+        };
+        self.cursor.enter(id, previous);
+        match header {
+            Ok(header) => {
+                if self.cursor.log.is_some_and(|log| log != header.log) {
+                    let kind = DamageKind::Header(format!("it belongs to the log {}", header.log));
+                    let foreign = self.damage(id, Offset::START, kind, Some(Witness::Name(id)));
+                    self.report(foreign, 0, None, Severity::Damaged, sink)?;
+                }
+                let gone = header.prev.map(|prev| prev.segment);
+                self.cursor.learn(&header);
+                if gone != before {
+                    let gone = gone.filter(|&gone| before.is_none_or(|before| gone > before));
+                    self.missing(gone.unwrap_or(SegmentId::starting_at(expected)), id, sink)?;
+                }
+            }
+            Err(HeaderProblem::Hurt(kind @ DamageKind::Header(_)))
+                if !self.cursor.header_lost(id) =>
+            {
+                // Its line verifies, so the scan would not stop at it.
+                let misfit = self.damage(id, Offset::START, kind, Some(Witness::Name(id)));
+                self.report(misfit, 0, None, Severity::Damaged, sink)?;
+            }
+            Err(_) if before.is_none() && id != SegmentId::FIRST => {
+                self.missing(SegmentId::FIRST, id, sink)?;
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn missing(
+        &mut self,
+        gone: SegmentId,
+        successor: SegmentId,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        let by = Some(Witness::Name(successor));
+        let mut missing = self.damage(gone, Offset::START, DamageKind::MissingSegment, by);
+        missing.seq = gone.first_seq();
+        let severity = if self.cursor.segment_lost(gone, successor) {
+            Severity::GivenUp
+        } else {
+            Severity::Damaged
+        };
+        let to = Some(successor.first_seq().before());
+        self.report(missing, 0, to, severity, sink)
+    }
+
+    /// Reads the records of one segment up to `limit`.
+    fn records(
+        &mut self,
+        file: &dyn File,
+        limit: u64,
+        after: Option<SegmentId>,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        let id = self.cursor.segment;
+        let given_up: Vec<_> = self
+            .cursor
+            .lost
+            .iter()
+            .filter(|lost| lost.segment == id)
+            .copied()
+            .collect();
+        for lost in given_up {
+            let kind = DamageKind::Missing;
+            let mut damage = self.damage(id, lost.from_byte, kind, None);
+            damage.seq = lost.from_seq;
+            let bytes = lost.to_byte.get().saturating_sub(lost.from_byte.get());
+            self.report(damage, bytes, Some(lost.to_seq), Severity::GivenUp, sink)?;
+        }
+        loop {
+            let last = &mut self.last;
+            let stop = self
+                .pass
+                .run_over_lost(&mut self.cursor, file, limit, &mut |entry| {
+                    *last = (entry.frame.seq, entry.frame.crc);
+                    sink(Survey::Record(entry))
+                });
+            let stop = stop.map_err(Trouble::into_error)?;
+            if !self.stopped(&stop, file, limit, after, sink)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reports a stop and moves behind it; false if nothing follows.
+    fn stopped(
+        &mut self,
+        stop: &Stop,
+        file: &dyn File,
+        limit: u64,
+        after: Option<SegmentId>,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<bool> {
+        let id = self.cursor.segment;
+        let bytes = read_range(file, stop.offset.get(), limit)
+            .map_err(Error::io("read", self.log.segment_path(id)))?;
+        if stop.fault.is_none() && stop.offset.get() == limit && after.is_some() {
+            return Ok(false);
+        }
+        let verdict = tail::judge(&Evidence {
+            stop,
+            bytes: &bytes,
+            attested: self.witnesses.strongest(),
+            segment: id,
+            successor: after,
+        });
+        let resume = tail::resume(stop, &bytes);
+        let (witness, severity) = match verdict {
+            Verdict::Clean => return Ok(false),
+            Verdict::Torn(shape) if self.under_lock => (None, Severity::Torn(shape)),
+            Verdict::Torn(_) => (None, Severity::InFlight),
+            Verdict::Damaged(witness) => (Some(witness), Severity::Damaged),
+            Verdict::Ambiguous => (None, Severity::Ambiguous),
+        };
+        let torn = matches!(severity, Severity::Torn(_) | Severity::InFlight);
+        let (hurt, seq) = if torn {
+            (bytes.len(), None)
+        } else {
+            (resume.hurt, resume.seq)
+        };
+        let to = seq.or(after.map(SegmentId::first_seq)).map(Seq::before);
+        self.report(
+            damage(id, stop, &bytes, witness),
+            hurt as u64,
+            to,
+            severity,
+            sink,
+        )?;
+        let Some(seq) = seq else {
+            return Ok(false);
+        };
+        self.cursor
+            .scan
+            .pass_over(stop.offset.plus(hurt as u64), seq);
+        Ok(true)
+    }
+
+    /// Compares where a segment ended with what its successor's header says.
+    fn check_seal(
+        &mut self,
+        prev: &Predecessor,
+        successor: SegmentId,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        // A segment that could not be read to its end was reported already.
+        if self.cursor.scan.offset() != prev.valid_bytes {
+            return Ok(());
+        }
+        let crc = self.cursor.scan.previous();
+        let fits = crc.is_none_or(|crc| crc == prev.last_crc32);
+        if self.cursor.scan.next() == prev.last_seq.next() && fits {
+            return Ok(());
+        }
+        let kind = DamageKind::Header(format!(
+            "record {} does not end {}",
+            prev.last_seq, prev.segment
+        ));
+        let misfit = self.damage(
+            successor,
+            Offset::START,
+            kind,
+            Some(Witness::Name(successor)),
+        );
+        self.report(misfit, 0, None, Severity::Damaged, sink)
+    }
+
+    /// Computes the head at the end of a segment and compares it with what the next header says.
+    fn check_head(
+        &mut self,
+        file: &dyn File,
+        id: SegmentId,
+        end: u64,
+        successor: Option<SegmentId>,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<Option<Sha256Hex>> {
+        if self.cursor.log.is_none() {
+            return Ok(None);
+        }
+        let head = head_at(file, self.cursor.sha256, end)
+            .map_err(Error::io("read", self.log.segment_path(id)))?;
+        let Some(successor) = successor else {
+            return Ok(Some(head));
+        };
+        let Ok(header) = self.header(successor)? else {
+            return Ok(Some(head));
+        };
+        let sealed = header
+            .prev
+            .is_some_and(|prev| prev.segment == id && prev.valid_bytes.get() == end);
+        if sealed && header.sha256.is_some_and(|said| said != head) {
+            let changed = format!("its sha256 is not that of {id}");
+            let kind = DamageKind::Header(changed);
+            let misfit = self.damage(
+                successor,
+                Offset::START,
+                kind,
+                Some(Witness::Name(successor)),
+            );
+            self.report(misfit, 0, None, Severity::Damaged, sink)?;
+        }
+        Ok(Some(head))
+    }
+
+    fn header(&self, id: SegmentId) -> Result<HeaderLine> {
+        match read_header(self.log, id)? {
+            Err(newer @ HeaderProblem::Newer(..)) => {
+                Err(header_trouble(self.log, id, newer).into_error())
+            }
+            line => Ok(line),
+        }
+    }
+
+    fn damage(
+        &self,
+        id: SegmentId,
+        offset: Offset,
+        kind: DamageKind,
+        by: Option<Witness>,
+    ) -> Damage {
+        Damage {
+            file: file_name(id),
+            segment: Some(id),
+            offset,
+            seq: if offset == Offset::START {
+                id.first_seq()
+            } else {
+                self.cursor.scan.next()
+            },
+            kind,
+            witness: by,
+            items: Vec::new(),
+        }
+    }
+
+    fn report(
+        &mut self,
+        damage: Damage,
+        bytes: u64,
+        to_seq: Option<Seq>,
+        severity: Severity,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        if matches!(severity, Severity::Damaged | Severity::Ambiguous) {
+            self.bad += 1;
+        }
+        sink(Survey::Finding(&Finding {
+            damage,
+            bytes,
+            to_seq,
+            severity,
+        }))
+    }
+}
+
+/// The head of the log at the end of a segment's first `end` bytes.
+pub(super) fn head_at(
+    file: &dyn File,
+    header_sha256: Option<Sha256Hex>,
+    end: u64,
+) -> std::io::Result<Sha256Hex> {
+    let mut head = Head::of_segment(header_sha256);
+    let (mut window, mut at) = (Window::default(), 0);
+    while at < end {
+        let (bytes, _) = window.at(file, at, end, 1)?;
+        if bytes.is_empty() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        head.update(bytes);
+        at += bytes.len() as u64;
+    }
+    Ok(head.value())
+}
