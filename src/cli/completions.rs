@@ -5,7 +5,7 @@ use clap_complete::Shell;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::{Cli, status};
+use super::{Cli, exit};
 
 pub(super) const NAME: &str = "completions";
 

@@ -15,7 +15,7 @@ use crate::error::Error;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::{Cli, status};
+use super::{Cli, exit};
 
 pub(super) const NAME: &str = "man";
 
