@@ -5,5 +5,6 @@ pub mod pipeline;
 pub mod error;
 pub mod ports;
 pub mod log;
+pub mod snapshot;
 
 pub use error::{Damage, Error, Result};
