@@ -6,5 +6,7 @@ pub mod error;
 pub mod ports;
 pub mod log;
 pub mod snapshot;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::{Damage, Error, Result};

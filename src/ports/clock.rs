@@ -1,6 +1,10 @@
 //! The door to time.
 
-use crate::pipeline::Now;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::pipeline::{BootInstant, Now, Timestamp};
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
@@ -11,3 +15,96 @@ pub trait Clock: Send + Sync {
 /// The clocks of this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Now {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the door through which time comes in"
+        )]
+        let wall = std::time::SystemTime::now();
+        Now {
+            at: Timestamp::from(DateTime::<Utc>::from(wall)),
+            given: false,
+            boot: boot_now(),
+        }
+    }
+}
+
+/// The boot clock of Linux: goes on while the machine sleeps, and is set by nobody.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn boot_now() -> Option<BootInstant> {
+    use rustix::time::{ClockId, clock_gettime};
+
+    let time = clock_gettime(ClockId::Boottime);
+    let secs = u64::try_from(time.tv_sec).ok()?;
+    let micros =
+        secs * crate::pipeline::time::MICROS_PER_SEC + u64::try_from(time.tv_nsec).ok()? / 1_000;
+    Some(BootInstant {
+        boot: boot_id()?.to_owned(),
+        micros,
+    })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn boot_now() -> Option<BootInstant> {
+    None
+}
+
+/// The kernel's id of this boot, read once; `None` where `/proc` is missing.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn boot_id() -> Option<&'static str> {
+    static BOOT: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "not a file of ours, and no disk holds it"
+    )]
+    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    let kept = BOOT.get_or_init(|| {
+        read()
+            .map(|text| text.trim().to_owned())
+            .filter(|id| !id.is_empty())
+    });
+    kept.as_deref()
+}
+
+/// A clock whose wall time was given by the caller (`--now`); boot time goes on.
+pub(super) struct GivenClock {
+    pub(super) at: Timestamp,
+    pub(super) inner: Arc<dyn Clock>,
+}
+
+impl Clock for GivenClock {
+    fn now(&self) -> Now {
+        Now {
+            at: self.at,
+            given: true,
+            boot: self.inner.now().boot,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_do_not_run_backwards_within_a_boot() {
+        let (first, second) = (SystemClock.now(), SystemClock.now());
+        assert!(!first.given && first.at.micros() > 1_700_000_000_000_000);
+        if cfg!(target_os = "linux") {
+            let (first, second) = (first.boot.unwrap(), second.boot.unwrap());
+            assert_eq!(first.boot, second.boot);
+            assert!(first.boot.len() == 36 && first.micros <= second.micros);
+        }
+    }
+
+    #[test]
+    fn a_given_time_stands_still_and_says_so() {
+        let at = Timestamp::from_micros(5).unwrap();
+        let clock = crate::ports::Ports::real().with_given_time(at).clock;
+        let now = clock.now();
+        assert_eq!((now.at, now.given), (at, true));
+        assert_eq!(now.boot.is_some(), SystemClock.now().boot.is_some());
+    }
+}

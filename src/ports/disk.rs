@@ -3,11 +3,15 @@
 //! Durable means: it survives a power cut. Two things are made durable apart from each other: the bytes of a
 //! file, by [`File::sync`] on the file, and its name, by [`Disk::sync_dir`] on the directory that holds it.
 
+mod real;
+
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 /// Files, by path. Paths are taken as they are; the last part of a path is never followed if it is a symbolic link.
+/// Only where a directory is asked for, in [`Disk::list`], [`Disk::sync_dir`] and [`Disk::network_file_system`], it
+/// is followed (as it would be in the middle of a path), and the empty path means the current directory.
 pub trait Disk: Send + Sync {
     /// Opens an existing regular file for reading only.
     ///

@@ -9,6 +9,8 @@ pub mod process;
 
 use std::sync::Arc;
 
+use crate::pipeline::Timestamp;
+
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk};
 pub use process::{Child, Process, RealProcess};
@@ -22,6 +24,27 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// This process and others.
     pub process: Arc<dyn Process>,
+}
+
+impl Ports {
+    /// The disk, the clocks and the processes of this machine.
+    pub fn real() -> Self {
+        Self {
+            disk: Arc::new(RealDisk),
+            clock: Arc::new(SystemClock),
+            process: Arc::new(RealProcess),
+        }
+    }
+
+    /// The same ports with the wall time fixed at `at` and marked as given (`--now`); the boot clock goes on.
+    #[must_use]
+    pub fn with_given_time(self, at: Timestamp) -> Self {
+        let clock = Arc::new(clock::GivenClock {
+            at,
+            inner: self.clock,
+        });
+        Self { clock, ..self }
+    }
 }
 
 impl std::fmt::Debug for Ports {

@@ -1,7 +1,10 @@
 //! The door to processes: this one, those that hold our locks, and those that we start.
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::disk::FileId;
 
@@ -51,3 +54,225 @@ pub trait Child: Send {
 /// The processes of this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct RealProcess;
+
+impl Process for RealProcess {
+    fn pid(&self) -> u32 {
+        std::process::id()
+    }
+
+    fn host(&self) -> String {
+        host()
+    }
+
+    fn random(&self) -> u64 {
+        // `RandomState` is `SipHash` under a key of 128 bits that the system gave this thread.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        RandomState::new().hash_one((self.pid(), COUNT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn lock_holder(&self, file: FileId) -> Option<String> {
+        lock_holder(file)
+    }
+
+    fn spawn_self(
+        &self,
+        args: &[OsString],
+        env: &[(OsString, OsString)],
+    ) -> io::Result<Box<dyn Child>> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args(args)
+            .envs(env.iter().map(|(name, value)| (name, value)));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(Box::new(RealChild(command.spawn()?)))
+    }
+}
+
+/// A process of this machine that we started.
+struct RealChild(std::process::Child);
+
+impl Child for RealChild {
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        self.0.kill()
+    }
+
+    fn wait(&mut self) -> io::Result<Option<i32>> {
+        self.0.wait().map(|status| status.code())
+    }
+}
+
+#[cfg(unix)]
+fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[cfg(not(unix))]
+fn host() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown".to_owned())
+}
+
+#[cfg(target_os = "linux")]
+fn lock_holder(file: FileId) -> Option<String> {
+    let locks = proc_text("locks")?;
+    let mut holders: Vec<String> = Vec::new();
+    for lock in locks
+        .lines()
+        .filter_map(HeldLock::parse)
+        .filter(|lock| lock.inode == file.inode)
+    {
+        if !lock.is_on(file) {
+            continue;
+        }
+        let holder = match proc_text(&format!("{}/comm", lock.pid)) {
+            Some(name) => format!("pid {} ({})", lock.pid, name.trim_end()),
+            None => format!("pid {}", lock.pid),
+        };
+        if !holders.contains(&holder) {
+            holders.push(holder);
+        }
+    }
+    if holders.is_empty() {
+        None
+    } else {
+        Some(holders.join(", "))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lock_holder(_: FileId) -> Option<String> {
+    None
+}
+
+/// A line of `/proc/locks` (proc(5)) that tells who holds a lock: `1: FLOCK  ADVISORY  WRITE 4711 08:01:131090 0 EOF`.
+#[cfg(target_os = "linux")]
+#[derive(Debug, PartialEq, Eq)]
+struct HeldLock {
+    pid: u32,
+    major: u32,
+    minor: u32,
+    inode: u64,
+}
+
+#[cfg(target_os = "linux")]
+impl HeldLock {
+    /// Reads one line; `None` for other kinds of locks, for waiters (`->`), and for holders of another pid namespace.
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        if fields.next()? != "FLOCK" {
+            return None;
+        }
+        let pid = fields.nth(2)?.parse().ok().filter(|&pid| pid != 0)?;
+        let mut place = fields.next()?.split(':');
+        Some(Self {
+            pid,
+            major: u32::from_str_radix(place.next()?, 16).ok()?,
+            minor: u32::from_str_radix(place.next()?, 16).ok()?,
+            inode: place.next()?.parse().ok()?,
+        })
+    }
+
+    /// True if the lock is on that file and not on another one with the same inode number.
+    fn is_on(&self, file: FileId) -> bool {
+        let (major, minor) = (
+            rustix::fs::major(file.device),
+            rustix::fs::minor(file.device),
+        );
+        (self.major, self.minor) == (major, minor) || self.holder_has_open(file)
+    }
+
+    /// On btrfs and overlayfs the device in `/proc/locks` is not the one that `stat` tells: ask the open files.
+    #[expect(clippy::disallowed_methods, reason = "/proc is no disk")]
+    fn holder_has_open(&self, file: FileId) -> bool {
+        use std::os::unix::fs::MetadataExt;
+
+        let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", self.pid)) else {
+            return false;
+        };
+        let mut found = open.filter_map(|entry| std::fs::metadata(entry.ok()?.path()).ok());
+        found.any(|found| (found.dev(), found.ino()) == (file.device, file.inode))
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "/proc is no disk")]
+fn proc_text(path: &str) -> Option<String> {
+    let bytes = std::fs::read(format!("/proc/{path}")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_numbers_differ() {
+        let drawn: std::collections::HashSet<u64> =
+            (0..1_000).map(|_| RealProcess.random()).collect();
+        assert_eq!(drawn.len(), 1_000);
+        assert!(!RealProcess.host().is_empty() && RealProcess.pid() != 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_line_of_proc_locks_names_its_holder() {
+        let lock = HeldLock::parse("1: FLOCK  ADVISORY  WRITE 4711 fd:01:131090 0 EOF");
+        let expected = HeldLock {
+            pid: 4711,
+            major: 0xfd,
+            minor: 1,
+            inode: 131_090,
+        };
+        assert_eq!(lock, Some(expected));
+        for other in [
+            "1: -> FLOCK  ADVISORY  WRITE 4711 fd:01:131090 0 EOF",
+            "2: POSIX  ADVISORY  WRITE 4711 fd:01:131090 0 EOF",
+            "3: FLOCK  ADVISORY  WRITE 0 fd:01:131090 0 EOF",
+            "4: FLOCK",
+            "",
+        ] {
+            assert_eq!(HeldLock::parse(other), None, "{other}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_holder_of_a_lock_is_told_while_it_holds() {
+        use crate::ports::{Disk, LockKind, RealDisk};
+
+        let dir = tempfile::tempdir().unwrap();
+        let file = RealDisk.create_new(&dir.path().join("lock")).unwrap();
+        assert!(
+            file.lock(LockKind::Exclusive, std::time::Duration::ZERO)
+                .unwrap()
+        );
+        let id = file.id().unwrap();
+        if let Some(holder) = RealProcess.lock_holder(id) {
+            assert!(
+                holder.starts_with(&format!("pid {} (", RealProcess.pid())),
+                "{holder}"
+            );
+        }
+        drop(file);
+        assert_eq!(RealProcess.lock_holder(id), None);
+    }
+
+    #[test]
+    fn a_child_that_was_started_can_be_waited_for() {
+        // This same test program, asked to list no test at all.
+        let args = ["--list".into(), "no such test".into()];
+        let mut child = RealProcess.spawn_self(&args, &[]).unwrap();
+        assert_ne!(child.pid(), RealProcess.pid());
+        assert_eq!(child.wait().unwrap(), Some(0));
+        child.kill().unwrap();
+    }
+}

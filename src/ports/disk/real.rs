@@ -1,0 +1,456 @@
+//! The disk of this machine: `std::fs`, with the flags that keep links and pipes out.
+//!
+//! No call here retries, buffers or cleans up: what the system said is what the caller hears.
+
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is the door through which everybody else opens files"
+)]
+
+use std::fs::{self, OpenOptions, TryLockError};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk};
+
+/// The first wait for a lock that somebody holds; each later one is half as long again.
+const FIRST_WAIT: Duration = Duration::from_micros(200);
+
+/// The longest wait between two tries for a lock.
+const LONGEST_WAIT: Duration = Duration::from_millis(20);
+
+impl Disk for RealDisk {
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        open_regular(OpenOptions::new().read(true), path)
+    }
+
+    fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        open_regular(OpenOptions::new().read(true).write(true), path)
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        open_regular(
+            OpenOptions::new().read(true).write(true).create_new(true),
+            path,
+        )
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(or_here(dir))? {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let found = fs::symlink_metadata(path)?;
+        let kind = if found.is_file() {
+            EntryKind::File
+        } else if found.is_dir() {
+            EntryKind::Dir
+        } else if found.is_symlink() {
+            EntryKind::Symlink
+        } else {
+            EntryKind::Other
+        };
+        Ok(Metadata {
+            id: os::id(&found)?,
+            kind,
+            len: found.len(),
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // std calls linkat without AT_SYMLINK_FOLLOW: a link to a symbolic link is that link.
+        fs::hard_link(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        os::sync_dir(or_here(dir))
+    }
+
+    fn network_file_system(&self, path: &Path) -> io::Result<Option<&'static str>> {
+        os::network_file_system(or_here(path))
+    }
+}
+
+/// An open file of this machine.
+struct RealFile(fs::File);
+
+impl File for RealFile {
+    fn id(&self) -> io::Result<FileId> {
+        os::id(&self.0.metadata()?)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.metadata().map(|found| found.len())
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        os::read_at(&self.0, offset, into)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        os::write_at(&self.0, offset, bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn lock(&self, kind: LockKind, wait: Duration) -> io::Result<bool> {
+        if self.try_lock(kind)? {
+            return Ok(true);
+        }
+        let (begin, mut step) = (Instant::now(), FIRST_WAIT);
+        loop {
+            let left = wait.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            std::thread::sleep(jittered(step).min(left));
+            if self.try_lock(kind)? {
+                return Ok(true);
+            }
+            step = (step * 3 / 2).min(LONGEST_WAIT);
+        }
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
+    }
+}
+
+impl RealFile {
+    fn try_lock(&self, kind: LockKind) -> io::Result<bool> {
+        let tried = match kind {
+            LockKind::Shared => self.0.try_lock_shared(),
+            LockKind::Exclusive => self.0.try_lock(),
+        };
+        match tried {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn File>> {
+    let file = os::without_following(options).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        Err(io::ErrorKind::IsADirectory.into())
+    } else if kind.is_file() {
+        Ok(Box::new(RealFile(file)))
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ))
+    }
+}
+
+/// The directory itself, or the current one for the empty path, which is the parent of `data`.
+fn or_here(dir: &Path) -> &Path {
+    if dir.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        dir
+    }
+}
+
+/// Between half of a wait and the whole of it, so that waiters do not come back in step.
+fn jittered(step: Duration) -> Duration {
+    let random = RandomState::new().hash_one(step) >> 32;
+    step / 2 + (step / 2).mul_f64(random as f64 / f64::from(u32::MAX))
+}
+
+#[cfg(unix)]
+mod os {
+    //! What Unix adds to `std::fs`.
+
+    use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+
+    use rustix::fs::OFlags;
+
+    use super::{FileId, OpenOptions, Path, fs, io};
+
+    /// Refuses a symbolic link, and does not wait for the other end of a pipe. std adds `O_CLOEXEC`.
+    pub(super) fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.custom_flags(flags.bits().cast_signed())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "other systems cannot tell")]
+    pub(super) fn id(found: &fs::Metadata) -> io::Result<FileId> {
+        Ok(FileId {
+            device: found.dev(),
+            inode: found.ino(),
+        })
+    }
+
+    pub(super) fn read_at(file: &fs::File, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        file.read_at(into, offset)
+    }
+
+    pub(super) fn write_at(file: &fs::File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        file.write_at(bytes, offset)
+    }
+
+    pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .custom_flags(OFlags::DIRECTORY.bits().cast_signed());
+        options.open(dir)?.sync_all()
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn network_file_system(path: &Path) -> io::Result<Option<&'static str>> {
+        // The field's width differs between machines; every magic number fits 32 bits (statfs(2), linux/magic.h).
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "magic numbers have 32 bits"
+        )]
+        let magic = rustix::fs::statfs(path)?.f_type as u32;
+        Ok(super::network_name(magic))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(super) fn network_file_system(path: &Path) -> io::Result<Option<&'static str>> {
+        fs::metadata(path).map(|_| None)
+    }
+}
+
+#[cfg(windows)]
+mod os {
+    //! What Windows has in place of it: no file ids, and names that are durable when the call returns.
+
+    use std::os::windows::fs::{FileExt, OpenOptionsExt};
+
+    use super::{FileId, OpenOptions, Path, fs, io};
+
+    /// `FILE_FLAG_OPEN_REPARSE_POINT`: opens a symbolic link itself, which is then no regular file.
+    const OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+
+    pub(super) fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
+        options.custom_flags(OPEN_REPARSE_POINT)
+    }
+
+    pub(super) fn id(_: &fs::Metadata) -> io::Result<FileId> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn read_at(file: &fs::File, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        file.seek_read(into, offset)
+    }
+
+    pub(super) fn write_at(file: &fs::File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        file.seek_write(bytes, offset)
+    }
+
+    pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+        fs::metadata(dir).map(drop)
+    }
+
+    pub(super) fn network_file_system(path: &Path) -> io::Result<Option<&'static str>> {
+        fs::metadata(path).map(|_| None)
+    }
+}
+
+/// The network file systems among Linux's magic numbers. Those that may be local or not (fuse, gfs2) are left out.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn network_name(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x0000_6969 => "nfs",
+        0x0000_517b => "smb",
+        0xff53_4d42 => "cifs",
+        0xfe53_4d42 => "smb2",
+        0x5346_414f | 0x6b41_4653 => "afs",
+        0x00c3_6400 => "ceph",
+        0x0102_1997 => "9p",
+        0x0bd0_0bd0 => "lustre",
+        _ => return None,
+    })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn temp() -> tempfile::TempDir {
+        tempfile::tempdir().expect("the system has a temp directory")
+    }
+
+    #[test]
+    fn bytes_written_read_back_through_another_open_file() {
+        let dir = temp();
+        let path = dir.path().join("a");
+        let file = RealDisk.create_new(&path).unwrap();
+        file.write_full_at(0, b"hello world").unwrap();
+        file.sync().unwrap();
+        RealDisk.sync_dir(dir.path()).unwrap();
+        let disk: &dyn Disk = &RealDisk;
+        assert_eq!(disk.read(&path, 11).unwrap(), b"hello world");
+        assert_eq!(
+            disk.read(&path, 10).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+        assert_eq!(RealDisk.metadata(&path).unwrap().id, file.id().unwrap());
+        assert_eq!(RealDisk.open_read(&path).unwrap().len().unwrap(), 11);
+        assert!(
+            RealDisk
+                .open_read(&path)
+                .unwrap()
+                .write_at(0, b"x")
+                .is_err()
+        );
+        RealDisk
+            .open_write(&path)
+            .unwrap()
+            .write_full_at(6, b"there")
+            .unwrap();
+        assert_eq!(disk.read(&path, 11).unwrap(), b"hello there");
+    }
+
+    #[test]
+    fn links_directories_and_pipes_are_refused() {
+        let dir = temp();
+        let (file, link, fifo) = (
+            dir.path().join("file"),
+            dir.path().join("link"),
+            dir.path().join("fifo"),
+        );
+        RealDisk.create_new(&file).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, 0o600.into(), 0).unwrap();
+        let too_many_links = Some(rustix::io::Errno::LOOP.raw_os_error());
+        for open in [RealDisk::open_read, RealDisk::open_write] {
+            assert_eq!(
+                open(&RealDisk, &link).err().unwrap().raw_os_error(),
+                too_many_links
+            );
+            let dir_error = open(&RealDisk, dir.path()).err().unwrap();
+            assert_eq!(dir_error.kind(), io::ErrorKind::IsADirectory);
+            assert_eq!(
+                open(&RealDisk, &fifo).err().unwrap().kind(),
+                io::ErrorKind::InvalidInput
+            );
+        }
+        for taken in [&file, &link] {
+            let error = RealDisk.create_new(taken).err().unwrap();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(RealDisk.metadata(&link).unwrap().kind, EntryKind::Symlink);
+        assert_eq!(RealDisk.metadata(&fifo).unwrap().kind, EntryKind::Other);
+        RealDisk
+            .hard_link(&link, &dir.path().join("second"))
+            .unwrap();
+        let second = RealDisk.metadata(&dir.path().join("second")).unwrap();
+        assert_eq!(second.kind, EntryKind::Symlink);
+    }
+
+    #[test]
+    fn names_are_listed_sorted_and_renaming_between_two_links_does_nothing() {
+        let dir = temp();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["b", "a", "c"] {
+            RealDisk.create_new(&at(name)).unwrap();
+        }
+        assert_eq!(RealDisk.list(dir.path()).unwrap(), ["a", "b", "c"]);
+        RealDisk.rename(&at("c"), &at("a")).unwrap();
+        RealDisk.hard_link(&at("a"), &at("d")).unwrap();
+        RealDisk.rename(&at("a"), &at("d")).unwrap();
+        RealDisk.remove_file(&at("b")).unwrap();
+        assert_eq!(RealDisk.list(dir.path()).unwrap(), ["a", "d"]);
+        let error = RealDisk.hard_link(&at("a"), &at("d")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            RealDisk.remove_file(&at("b")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+        let disk: &dyn Disk = &RealDisk;
+        assert!(disk.exists(&at("d")).unwrap() && !disk.exists(&at("b")).unwrap());
+    }
+
+    #[test]
+    fn locks_exclude_and_go_with_the_open_file() {
+        let dir = temp();
+        let path = dir.path().join("lock");
+        let first = RealDisk.create_new(&path).unwrap();
+        let second = RealDisk.open_write(&path).unwrap();
+        let now = Duration::ZERO;
+        assert!(first.lock(LockKind::Shared, now).unwrap());
+        assert!(second.lock(LockKind::Shared, now).unwrap());
+        assert!(!first.lock(LockKind::Exclusive, now).unwrap());
+        second.unlock().unwrap();
+        assert!(first.lock(LockKind::Exclusive, now).unwrap());
+        assert!(
+            !second
+                .lock(LockKind::Shared, Duration::from_millis(1))
+                .unwrap()
+        );
+        drop(first);
+        assert!(second.lock(LockKind::Exclusive, now).unwrap());
+    }
+
+    #[test]
+    fn a_lock_is_waited_for() {
+        let dir = temp();
+        let path = dir.path().join("lock");
+        let holder = RealDisk.create_new(&path).unwrap();
+        assert!(holder.lock(LockKind::Exclusive, Duration::ZERO).unwrap());
+        let waiter = RealDisk.open_write(&path).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| waiter.lock(LockKind::Exclusive, Duration::from_mins(1)));
+            drop(holder);
+            assert!(waiting.join().unwrap().unwrap());
+        });
+    }
+
+    #[test]
+    fn jitter_stays_within_the_step() {
+        for _ in 0..100 {
+            let wait = jittered(LONGEST_WAIT);
+            assert!(wait >= LONGEST_WAIT / 2 && wait <= LONGEST_WAIT, "{wait:?}");
+        }
+    }
+
+    #[test]
+    fn the_empty_path_is_the_current_directory() {
+        RealDisk.sync_dir(Path::new("")).unwrap();
+        assert!(!RealDisk.list(Path::new("")).unwrap().is_empty());
+        assert!(RealDisk.network_file_system(Path::new("")).is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn network_file_systems_go_by_their_magic_number() {
+        assert_eq!(network_name(0xff53_4d42), Some("cifs"));
+        assert_eq!(
+            (network_name(0xef53), network_name(0x5846_5342)),
+            (None, None)
+        );
+    }
+}
