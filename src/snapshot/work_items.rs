@@ -154,8 +154,13 @@ pub fn decode_names(bytes: &[u8]) -> Decoded<Names> {
     }
 }
 
+/// What a file claims about its set, whether its checksum holds or not.
+pub(super) fn claimed_names(bytes: &[u8]) -> Option<Names> {
+    serde_json::from_slice::<Head>(bytes).ok()?.names()
+}
+
 /// True if the file ends as ours do and its checksum is that of its bytes.
-fn checksum_holds(bytes: &[u8]) -> bool {
+pub(super) fn checksum_holds(bytes: &[u8]) -> bool {
     let stated = bytes.strip_suffix(TAIL.1).and_then(|rest| {
         let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
         let crc32 = parse_crc(str::from_utf8(digits).ok()?)?;

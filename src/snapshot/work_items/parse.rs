@@ -356,7 +356,15 @@ fn place(id: String, seq: Seq, crc32: &str, sha256: String) -> Option<LogPlace> 
 }
 
 fn companions(files: InOrder<String, FileEntry>) -> Option<Vec<CompanionName>> {
+    // A name is put behind the path of the store: it must not lead out of it, nor to files of another sort.
+    let plain = |name: &str| {
+        let foreign = name.is_empty() || name.starts_with(['.']) || name.starts_with("work_items.");
+        !foreign && !name.contains(['/', '\\', '\0'])
+    };
     let named = |(name, entry): (String, FileEntry)| {
+        if !plain(&name) {
+            return None;
+        }
         let (bytes, crc32) = (entry.bytes, parse_crc(&entry.crc32)?);
         Some(CompanionName { name, bytes, crc32 })
     };
