@@ -127,16 +127,10 @@ impl Saving<'_> {
     }
 
     /// Removes temp files that a compaction left when it was cut short.
-    pub(super) fn remove_leftovers<'n>(
-        &self,
-        names: impl Iterator<Item = &'n str> + Clone,
-    ) -> Result<()> {
-        let files = self
-            .disk
-            .list(self.dir)
-            .map_err(Error::io("list", self.dir))?;
-        for file in files {
-            if names.clone().any(|name| is_temp_of(&file, name)) {
+    pub(super) fn remove_leftovers(&self) -> Result<()> {
+        let files = self.disk.list(self.dir);
+        for file in files.map_err(Error::io("list", self.dir))? {
+            if is_temp(&file) {
                 self.remove(&self.dir.join(file))?;
             }
         }
@@ -151,15 +145,22 @@ impl Saving<'_> {
     }
 }
 
-/// True for `.<name>.<16 hex>.tmp`.
-fn is_temp_of(file: &str, name: &str) -> bool {
-    let random = file
+/// True for `.<name>.<16 hex>.tmp`, where the name is that of a snapshot, its `.bak` or its `.next`: in the store's own
+/// directory only a compaction makes such files. Which snapshots an older set had is not asked.
+fn is_temp(file: &str) -> bool {
+    let stem = file
         .strip_prefix('.')
-        .and_then(|rest| rest.strip_prefix(name))
-        .and_then(|rest| rest.strip_prefix('.'))
         .and_then(|rest| rest.strip_suffix(".tmp"));
+    let Some((name, random)) = stem.and_then(|stem| stem.rsplit_once('.')) else {
+        return false;
+    };
+    let ours = [".json", ".json.bak", ".json.next"];
     let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    random.is_some_and(|random| random.len() == 16 && random.bytes().all(is_hex))
+    random.len() == 16
+        && random.bytes().all(is_hex)
+        && ours
+            .iter()
+            .any(|end| name.len() > end.len() && name.ends_with(end))
 }
 
 /// A file at its end, with the length and checksum of what was written.
@@ -188,17 +189,18 @@ mod tests {
 
     #[test]
     fn only_the_exact_pattern_is_a_temp_file() {
-        let good = ".work_items.json.00000000deadbeef.tmp";
-        assert!(is_temp_of(good, "work_items.json"));
+        for good in ["work_items.json", "a.json.bak", "work_items.json.next"] {
+            assert!(is_temp(&format!(".{good}.00000000deadbeef.tmp")), "{good}");
+        }
         for bad in [
             "work_items.json.00000000deadbeef.tmp",
             ".work_items.json.00000000DEADBEEF.tmp",
             ".work_items.json.deadbeef.tmp",
             ".work_items.json.00000000deadbeef",
-            ".work_items.json.next.00000000deadbeef.tmp",
-            ".other.json.00000000deadbeef.tmp",
+            ".report.csv.00000000deadbeef.tmp",
+            "..json.00000000deadbeef.tmp",
         ] {
-            assert!(!is_temp_of(bad, "work_items.json"), "{bad}");
+            assert!(!is_temp(bad), "{bad}");
         }
     }
 }

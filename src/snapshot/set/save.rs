@@ -75,7 +75,8 @@ type Seen = Vec<Option<(FileId, u64)>>;
 impl Saving<'_> {
     /// Puts a set in place: the companions, each with its name, then the root.
     ///
-    /// Whatever goes wrong, a usable set stays, and the next call goes on from there.
+    /// Whatever goes wrong, a usable set stays, and the next call goes on from there. A set has every companion of the
+    /// set before it: one that is dropped stays where it is, and would look like somebody's if it came back.
     ///
     /// # Errors
     /// [`Error::Edited`] if a file at one of our names is somebody's and edits are not to be discarded; nothing was
@@ -97,10 +98,7 @@ impl Saving<'_> {
             bytes: 0,
             set_aside,
         };
-        let known = before.claims.names().chain(ours.iter().copied());
-        let baks: Vec<String> = known.clone().map(bak).collect();
-        let known = known.chain(baks.iter().map(String::as_str)).chain([NEXT]);
-        self.remove_leftovers(known)?;
+        self.remove_leftovers()?;
         if !matches!(before.next, Content::Missing) {
             self.put_right(&before)?;
             seen = self.look(&ours)?;
