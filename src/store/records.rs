@@ -164,14 +164,15 @@ pub fn walk(
     };
     let (mut last, mut ended) = (Seq::NONE, false);
     let mut give = |found: Found<'_>| {
-        if let Found::Record(raw) = found {
-            if raw.seq <= last {
-                return Ok(());
-            }
-            last = raw.seq;
-            ended = raw.seq > through;
+        let seq = match found {
+            Found::Record(raw) if raw.seq <= last => return Ok(()),
+            Found::Record(raw) => raw.seq,
+            Found::Unreadable(place) => place.seq,
+        };
+        if let Found::Record(_) = found {
+            last = seq;
         }
-        ended = ended || !walker(found);
+        ended = ended || seq > through || !walker(found);
         if ended { Err(end_of_walk()) } else { Ok(()) }
     };
     let read = log.read(
@@ -229,6 +230,30 @@ pub fn last_before(
         true
     })?;
     Ok(found_seq)
+}
+
+/// The first record, of those that can be read, whose `at` is not earlier than `time`; the one after the last if all
+/// are earlier. Where a clock was set back this shows more, never less.
+///
+/// # Errors
+/// As [`walk`].
+pub fn first_from(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    through: Seq,
+    time: Timestamp,
+) -> Result<Seq> {
+    let mut first = None;
+    walk(ports, dir, options, through, &mut |found| {
+        if let Found::Record(raw) = found
+            && at_of(raw.payload).is_some_and(|at| at >= time)
+        {
+            first = Some(raw.seq);
+        }
+        first.is_none()
+    })?;
+    Ok(first.unwrap_or(through.next()))
 }
 
 /// When a payload says that it was written.
