@@ -97,8 +97,9 @@ impl Failure {
         }
         Some(match &self.error {
             Error::NoStore { dir, importable: true } => {
-                let dir = dir.display();
-                format!("{dir}/work_items.json is there: phaselog import {dir}")
+                let dir = if self.store_is_default { "data".to_owned() } else { quote(&dir.display().to_string()) };
+                let store = if self.store_is_default { String::new() } else { format!("-s {dir} ") };
+                format!("{dir}/work_items.json is there: phaselog {store}import {dir}")
             }
             Error::NoStore { .. } => "phaselog init --phase NAME … makes one, phaselog import FILE takes one over; -s DIR names another".to_owned(),
             Error::StoreExists { .. } => "phaselog status shows what is there; -s DIR names another place".to_owned(),

@@ -123,6 +123,26 @@ impl Store {
     }
 }
 
+impl Store {
+    /// What [`Store::import`] would come to; nothing is written.
+    ///
+    /// # Errors
+    /// As [`Store::import`].
+    pub fn would_import(
+        ports: &Ports,
+        dir: &Path,
+        options: &Options,
+        original: &Original,
+    ) -> Result<Imported> {
+        if is_store(ports, dir, options)? {
+            return already_imported(ports, dir, options, original);
+        }
+        let last = Seq::FIRST.plus(original.document.events().len() as u64);
+        let items = original.document.items.len();
+        Ok(Imported::Created(Created { first: Seq::FIRST, last, items }))
+    }
+}
+
 fn is_store(ports: &Ports, dir: &Path, options: &Options) -> Result<bool> {
     match dir::check(ports, dir, options) {
         Ok(_) => Ok(true),

@@ -1,1 +1,3 @@
 //! Behaviour through the public API and the built program.
+mod oracles;
+mod crash;
