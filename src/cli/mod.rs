@@ -103,6 +103,9 @@ commands! {
     log => Log,
     diff => Diff,
     compact => Compact,
+    completions => Completions,
+    man => Man,
+    demo_worker => DemoWorker,
 }
 
 /// Runs one command line and returns the exit status. Nothing is read from the process but through the arguments,

@@ -1,3 +1,14 @@
-//! Behaviour through the public API and the built program.
+//! Behaviour through the public API and the built program, in one binary.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "what stands outside the program looks at real files"
+)]
+
+mod support;
+mod layers;
+mod cli;
+mod kill;
 mod oracles;
 mod crash;
