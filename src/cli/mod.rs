@@ -77,6 +77,7 @@ macro_rules! commands {
 // In the order of the help: make one, work, look, mend.
 commands! {
     init => Init,
+    import => Import,
     add => Add,
     start => Start,
     complete => Complete,

@@ -80,6 +80,7 @@ pub(super) fn transact<T>(
     snapshot.tail_bytes += locked.position().offset.get() - before.get();
     // From here the records are in the log; whatever the sync says, this process must not fold them before it knows.
     let rotated = locked.rotate_if_full(now.at);
+    let header = locked.position().last_seq();
     drop(locked);
     writer
         .sync_and_prove()
@@ -100,6 +101,9 @@ pub(super) fn transact<T>(
     for record in &records {
         state.apply(record);
         snapshot.note(record, 0);
+    }
+    if header > appended.last {
+        state.apply(&header_record(header, &now));
     }
     if let Err(error) = rotated {
         warnings.push(Warning::new(
@@ -132,7 +136,7 @@ pub(super) fn seal(
     let Some(sealed) = locked.seal_torn(now.at)? else {
         return Ok(None);
     };
-    catch_up(locked, state, snapshot)?;
+    apply_header(locked, now, state);
     warnings.retain(|warning| warning.code != "W-TORN");
     warnings.push(Warning::new(
         "W-TORN",
@@ -142,6 +146,15 @@ pub(super) fn seal(
         ),
     ));
     Ok(Some(super::TornTail::from(sealed)))
+}
+
+/// Takes the header that was just written under the lock into the state, which has everything before it.
+pub(super) fn apply_header(locked: &Locked<'_>, now: &Now, state: &mut PipelineState) {
+    state.apply(&header_record(locked.position().last_seq(), now));
+}
+
+fn header_record(seq: Seq, now: &Now) -> Record {
+    Record { seq, at: now.at, clock_given: now.given, event: Event::Segment }
 }
 
 /// Says which record may or may not survive.

@@ -19,6 +19,10 @@ mod actor;
 mod file;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(all(test, target_os = "linux"))]
+mod real_tests;
 
 use std::collections::BTreeMap;
 use std::io;

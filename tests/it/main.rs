@@ -10,3 +10,5 @@ mod support;
 mod layers;
 mod cli;
 mod kill;
+mod oracles;
+mod crash;

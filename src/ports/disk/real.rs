@@ -12,6 +12,7 @@ use std::fs::{self, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk};
@@ -94,27 +95,42 @@ impl Disk for RealDisk {
 }
 
 /// An open file of this machine.
-struct RealFile(fs::File);
+struct RealFile {
+    file: fs::File,
+    /// A lock was taken and not given back.
+    locked: AtomicBool,
+}
+
+impl Drop for RealFile {
+    fn drop(&mut self) {
+        // A child that another thread is just starting has this open file until its exec, and the lock with it:
+        // closing alone would leave it locked for that long.
+        if *self.locked.get_mut() {
+            // There is nobody to tell, and closing follows.
+            let _ = self.file.unlock();
+        }
+    }
+}
 
 impl File for RealFile {
     fn id(&self) -> io::Result<FileId> {
-        os::id(&self.0.metadata()?)
+        os::id(&self.file.metadata()?)
     }
 
     fn len(&self) -> io::Result<u64> {
-        self.0.metadata().map(|found| found.len())
+        self.file.metadata().map(|found| found.len())
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        os::read_at(&self.0, offset, into)
+        os::read_at(&self.file, offset, into)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        os::write_at(&self.0, offset, bytes)
+        os::write_at(&self.file, offset, bytes)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn lock(&self, kind: LockKind, wait: Duration) -> io::Result<bool> {
@@ -136,18 +152,23 @@ impl File for RealFile {
     }
 
     fn unlock(&self) -> io::Result<()> {
-        self.0.unlock()
+        self.file.unlock()?;
+        self.locked.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }
 
 impl RealFile {
     fn try_lock(&self, kind: LockKind) -> io::Result<bool> {
         let tried = match kind {
-            LockKind::Shared => self.0.try_lock_shared(),
-            LockKind::Exclusive => self.0.try_lock(),
+            LockKind::Shared => self.file.try_lock_shared(),
+            LockKind::Exclusive => self.file.try_lock(),
         };
         match tried {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.locked.store(true, Ordering::Relaxed);
+                Ok(true)
+            }
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -160,7 +181,8 @@ fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn Fi
     if kind.is_dir() {
         Err(io::ErrorKind::IsADirectory.into())
     } else if kind.is_file() {
-        Ok(Box::new(RealFile(file)))
+        let locked = AtomicBool::new(false);
+        Ok(Box::new(RealFile { file, locked }))
     } else {
         Err(io::Error::new(
             io::ErrorKind::InvalidInput,

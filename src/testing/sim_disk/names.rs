@@ -45,14 +45,13 @@ impl Tree {
 
     /// Gives a file a second name.
     pub(super) fn link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        let node = self.find_file(from).map_err(|error| match error.kind() {
-            io::ErrorKind::IsADirectory => io::ErrorKind::PermissionDenied.into(),
-            _ => error,
-        })?;
+        let node = self.find(from)?;
         let (dir, name) = self.named_entry(to)?;
         if self.names(dir)?.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        self.bytes(node)
+            .map_err(|_| io::ErrorKind::PermissionDenied)?;
         self.change_names(vec![Rename {
             dir,
             name: name.into(),
@@ -63,10 +62,19 @@ impl Tree {
 
     /// Renames, with the rules of POSIX. One operation: both changes survive a power cut, or neither.
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        // The order of the checks is the one of Linux: it decides which error is told.
+        let (from_dir, from_name) = self.named_entry(from)?;
+        let (to_dir, to_name) = self.named_entry(to)?;
         let node = self.find(from)?;
-        let (from_dir, from) = self.named_entry(from)?;
-        let (to_dir, to) = self.named_entry(to)?;
-        if let Some(&replaced) = self.names(to_dir)?.get(to) {
+        if self.is_inside(to, node) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if let Ok(replaced) = self.find(to)
+            && self.is_inside(from, replaced)
+        {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        if let Some(&replaced) = self.names(to_dir)?.get(to_name) {
             if replaced == node {
                 return Ok(());
             }
@@ -87,16 +95,22 @@ impl Tree {
         self.change_names(vec![
             Rename {
                 dir: from_dir,
-                name: from.into(),
+                name: from_name.into(),
                 to: None,
             },
             Rename {
                 dir: to_dir,
-                name: to.into(),
+                name: to_name.into(),
                 to: Some(node),
             },
         ]);
         Ok(())
+    }
+
+    /// True if the path leads through that directory, and further.
+    fn is_inside(&self, path: &Path, dir: NodeId) -> bool {
+        let mut above = path.ancestors().skip(1);
+        above.any(|above| self.find(above).is_ok_and(|found| found == dir))
     }
 
     /// Removes the name of a file.

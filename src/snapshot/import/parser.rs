@@ -1,0 +1,407 @@
+//! Reads JSON strictly, and says where it is none.
+//!
+//! `serde_json` takes the last of two equal keys without a word and forgets where a value stood. What other programs
+//! wrote is to be reported with line and column, so the importer reads it with its own small parser.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::tree::{Bad, Field, Node, Value};
+
+/// How deep objects and lists may stand in each other. `serde_json` reads 128 levels, and an imported value comes to
+/// stand a few levels deeper in our own files.
+const MAX_DEPTH: usize = 100;
+
+/// Objects with fewer fields are searched field by field.
+const FEW: usize = 16;
+
+/// What stays of an object or a list when something in it cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Nothing: half of it must not look whole.
+    Nothing,
+    /// The whole fields before the damage, and of those that hold items the whole items.
+    Document,
+    /// The whole elements before the damage.
+    Elements,
+}
+
+/// Reads a text that is one JSON document and nothing else.
+pub(super) fn parse(text: &str) -> Result<Node<'_>, Bad> {
+    Parser::new(text, &[]).document(Keep::Nothing)
+}
+
+/// Reads as much as there is before the damage: the document's whole fields, and of the fields in `containers` the
+/// whole elements. `None` where not even the document's beginning can be read.
+pub(super) fn parse_before_damage<'a>(
+    text: &'a str,
+    containers: &[&str],
+) -> (Option<Node<'a>>, Option<Bad>) {
+    let mut parser = Parser::new(text, containers);
+    match parser.document(Keep::Document) {
+        Ok(node) => (Some(node), parser.damage),
+        Err(bad) => (None, Some(bad)),
+    }
+}
+
+pub(super) struct Parser<'a, 'c> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
+    /// Where the objects, lists and texts begin that are open here.
+    pub(super) open: Vec<usize>,
+    /// The fields of the document that hold items.
+    containers: &'c [&'c str],
+    /// Where reading ended early, if it did and something was kept.
+    damage: Option<Bad>,
+}
+
+impl<'a, 'c> Parser<'a, 'c> {
+    fn new(text: &'a str, containers: &'c [&'c str]) -> Self {
+        let (at, open, damage) = (0, Vec::new(), None);
+        Self {
+            text,
+            at,
+            open,
+            containers,
+            damage,
+        }
+    }
+
+    fn document(&mut self, keep: Keep) -> Result<Node<'a>, Bad> {
+        self.skip_space();
+        if self.peek().is_none() {
+            return Err(self.bad("the file is empty"));
+        }
+        let node = self.value(keep)?;
+        self.skip_space();
+        if self.damage.is_none() && self.peek().is_some() {
+            let bad = match self.peek() {
+                Some(b'{' | b'[') => self.bad("a second document begins here"),
+                _ => self.unexpected("the end of the file"),
+            };
+            if keep == Keep::Nothing {
+                return Err(bad);
+            }
+            self.damage = Some(bad);
+        }
+        Ok(node)
+    }
+
+    fn value(&mut self, keep: Keep) -> Result<Node<'a>, Bad> {
+        self.skip_space();
+        let at = self.at;
+        let value = match self.peek() {
+            Some(b'{') => Value::Object(self.nested(|this| this.object(keep))?),
+            Some(b'[') => Value::List(self.nested(|this| this.list(keep))?),
+            Some(b'"') => Value::Text(self.string()?),
+            Some(b't') => self.literal("true", Value::Bool)?,
+            Some(b'f') => self.literal("false", Value::Bool)?,
+            Some(b'n') => self.literal("null", Value::Null)?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            _ if ["NaN", "Infinity"]
+                .iter()
+                .any(|word| self.rest().starts_with(word)) =>
+            {
+                return Err(self.bad("NaN and Infinity, as Python writes them, are no JSON"));
+            }
+            _ => return Err(self.unexpected("a value")),
+        };
+        let end = self.at;
+        Ok(Node { at, end, value })
+    }
+
+    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Bad>) -> Result<T, Bad> {
+        if self.open.len() == MAX_DEPTH {
+            return Err(self.bad(format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        self.open.push(self.at);
+        self.at += 1;
+        let result = read(self)?;
+        self.open.pop();
+        Ok(result)
+    }
+
+    fn object(&mut self, keep: Keep) -> Result<Vec<Field<'a>>, Bad> {
+        let mut fields: Vec<Field<'a>> = Vec::new();
+        let mut seen: HashMap<Cow<'a, str>, usize> = HashMap::new();
+        self.skip_space();
+        if self.take(b'}') {
+            return Ok(fields);
+        }
+        loop {
+            match self.field(keep, &fields, &mut seen) {
+                Ok(field) => fields.push(field),
+                Err(bad) => return self.give_up(keep, bad, fields),
+            }
+            if self.damage.is_some() {
+                return Ok(fields);
+            }
+            match self.comma_or(b'}') {
+                Ok(true) => {}
+                Ok(false) => return Ok(fields),
+                Err(bad) => return self.give_up(keep, bad, fields),
+            }
+        }
+    }
+
+    fn field(
+        &mut self,
+        keep: Keep,
+        fields: &[Field<'a>],
+        seen: &mut HashMap<Cow<'a, str>, usize>,
+    ) -> Result<Field<'a>, Bad> {
+        self.skip_space();
+        let at = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a key"));
+        }
+        let key = self.string()?;
+        let first = if fields.len() < FEW {
+            let same = |field: &&Field<'a>| field.key == key;
+            fields.iter().find(same).map(|field| field.at)
+        } else {
+            if seen.is_empty() {
+                seen.extend(fields.iter().map(|field| (field.key.clone(), field.at)));
+            }
+            seen.insert(key.clone(), at)
+        };
+        if first.is_some() {
+            let message = format!("key {key:?} stands twice in one object");
+            let other = first.map(|at| ("the first is at", at));
+            return Err(Bad { at, message, other });
+        }
+        self.skip_space();
+        if !self.take(b':') {
+            return Err(self.unexpected("`:`"));
+        }
+        let inside = match keep {
+            Keep::Document if self.containers.contains(&&*key) => Keep::Elements,
+            _ => Keep::Nothing,
+        };
+        let node = self.value(inside)?;
+        Ok(Field { at, key, node })
+    }
+
+    fn list(&mut self, keep: Keep) -> Result<Vec<Node<'a>>, Bad> {
+        let mut nodes = Vec::new();
+        self.skip_space();
+        if self.take(b']') {
+            return Ok(nodes);
+        }
+        loop {
+            match self.value(Keep::Nothing) {
+                Ok(node) => nodes.push(node),
+                Err(bad) => return self.give_up(keep, bad, nodes),
+            }
+            match self.comma_or(b']') {
+                Ok(true) => {}
+                Ok(false) => return Ok(nodes),
+                Err(bad) => return self.give_up(keep, bad, nodes),
+            }
+        }
+    }
+
+    /// Ends the reading with what there is, where something is to be kept.
+    fn give_up<T>(&mut self, keep: Keep, bad: Bad, read: T) -> Result<T, Bad> {
+        if keep == Keep::Nothing {
+            return Err(bad);
+        }
+        self.damage = Some(bad);
+        Ok(read)
+    }
+
+    /// True after a comma, false after the closing `end`.
+    fn comma_or(&mut self, end: u8) -> Result<bool, Bad> {
+        self.skip_space();
+        if self.take(end) {
+            return Ok(false);
+        }
+        let closing = char::from(end);
+        if !self.take(b',') {
+            return Err(self.unexpected(&format!("`,` or `{closing}`")));
+        }
+        self.skip_space();
+        if self.peek() == Some(end) {
+            return Err(self.bad(format!("`{closing}` right after a comma")));
+        }
+        Ok(true)
+    }
+
+    pub(super) fn rest(&self) -> &'a str {
+        // Only ASCII is ever stepped over by single bytes, so this is a boundary.
+        &self.text[self.at..]
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    pub(super) fn bad(&self, message: impl Into<String>) -> Bad {
+        let (at, message, other) = (self.at, message.into(), None);
+        Bad { at, message, other }
+    }
+
+    pub(super) fn unexpected(&self, expected: &str) -> Bad {
+        let Some(found) = self.rest().chars().next() else {
+            let mut bad = self.bad(format!("the file is cut off here, {expected} is missing"));
+            bad.other = self.open.last().map(|&at| {
+                let what = match self.text.as_bytes()[at] {
+                    b'{' => "the object begins at",
+                    b'[' => "the list begins at",
+                    _ => "the text begins at",
+                };
+                (what, at)
+            });
+            return bad;
+        };
+        match found {
+            '\0' => self.bad(format!(
+                "a NUL byte instead of {expected}: the end of the file was probably lost in a crash"
+            )),
+            found if found.is_control() => {
+                self.bad(format!("control character {found:?} instead of {expected}"))
+            }
+            found => self.bad(format!("`{found}` instead of {expected}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(text: &str) -> (usize, String) {
+        let bad = parse(text).unwrap_err();
+        (bad.at, bad.message)
+    }
+
+    #[test]
+    fn values_know_where_they_stand() {
+        let text = r#"{"a": [1, "x\n\u00e9\ud83d\ude00"], "b": null}"#;
+        let root = parse(text).unwrap();
+        let list = root.get("a").unwrap();
+        assert_eq!(&text[list.at..list.end], r#"[1, "x\n\u00e9\ud83d\ude00"]"#);
+        assert_eq!(list.list().unwrap()[1].text(), Some("x\né😀"));
+        assert!(root.get("b").unwrap().is_null());
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_at_its_place() {
+        let cases = [
+            ("", 0, "the file is empty"),
+            (" \n", 2, "the file is empty"),
+            (r#"{"a":1,}"#, 7, "`}` right after a comma"),
+            (r#"{"a" 1}"#, 5, "`1` instead of `:`"),
+            (r#"{"a":1 "b":2}"#, 7, "`\"` instead of `,` or `}`"),
+            ("{a:1}", 1, "`a` instead of a key"),
+            ("[01]", 2, "`1` instead of the end of the number"),
+            ("[1.]", 3, "`]` instead of a digit"),
+            ("[tru]", 1, "`t` instead of a value"),
+            (
+                "[NaN]",
+                1,
+                "NaN and Infinity, as Python writes them, are no JSON",
+            ),
+            (r#"["\x"]"#, 2, "a backslash that begins no escape of JSON"),
+            (
+                r#"["\ud83d"]"#,
+                2,
+                "half of a surrogate pair, which is no character",
+            ),
+            (r#"["\u00g0"]"#, 2, "`\\u` without four hex digits"),
+            (
+                "[\"a\nb\"]",
+                3,
+                "control character '\\n' instead of `\"` or an escape",
+            ),
+            ("{} {}", 3, "a second document begins here"),
+            ("{} x", 3, "`x` instead of the end of the file"),
+            (
+                "{}\0\0",
+                2,
+                "a NUL byte instead of the end of the file: the end of the file was probably lost in a crash",
+            ),
+        ];
+        for (text, at, message) in cases {
+            assert_eq!(bad(text), (at, message.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cut_names_what_was_open() {
+        let bad = parse(r#"{"a": [1, {"b": "tex"#).unwrap_err();
+        assert_eq!(bad.at, 20);
+        assert_eq!(bad.other, Some(("the text begins at", 16)));
+        let bad = parse(r#"{"a": [1, {"b": 2"#).unwrap_err();
+        assert_eq!(bad.other, Some(("the object begins at", 10)));
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_in_small_and_large_objects() {
+        let bad = parse(r#"{"a":1,"b":2,"\u0061":3}"#).unwrap_err();
+        assert_eq!((bad.at, bad.other), (13, Some(("the first is at", 1))));
+        let many: Vec<String> = (0..40).map(|n| format!("\"k{n}\":{n}")).collect();
+        assert!(parse(&format!("{{{}}}", many.join(","))).is_ok());
+        let twice = format!("{{{},\"k3\":0}}", many.join(","));
+        assert!(parse(&twice).unwrap_err().message.contains("k3"));
+        let twice = format!("{{{},\"k30\":0}}", many.join(","));
+        assert!(parse(&twice).unwrap_err().message.contains("k30"));
+    }
+
+    #[test]
+    fn ten_thousand_levels_are_refused() {
+        for open in ["[", "{\"a\":"] {
+            let (_, message) = bad(&open.repeat(10_000));
+            assert_eq!(message, "nested deeper than 100 levels");
+        }
+    }
+
+    #[test]
+    fn what_parses_here_parses_in_serde_json() {
+        for text in [
+            "-0",
+            "1E5",
+            "0.90",
+            "[]",
+            "{}",
+            r#""\/""#,
+            "12345678901234567890123",
+        ] {
+            assert!(parse(text).is_ok(), "{text}");
+            assert!(
+                serde_json::from_str::<serde_json::Value>(text).is_ok(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn before_the_damage_only_whole_elements_count() {
+        let text = r#"{"session":{"a":1},"work_items":[{"n":1},{"n":2},{"n":"#;
+        let (node, damage) = parse_before_damage(text, &["work_items"]);
+        let node = node.unwrap();
+        assert_eq!(node.get("work_items").unwrap().list().unwrap().len(), 2);
+        assert_eq!(damage.unwrap().at, text.len());
+        let text = r#"{"properties":{"x":{"n":1},"y":{"n":1,"n":2}},"session":{}}"#;
+        let (node, damage) = parse_before_damage(text, &["properties"]);
+        let node = node.unwrap();
+        assert_eq!(node.get("properties").unwrap().fields().unwrap().len(), 1);
+        assert!(damage.unwrap().message.contains("twice"));
+        let text = r#"{"session":{"a":1,"#;
+        let (node, damage) = parse_before_damage(text, &["properties"]);
+        assert_eq!(node.unwrap().fields().unwrap().len(), 0);
+        assert!(damage.is_some());
+    }
+}
