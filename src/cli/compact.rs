@@ -8,7 +8,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::receipts::count;
 use super::render::{Report, Style};
-use super::status;
+use super::exit;
 
 pub(super) const NAME: &str = "compact";
 
@@ -25,7 +25,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let compacted = store.compact(args.discard_edits);
     context.warn(&store.take_warnings());
     context.print.report(&CompactReport(compacted?));
-    Ok(status::DONE)
+    Ok(exit::DONE)
 }
 
 struct CompactReport(Compacted);

@@ -5,7 +5,7 @@ use clap_complete::Shell;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::{Cli, status};
+use super::{Cli, exit};
 
 pub(super) const NAME: &str = "completions";
 
@@ -24,5 +24,5 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "phaselog", &mut script);
     context.print.data(&script);
-    Ok(status::DONE)
+    Ok(exit::DONE)
 }

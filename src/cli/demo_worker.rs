@@ -11,7 +11,7 @@ use crate::store::{Receipt, Store};
 use super::context::Context;
 use super::failure::Failure;
 use super::receipts::ReceiptReport;
-use super::status;
+use super::exit;
 
 pub(super) const NAME: &str = "demo-worker";
 
@@ -50,7 +50,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         let receipt = store.submit(&job.report(args.fail_every))?;
         say(receipt, &mut store, context);
     }
-    Ok(status::DONE)
+    Ok(exit::DONE)
 }
 
 /// A phase that is ours to work on.

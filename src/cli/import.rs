@@ -15,7 +15,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::receipts::count;
 use super::render::{Report, Style, escape, to_value};
-use super::{status, values};
+use super::{exit, values};
 
 pub(super) const NAME: &str = "import";
 
@@ -83,13 +83,13 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     };
     context.print.report(&report);
     if args.dry_run || matches!(imported, Imported::Unchanged { .. }) {
-        return Ok(if judged && args.dry_run { status::FINDINGS } else { status::DONE });
+        return Ok(if judged && args.dry_run { exit::FINDINGS } else { exit::DONE });
     }
     if let Ok(mut store) = Store::open(context.ports.clone(), &dir, context.options.clone()) {
         context.after_write(&mut store);
     }
     context.print.hint("phaselog resume lists what is ready; phaselog status shows where everything stands");
-    Ok(if judged { status::FINDINGS } else { status::DONE })
+    Ok(if judged { exit::FINDINGS } else { exit::DONE })
 }
 
 /// The file to be taken over; of a directory the one known file in it.

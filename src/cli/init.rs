@@ -12,7 +12,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::items::{self, Items};
 use super::receipts::{CreatedReport, count};
-use super::{status, values};
+use super::{exit, values};
 
 pub(super) const NAME: &str = "init";
 
@@ -55,7 +55,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let item = items.first().map_or("ITEM", |item| item.name.as_str());
     let phase = plan.phases().first().map_or("PHASE", |plan| plan.phase.as_str());
     context.print.hint(&format!("phaselog start {} {phase}", super::failure::quote(item)));
-    Ok(status::DONE)
+    Ok(exit::DONE)
 }
 
 fn plan_of_flags(flags: &[String]) -> Result<Plan, Failure> {

@@ -15,7 +15,7 @@ use crate::error::Error;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::{Cli, status};
+use super::{Cli, exit};
 
 pub(super) const NAME: &str = "man";
 
@@ -37,7 +37,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             context.print.data(&page);
         }
     }
-    Ok(status::DONE)
+    Ok(exit::DONE)
 }
 
 /// The commands that stand in the help, in its order.

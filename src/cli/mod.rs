@@ -6,6 +6,7 @@
 //!   global    flags that stand anywhere            context   store, ports, where output goes
 //!   values    items, phases, JSON, files           times     what people write for a time, and how one is shown
 //!   render    text, JSON, JSON lines               failure   an error's code, exit status and hints
+//!   moment    now, or any time before              told      records in words          table  aligned columns
 //! ```
 
 mod global;
@@ -16,6 +17,10 @@ mod render;
 mod failure;
 mod receipts;
 mod items;
+mod moment;
+mod table;
+mod told;
+mod welcome;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -28,7 +33,7 @@ use failure::Failure;
 use global::Global;
 
 /// Exit statuses that are no error.
-mod status {
+mod exit {
     /// Done.
     pub(super) const DONE: u8 = 0;
     /// Done, with findings.
@@ -89,6 +94,14 @@ commands! {
     unhold => Unhold,
     checkpoint => Checkpoint,
     resume => Resume,
+    status => Status,
+    list => List,
+    show => Show,
+    why => Why,
+    plan => Plan,
+    history => History,
+    log => Log,
+    diff => Diff,
     compact => Compact,
     completions => Completions,
     man => Man,
@@ -118,7 +131,7 @@ pub fn run(
     };
     let result = match cli.command {
         Some(command) => command.run(&mut context),
-        None => Ok(status::DONE),
+        None => welcome::run(&mut context),
     };
     context.finish(result)
 }

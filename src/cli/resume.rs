@@ -12,7 +12,7 @@ use crate::store::TornTail;
 use super::context::Context;
 use super::failure::Failure;
 use super::render::{Format, Report, Style, rows, to_value};
-use super::status;
+use super::exit;
 
 pub(super) const NAME: &str = "resume";
 
@@ -83,7 +83,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     } else {
         context.print.report(&report);
     }
-    Ok(status::DONE)
+    Ok(exit::DONE)
 }
 
 fn resume(args: &Args, context: &mut Context<'_>) -> Result<ResumeReport, Failure> {

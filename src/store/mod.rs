@@ -6,6 +6,8 @@
 //!   resume      append, for what a crash left behind   -> Resumed
 //!   compaction  state at S                             -> work_items.json
 //!   view        Recovered, synced                      -> whoever asks
+//!   replay      record 1 to any other                  -> the state then
+//!   records     whatever can be read                   -> history, log
 //! ```
 //!
 //! This layer alone knows that a snapshot and a log continue each other.
@@ -19,6 +21,7 @@ pub mod resume;
 pub mod compaction;
 pub mod view;
 pub mod replay;
+pub mod records;
 pub mod history;
 pub mod create;
 

@@ -74,6 +74,11 @@ impl View {
         &self.state
     }
 
+    /// The state, when the rest is no longer needed.
+    pub fn into_state(self) -> PipelineState {
+        self.state
+    }
+
     /// The moment at which the view was opened.
     pub fn now(&self) -> &Now {
         &self.now
