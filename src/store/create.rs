@@ -17,8 +17,9 @@ use crate::pipeline::{Event, NewItem, Now, Plan, codec};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::import::ImportedDocument;
+use crate::snapshot::set::ROOT;
 
-use super::dir::{self, IMPORTED, WAL, WORK_ITEMS};
+use super::dir::{self, IMPORTED, WAL};
 use super::{Options, Store};
 
 /// A store that was just made.
@@ -71,7 +72,7 @@ impl Store {
     ) -> Result<Created> {
         if ports
             .disk
-            .exists(&dir.join(WORK_ITEMS))
+            .exists(&dir.join(ROOT))
             .map_err(Error::io("look at", dir))?
             && !is_store(ports, dir, options)?
         {

@@ -73,7 +73,7 @@ impl Store {
         let mut locked = writer.lock()?;
         append::catch_up(&mut locked, state, snapshot)?;
         let now = ports.clock.now();
-        append::seal(&mut locked, &now, state, snapshot, warnings)
+        append::seal(&mut locked, &now, state, warnings)
     }
 }
 
