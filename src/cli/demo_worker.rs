@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// In the middle of each phase, add so many new items in one write
     #[arg(long, value_name = "N")]
     add: Option<usize>,
+    /// Make the name of each new item so much longer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pad_bytes: usize,
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
@@ -40,7 +43,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             break;
         };
         if let Some(items) = args.add {
-            let items = (1..=items).map(|number| new_item(&args.name, job.token, number));
+            let items = (1..=items).map(|number| new_item(&args, job.token, number));
             let add = Command::Add {
                 items: items.collect(),
             };
@@ -115,12 +118,16 @@ fn first_ready(state: &PipelineState, context: &Context<'_>) -> Option<(ItemId, 
     Some((item, phase))
 }
 
-fn new_item(worker: &str, token: Seq, number: usize) -> NewItem {
-    let name = ItemId::new(&format!(
-        "{number} E Madeup Way, Phoenix, AZ 85004 (found by {worker} during {token})"
-    ));
+fn new_item(args: &Args, token: Seq, number: usize) -> NewItem {
+    let Args {
+        name, pad_bytes, ..
+    } = args;
+    let text = format!(
+        "{number} E Madeup Way, Phoenix, AZ 85004 (found by {name} during {token}){:pad_bytes$}",
+        ""
+    );
     NewItem {
-        name: name.expect("a text that is not empty"),
+        name: ItemId::new(&text).expect("a text that is not empty"),
         id: None,
     }
 }

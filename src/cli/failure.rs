@@ -102,6 +102,9 @@ impl Failure {
                 format!("{dir}/work_items.json is there: phaselog {store}import {dir}")
             }
             Error::NoStore { .. } => "phaselog init --phase NAME … makes one, phaselog import FILE takes one over; -s DIR names another".to_owned(),
+            Error::StoreExists { dir, what } if what.contains("never imported") => {
+                format!("phaselog import {} takes it over", quote(&dir.display().to_string()))
+            }
             Error::StoreExists { .. } => "phaselog status shows what is there; -s DIR names another place".to_owned(),
             Error::Damaged(_) => "phaselog verify".to_owned(),
             Error::AmbiguousTail(_) => "phaselog repair shows what can be done".to_owned(),
@@ -227,6 +230,17 @@ fn rejection_hint(rejection: &Rejection) -> Option<String> {
             let names: Vec<&str> = known.iter().map(crate::pipeline::Phase::as_str).collect();
             format!("the plan has {}", names.join(", "))
         }
+        Rejection::StaleToken {
+            item,
+            phase,
+            ever: false,
+            ..
+        } => {
+            format!(
+                "phaselog why {} {phase} tells who holds it; the refusal is on record",
+                quote(item.as_str())
+            )
+        }
         Rejection::StaleToken { item, .. } => {
             format!(
                 "the work belongs to somebody else now; the refusal is on record: phaselog history {}",
@@ -315,8 +329,14 @@ pub(super) fn usage(
     }
     if args.iter().any(|arg| arg == "--json") {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default();
-        let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(message))
+        // The first paragraph, in one line: what is missing stands in lines of its own.
+        let message: Vec<&str> = text
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .map(str::trim)
+            .collect();
+        let message = message.join(" ");
+        let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(&message))
             .with_hint("phaselog --help");
         let _ = writeln!(err, "{}", failure.to_json());
     } else {
