@@ -170,8 +170,7 @@ impl<'l> Pass<'l> {
             Ok(found) => found,
             Err(problem) => return Err(header_trouble(self.log, id, problem)),
         };
-        // It is the first segment behind the snapshot that must fit; later ones follow that one.
-        if let Some((crc, log)) = cursor.snapshot.take() {
+        if let Some((crc, log)) = cursor.snapshot {
             let what = if header.log != log {
                 format!("its log is {log}, the segments are of {}", header.log)
             } else if previous != crc {
