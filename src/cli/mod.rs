@@ -90,6 +90,8 @@ commands! {
     checkpoint => Checkpoint,
     resume => Resume,
     compact => Compact,
+    verify => Verify,
+    repair => Repair,
 }
 
 /// Runs one command line and returns the exit status. Nothing is read from the process but through the arguments,

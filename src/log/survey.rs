@@ -123,6 +123,7 @@ impl Log {
             cursor: Cursor::at(first, previous),
             last: (Seq::NONE, Crc::NONE),
             bad: 0,
+            hurt: false,
         };
         if let Ok(header) = surveyor.header(last)? {
             surveyor.cursor.learn_lost(&header);
@@ -153,6 +154,8 @@ struct Surveyor<'l> {
     cursor: Cursor,
     last: (Seq, Crc),
     bad: usize,
+    /// The segment that is read is hurt, or in part given up: its bytes are not those that were sealed.
+    hurt: bool,
 }
 
 impl Surveyor<'_> {
@@ -188,6 +191,7 @@ impl Surveyor<'_> {
             sealed_at: sealed.map(|prev| prev.valid_bytes),
         }))?;
         self.enter(before, id, header, sink)?;
+        self.hurt = self.cursor.header_lost(id);
         let limit = sealed.map_or(len, |prev| prev.valid_bytes.get());
         self.pass.forget();
         self.records(&*file, limit, after, sink)?;
@@ -413,7 +417,8 @@ impl Surveyor<'_> {
         let Ok(header) = self.header(successor)? else {
             return Ok(Some(head));
         };
-        if self.cursor.header_lost(successor) {
+        // The head of hurt bytes is another, and what hurt them was told.
+        if self.hurt || self.cursor.header_lost(successor) {
             return Ok(Some(head));
         }
         let sealed = header
@@ -475,6 +480,7 @@ impl Surveyor<'_> {
         if matches!(severity, Severity::Damaged | Severity::Ambiguous) {
             self.bad += 1;
         }
+        self.hurt |= !matches!(severity, Severity::Sealed);
         sink(Survey::Finding(&Finding {
             damage,
             bytes,

@@ -6,6 +6,8 @@
 //!   resume      append, for what a crash left behind   -> Resumed
 //!   compaction  state at S                             -> work_items.json
 //!   view        Recovered, synced                      -> whoever asks
+//!   verify      everything there is, read              -> Verified      (reads only)
+//!   repair      a log that cannot be read              -> one that can, and says what it lost
 //! ```
 //!
 //! This layer alone knows that a snapshot and a log continue each other.
@@ -19,6 +21,8 @@ pub mod resume;
 pub mod compaction;
 pub mod view;
 pub mod replay;
+pub mod verify;
+pub mod repair;
 pub mod history;
 pub mod create;
 

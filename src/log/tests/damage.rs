@@ -246,3 +246,12 @@ fn several_segments_may_follow_a_snapshot() {
     });
     assert_eq!(end.unwrap().position.next, Seq::new(9));
 }
+
+#[test]
+fn a_hurt_record_is_one_finding_and_not_a_rewritten_history() {
+    let (dir, _writer) = two_segments();
+    let first = wal(&dir).join(SegmentId::FIRST.file_name());
+    flip(&first, 30, b'!');
+    let said = survey(&dir, 7);
+    assert_eq!(said.last().unwrap(), "bad 1", "{said:?}");
+}
