@@ -103,6 +103,8 @@ commands! {
     log => Log,
     diff => Diff,
     compact => Compact,
+    verify => Verify,
+    repair => Repair,
     completions => Completions,
     man => Man,
     demo_worker => DemoWorker,
