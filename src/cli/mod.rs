@@ -102,6 +102,7 @@ commands! {
     history => History,
     log => Log,
     diff => Diff,
+    replay => Replay,
     compact => Compact,
     verify => Verify,
     repair => Repair,

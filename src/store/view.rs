@@ -114,6 +114,11 @@ impl View {
         self.last_seq().get() - self.snapshot.seq.unwrap_or(Seq::NONE).get()
     }
 
+    /// True if nothing but bookkeeping follows the snapshot: it says all there is to say.
+    pub fn snapshot_is_current(&self) -> bool {
+        self.snapshot.seq.is_some_and(|seq| self.snapshot.last_change <= seq)
+    }
+
     /// Records read behind the snapshot.
     pub fn replayed(&self) -> u64 {
         self.replayed
