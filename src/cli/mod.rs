@@ -103,6 +103,7 @@ commands! {
     log => Log,
     diff => Diff,
     compact => Compact,
+    demo => Demo,
     completions => Completions,
     man => Man,
     demo_worker => DemoWorker,
