@@ -113,10 +113,10 @@ impl RangeArgs {
         if let Some(text) = &self.since {
             range.first = match times::parse_at(text, now)? {
                 At::Seq(seq) => seq,
-                // Inclusive: what was written at that very moment counts.
                 At::Time(time) => {
-                    let before = Timestamp::from_micros(time.micros() - 1).unwrap_or(time);
-                    let first = last_before(context, ground, before)?.next();
+                    let (ports, options) = (&context.ports, &context.options);
+                    let first =
+                        records::first_from(ports, context.dir(), options, ground.through, time)?;
                     let shown = context.print.style.time(time);
                     context.print.aside(&format!(
                         "--since {text}: record @{first}, the first from {shown}"

@@ -273,9 +273,11 @@ impl StatusReport {
             lines.push(("attention", attention.join(", ")));
         }
         if let Some(pace) = pace {
-            let hours = if pace.window_hours == 1 { "the last hour".to_owned() } else { format!("the last {} hours", pace.window_hours) };
-            let last = style.time(pace.last);
-            lines.push(("pace", format!("{:.1} phases an hour in {hours} of work, until {last}", pace.per_hour)));
+            let (last, span) = (style.time(pace.last), human_duration(pace.span_us));
+            lines.push((
+                "pace",
+                format!("{:.1} phases an hour ({} in {span}), until {last}", pace.per_hour, pace.completed),
+            ));
         }
         let left = match eta_secs {
             Some(0) => "nothing that can be done without a person".to_owned(),

@@ -42,7 +42,11 @@ impl Auditor {
         let (attempt, took_us) = self.attempt(record);
         let mut words = words(&record.event, took_us);
         if record.clock_given {
-            words.push_str(" (time given)");
+            words.push_str(if words.is_empty() {
+                "(time given)"
+            } else {
+                " (time given)"
+            });
         }
         Derived {
             words,

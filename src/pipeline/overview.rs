@@ -55,8 +55,10 @@ pub struct Running {
 pub struct Pace {
     /// Completed phases per hour.
     pub per_hour: f64,
-    /// The window that it was measured in, in hours.
-    pub window_hours: u64,
+    /// How many were completed.
+    pub completed: u64,
+    /// In how many microseconds.
+    pub span_us: u64,
     /// When the last phase was completed.
     pub last: Timestamp,
 }
@@ -107,14 +109,14 @@ pub fn overview(facts: &dyn Facts, now: &Now) -> Overview {
 }
 
 /// Seconds until `remaining` phases are done at this pace. Where nothing is in progress and nothing was completed for
-/// a whole window, nobody works, and no end is in sight.
+/// an hour, or the span of the pace, nobody works, and no end is in sight.
 fn eta_secs(remaining: usize, running: usize, pace: Option<Pace>, now: Timestamp) -> Option<u64> {
     if remaining == 0 {
         return Some(0);
     }
     let pace = pace.filter(|pace| pace.per_hour > 0.0)?;
-    let window_us = pace.window_hours * 3_600 * MICROS_PER_SEC;
-    if running == 0 && now.micros_since(pace.last) > window_us {
+    let idle_us = pace.span_us.max(3_600 * MICROS_PER_SEC);
+    if running == 0 && now.micros_since(pace.last) > idle_us {
         return None;
     }
     let secs = (remaining as f64 / pace.per_hour * 3_600.0).ceil();
@@ -187,7 +189,8 @@ impl PaceMeter {
             let span_us = (last - begin).max(MICROS_PER_MINUTE);
             best = Some(Pace {
                 per_hour: completed as f64 * 3_600e6 / span_us as f64,
-                window_hours,
+                completed,
+                span_us: u64::try_from(span_us).ok()?,
                 last: Timestamp::from_micros(last)?,
             });
             if completed >= ENOUGH {
@@ -220,7 +223,7 @@ mod tests {
         let fast = (0..300).map(|minute| (minute, minute + 1));
         let slow = (0..20).map(|turn| (300 + 3 * turn, 303 + 3 * turn));
         let pace = pace_of(fast.chain(slow), 400).unwrap();
-        assert_eq!(pace.window_hours, 1);
+        assert_eq!(pace.completed, 20);
         assert!((pace.per_hour - 20.0).abs() < 1.0, "{pace:?}");
         assert_eq!(pace.last, minutes(360));
     }
@@ -228,7 +231,7 @@ mod tests {
     #[test]
     fn a_slow_pipeline_is_measured_over_more_hours() {
         let pace = pace_of((0..12).map(|turn| (30 * turn, 30 * (turn + 1))), 400).unwrap();
-        assert_eq!(pace.window_hours, 6);
+        assert_eq!(pace.completed, 12);
         assert!((pace.per_hour - 2.0).abs() < 0.1, "{pace:?}");
     }
 
@@ -254,7 +257,8 @@ mod tests {
     fn no_end_is_in_sight_where_nobody_works() {
         let pace = Some(Pace {
             per_hour: 40.0,
-            window_hours: 1,
+            completed: 40,
+            span_us: 3_600_000_000,
             last: minutes(100),
         });
         assert_eq!(eta_secs(60, 0, pace, minutes(110)), Some(5_400));

@@ -60,10 +60,8 @@ pub fn why(plan: &Plan, item: &Item, phase: usize, now: &Now) -> Why {
     let (planned, state) = (&plan.phases()[phase], &item.phases[phase]);
     let reason = ready::reason(plan, item, phase, now);
     let because = match &reason {
-        Reason::Waiting(needs) => needs
-            .iter()
-            .filter_map(|need| standing(plan, item, need))
-            .collect(),
+        Reason::Waiting(needs) => all_standing(plan, item, needs),
+        Reason::Ready if !planned.needs.is_empty() => all_standing(plan, item, &planned.needs),
         Reason::Held => vec![Because {
             phase: planned.phase.clone(),
             status: "held",
@@ -88,6 +86,13 @@ pub fn telling_phase(item: &Item) -> Option<usize> {
         .or_else(|| first(Status::InProgress))
         .or_else(|| first(Status::Pending))
         .or_else(|| item.phases.len().checked_sub(1))
+}
+
+fn all_standing(plan: &Plan, item: &Item, phases: &[Phase]) -> Vec<Because> {
+    phases
+        .iter()
+        .filter_map(|phase| standing(plan, item, phase))
+        .collect()
 }
 
 fn standing(plan: &Plan, item: &Item, phase: &Phase) -> Option<Because> {

@@ -164,14 +164,15 @@ pub fn walk(
     };
     let (mut last, mut ended) = (Seq::NONE, false);
     let mut give = |found: Found<'_>| {
-        if let Found::Record(raw) = found {
-            if raw.seq <= last {
-                return Ok(());
-            }
-            last = raw.seq;
-            ended = raw.seq > through;
+        let seq = match found {
+            Found::Record(raw) if raw.seq <= last => return Ok(()),
+            Found::Record(raw) => raw.seq,
+            Found::Unreadable(place) => place.seq,
+        };
+        if let Found::Record(_) = found {
+            last = seq;
         }
-        ended = ended || !walker(found);
+        ended = ended || seq > through || !walker(found);
         if ended { Err(end_of_walk()) } else { Ok(()) }
     };
     let read = log.read(
@@ -199,7 +200,7 @@ pub fn walk(
     let read = match read {
         // Nothing tells whether what follows was ever acknowledged: a person decides, and until then it is not shown.
         Err(Error::AmbiguousTail(damage)) => give(Found::Unreadable(&unreadable(&damage))),
-        Err(Error::NewerFormat { file, .. }) => walk_raw(ports, &log, &file, &mut give),
+        Err(Error::NewerFormat { .. }) => walk_raw(ports, &log, &mut give),
         other => other,
     };
     match read {
@@ -231,6 +232,30 @@ pub fn last_before(
     Ok(found_seq)
 }
 
+/// The first record, of those that can be read, whose `at` is not earlier than `time`; the one after the last if all
+/// are earlier. Where a clock was set back this shows more, never less.
+///
+/// # Errors
+/// As [`walk`].
+pub fn first_from(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    through: Seq,
+    time: Timestamp,
+) -> Result<Seq> {
+    let mut first = None;
+    walk(ports, dir, options, through, &mut |found| {
+        if let Found::Record(raw) = found
+            && at_of(raw.payload).is_some_and(|at| at >= time)
+        {
+            first = Some(raw.seq);
+        }
+        first.is_none()
+    })?;
+    Ok(first.unwrap_or(through.next()))
+}
+
 /// When a payload says that it was written.
 pub(super) fn at_of(payload: &str) -> Option<Timestamp> {
     #[derive(serde::Deserialize)]
@@ -242,26 +267,26 @@ pub(super) fn at_of(payload: &str) -> Option<Timestamp> {
         .map(|dated| dated.at)
 }
 
-/// Reads the segments from `file` on line by line: what a newer version wrote is not understood, but its checksums
-/// tell that it stands as it was written.
-fn walk_raw(
-    ports: &Ports,
-    log: &Log,
-    file: &Path,
-    give: &mut dyn FnMut(Found<'_>) -> Result<()>,
-) -> Result<()> {
-    let name = file
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    let first = SegmentId::from_file_name(name).unwrap_or(SegmentId::FIRST);
-    let mut expected = Seq::NONE;
-    for id in log.segments()?.into_iter().filter(|&id| id >= first) {
+/// Reads the segments line by line, as far as the next one says that they go: what a newer version wrote is not
+/// understood, but its checksums tell that it stands as it was written.
+fn walk_raw(ports: &Ports, log: &Log, give: &mut dyn FnMut(Found<'_>) -> Result<()>) -> Result<()> {
+    let read = |id: SegmentId| {
         let path = log.segment_path(id);
-        let bytes = ports
-            .disk
-            .read(&path, MAX_RAW_BYTES)
-            .map_err(Error::io("read", &path))?;
+        let bytes = ports.disk.read(&path, MAX_RAW_BYTES);
+        bytes.map_err(Error::io("read", &path))
+    };
+    let (mut expected, segments) = (Seq::NONE, log.segments()?);
+    let mut after: Option<Vec<u8>> = None;
+    for (index, &id) in segments.iter().enumerate() {
+        let mut bytes = match after.take() {
+            Some(bytes) => bytes,
+            None => read(id)?,
+        };
+        if let Some(&successor) = segments.get(index + 1) {
+            let next = read(successor)?;
+            bytes.truncate(sealed_at(&next).unwrap_or(bytes.len()));
+            after = Some(next);
+        }
         let (mut byte, mut hurt) = (0, false);
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let parsed = line
@@ -280,11 +305,14 @@ fn walk_raw(
                 None if hurt || !line.ends_with(b"\n") => {}
                 None => {
                     hurt = true;
+                    let (file, seq) = (id.file_name(), expected.max(id.first_seq()));
+                    let message = format!("{WAL}/{file} byte {byte}: record {seq} cannot be read");
+                    let file = Path::new(WAL).join(file);
                     give(Found::Unreadable(&Unreadable {
-                        file: Path::new(WAL).join(id.file_name()),
+                        file,
                         byte,
-                        seq: expected.max(id.first_seq()),
-                        message: "no record of this version and none of a newer one".to_owned(),
+                        seq,
+                        message,
                     }))?;
                 }
             }
@@ -292,6 +320,14 @@ fn walk_raw(
         }
     }
     Ok(())
+}
+
+/// Where a segment's header, of whatever version, says that the one before it ends.
+fn sealed_at(bytes: &[u8]) -> Option<usize> {
+    let line = bytes.split(|&byte| byte == b'\n').next()?;
+    let header: serde_json::Value = serde_json::from_str(frame::parse(line).ok()?.payload).ok()?;
+    let end = header.pointer("/prev/valid_bytes")?.as_u64()?;
+    usize::try_from(end).ok()
 }
 
 fn raw<'a>(entry: &Entry<'a>) -> Raw<'a> {

@@ -9,7 +9,7 @@ use crate::log::header::{LogId, SegmentHeader};
 use crate::log::reader::{Access, From, Witnesses};
 use crate::pipeline::{Event, Now, PipelineState, Timestamp};
 use crate::ports::Ports;
-use crate::position::Seq;
+use crate::position::{SegmentId, Seq};
 
 use super::{Options, dir, proof, recovery};
 
@@ -74,7 +74,11 @@ pub fn state_at(ports: &Ports, dir: &Path, options: &Options, at: At) -> Result<
 pub fn last_good(error: &Error) -> Option<Seq> {
     let stopped_at = match error {
         Error::Damaged(damage) | Error::AmbiguousTail(damage) => Some(damage.seq),
-        Error::NewerFormat { seq, .. } => *seq,
+        // Behind a newer version's segment header nothing is read, not even what is before it.
+        Error::NewerFormat { file, seq, .. } => seq.filter(|&seq| {
+            file.file_name().and_then(|name| name.to_str())
+                != Some(&SegmentId::starting_at(seq).file_name())
+        }),
         _ => None,
     };
     stopped_at

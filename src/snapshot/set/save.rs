@@ -226,25 +226,20 @@ impl Saving<'_> {
     /// Without this, step 3 would link files of the new set over the only copy of the old.
     fn put_right(&mut self, survey: &Survey<Names>) -> Result<()> {
         let mut temps = Temps::default();
-        let kept: &[_] = match &survey.valid {
-            Some(set) => {
-                for found in set.companions.iter().filter(|found| !found.in_place) {
-                    let name = &found.name.name;
-                    self.link_over(&bak(name), name, &mut temps)?;
-                }
-                if set.source != Source::Root {
-                    self.link_over(set.source.file(), ROOT, &mut temps)?;
-                }
-                &set.companions
+        let kept = survey.valid.as_ref().map_or(&[][..], |set| &set.companions);
+        for found in kept.iter().filter(|found| !found.in_place) {
+            let name = &found.name.name;
+            self.link_over(&bak(name), name, &mut temps)?;
+        }
+        match &survey.valid {
+            Some(set) if set.source == Source::Root => {}
+            Some(set) => self.link_over(set.source.file(), ROOT, &mut temps)?,
+            // The first set of all, half in place: its root names what is not there.
+            None if read(self.disk, self.dir, ROOT)?.bytes() == survey.next.bytes() => {
+                self.remove(&self.dir.join(ROOT))?;
             }
-            None => {
-                // The first set of all, half in place: its root names what is not there.
-                if read(self.disk, self.dir, ROOT)?.bytes() == survey.next.bytes() {
-                    self.remove(&self.dir.join(ROOT))?;
-                }
-                &[]
-            }
-        };
+            None => {}
+        }
         // Companions that are only in the set that never was: left behind, they would look like somebody's.
         let names = survey.next.bytes().and_then(|it| decode_names(it).usable());
         for new in names.map(|names| names.companions).unwrap_or_default() {
@@ -267,12 +262,12 @@ impl Saving<'_> {
     ) -> Result<NewSet> {
         let (mut paths, mut names) = (Vec::new(), Vec::new());
         for (name, write) in companions {
-            let (path, named) = self.write_temp(name, *write, temps)?;
+            let (path, written) = self.write_temp(name, *write, temps)?;
             paths.push(path);
-            names.push(named);
+            names.push(written);
         }
-        let (root, named) = self.write_temp(ROOT, &mut |out| root(&names, out), temps)?;
-        let bytes = names.iter().map(|named| named.bytes).sum::<u64>() + named.bytes;
+        let (root, written) = self.write_temp(ROOT, &mut |out| root(&names, out), temps)?;
+        let bytes = names.iter().map(|name| name.bytes).sum::<u64>() + written.bytes;
         let companions = std::iter::zip(paths, names).collect();
         Ok(NewSet {
             root,

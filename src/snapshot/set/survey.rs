@@ -175,10 +175,10 @@ pub(super) fn survey<T>(
     // Last of all: a compaction that runs beside has its `.next` from before the first change until after the last.
     let next = read(disk, dir, NEXT)?;
     if let Some(bytes) = next.bytes() {
-        let named = decode_names(bytes).usable();
+        let inside = decode_names(bytes).usable();
         claims
             .0
-            .extend(named.into_iter().flat_map(|it| it.companions));
+            .extend(inside.into_iter().flat_map(|it| it.companions));
     }
     for (file, content, name) in incomplete {
         // A compaction that was cut short leaves the root that it put in place, and its `.next`.

@@ -63,6 +63,8 @@ fn root(number: u64, companions: &[CompanionName]) -> Vec<u8> {
     bytes
 }
 
+type WriteFn<'a> = dyn FnMut(&mut dyn io::Write) -> io::Result<()> + 'a;
+
 /// Puts a set in place; edits are refused unless `discard_edits`, originals of imports are the files that say so.
 fn save(disk: &dyn Disk, set: &Numbered, discard_edits: bool) -> Result<Saved> {
     let mut rng = Rng::new(set.number);
@@ -75,8 +77,7 @@ fn save(disk: &dyn Disk, set: &Numbered, discard_edits: bool) -> Result<Saved> {
         imported: &|_, sha256| sha256 == sha256_of(IMPORTED),
         discard_edits,
     };
-    type Writer<'a> = Box<dyn FnMut(&mut dyn io::Write) -> io::Result<()> + 'a>;
-    let mut writers: Vec<(&str, Writer<'_>)> = Vec::new();
+    let mut writers: Vec<(&str, Box<WriteFn<'_>>)> = Vec::new();
     for &name in set.companions {
         let write =
             move |out: &mut dyn io::Write| out.write_all(companion(name, set.number).as_bytes());
@@ -352,7 +353,7 @@ fn a_power_cut_between_two_compactions_changes_nothing() {
     let names = |disk: &SimDisk| {
         let files = disk.files().into_iter();
         files
-            .filter(|(name, _)| !name.ends_with(".tmp"))
+            .filter(|(name, _)| !name.contains(".tmp"))
             .collect::<Vec<_>>()
     };
     let mut cases: Vec<SimDisk> = Vec::new();
@@ -402,6 +403,31 @@ fn without_any_one_of_its_syncs_it_would_fail() {
             "nothing shows that the sync {name} is missing"
         );
     }
+}
+
+#[test]
+fn a_reader_beside_a_compaction_finds_a_whole_set() {
+    let explored = Explorer::new(&with_two_sets())
+        .stage("C", Kills::Never, |ports, _| {
+            save(&*ports.disk, &set(3, BOTH), false).unwrap();
+        })
+        .stage("R", Kills::Never, |ports, claims| {
+            let set = load_from(&*ports.disk).unwrap().snapshot;
+            let whole = |set: LoadedSet| {
+                let number = set.place.seq.get();
+                let of_set =
+                    |it: &Companion| it.content == companion(&it.name.name, number).as_bytes();
+                (set.companions.iter().all(of_set) && set.state == state(number)).then_some(number)
+            };
+            claims.push(set.and_then(whole).unwrap_or_default());
+        })
+        .outcomes(1)
+        .run_interleaved(2, 4 * OUTCOMES, |_, claims| match claims {
+            [] | [2 | 3] => Ok(()),
+            other => Err(format!("read {other:?}")),
+        });
+    explored.assert_clean();
+    assert!(explored.runs > 100, "{explored}");
 }
 
 /// The files of the store, without the directories.

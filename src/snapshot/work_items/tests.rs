@@ -82,6 +82,7 @@ fn phase(name: &str) -> Phase {
 }
 
 /// One item of every sort, with fields of another program at every level.
+#[expect(clippy::too_many_lines, reason = "it is one story")]
 fn example() -> PipelineState {
     let plan = r#"[{"phase":"phase0_county"},{"phase":"phase1_listing","needs":["phase0_county"],"timeout_minutes":45}]"#;
     let (house, other) = (
