@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::time::MICROS_PER_SEC;
 use crate::pipeline::{PipelineState, Status};
 use crate::ports::Child;
+use crate::position::SegmentId;
 use crate::store::TornTail;
 
 use super::super::failure::Failure;
@@ -47,11 +48,12 @@ pub(super) fn kill_in_mid_write(stage: &mut Stage<'_, '_>) -> Result<Killed, Fai
         copy_tree(&stage.ports, Path::new(STORE), before).map_err(Error::io("copy", STORE))?;
         let args = ["demo-worker", "--name", WORKER, "--add", HOUSES];
         let segment = newest_segment(stage)?;
-        let mut worker = stage.spawn(&args)?;
+        let (mut worker, line) = stage.spawn(&args)?;
         wait_for_the_write(stage, &segment).map_err(Error::io("look at", &segment))?;
         kill(&mut *worker)?;
-        stage.show(&format!("kill -9 {}", worker.pid()));
         if let Some(killed) = what_is_left(stage, tries, false)? {
+            stage.show(&line);
+            stage.show(&format!("kill -9 {}", worker.pid()));
             remove_tree(&stage.ports, before).map_err(Error::io("remove", before))?;
             return Ok(killed);
         }
@@ -76,11 +78,11 @@ fn newest_segment(stage: &Stage<'_, '_>) -> Result<PathBuf> {
         .disk
         .list(&wal)
         .map_err(Error::io("list", &wal))?;
-    let newest = names
-        .into_iter()
-        .filter(|name| name.ends_with(".wal"))
-        .max();
-    Ok(wal.join(newest.expect("a store has a segment")))
+    let ids = names
+        .iter()
+        .filter_map(|name| SegmentId::from_file_name(name));
+    let newest = ids.max().expect("a store has a segment");
+    Ok(wal.join(newest.file_name()))
 }
 
 /// Returns when the file grows by more than a start does, or after two seconds.
@@ -120,12 +122,12 @@ fn left_in_progress(state: &PipelineState) -> Option<(String, String)> {
 
 /// Leaves what a kill would have left: a phase in progress, and the first bytes of a record.
 fn cut_by_hand(stage: &mut Stage<'_, '_>) -> Result<Killed, Failure> {
-    let state = stage.view()?;
+    let view = stage.view()?;
     let now = stage.ports.clock.now();
-    let place = crate::pipeline::ready::ready(state.state(), &now).next();
+    let place = crate::pipeline::ready::ready(view.state(), &now).next();
     let place = place.expect("three workers leave most of the work");
-    let item = state.state().items()[place.item].name.to_string();
-    let phase = state.state().plan.phases()[place.phase].phase.to_string();
+    let item = view.state().items()[place.item].name.to_string();
+    let phase = view.state().plan.phases()[place.phase].phase.to_string();
     stage.run(&["start", &item, &phase, "--worker", WORKER]);
     let segment = newest_segment(stage)?;
     let half = b"5f3a90c1 00000000 ";

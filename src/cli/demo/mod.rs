@@ -11,8 +11,11 @@ mod killing;
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::error::Error;
 use crate::pipeline::time::MICROS_PER_SEC;
+use crate::position::Seq;
 
 use super::context::Context;
 use super::exit;
@@ -84,7 +87,6 @@ fn play(stage: &mut Stage<'_, '_>) -> Result<(), Failure> {
 
     stage.heading("2  Three workers, three processes, one log");
     work_together(stage)?;
-    stage.run(&["log", "-n", "8"]);
 
     stage.heading("3  Kill a worker in the middle of a write");
     stage.say("w4 starts a phase, finds 4000 more houses and adds them in one write: all of them or none.");
@@ -93,10 +95,11 @@ fn play(stage: &mut Stage<'_, '_>) -> Result<(), Failure> {
     stage.run(&["why", &killed.item, &killed.phase]);
 
     stage.heading("4  31 minutes later: recover");
-    let later = stage.now().plus_micros(31 * 60 * MICROS_PER_SEC);
+    // The text has whole seconds: one more, so that it is not one less.
+    let later = stage.now().plus_micros((31 * 60 + 1) * MICROS_PER_SEC);
     let later = later.utc().format("%Y-%m-%dT%H:%M:%SZ").to_string();
     stage.say("The cut write is sealed off, not one byte of the log is changed. What ran for more than 30 minutes is");
-    stage.say("handed back, each with a record. Two of these came out of the imported file.");
+    stage.say("handed back, each with a record; what the imported file had in progress counts from the import.");
     stage.run_briefly(&["--now", &later, "resume"], 3, "phases are ready");
 
     stage.heading("5  Look");
@@ -126,17 +129,45 @@ fn work_together(stage: &mut Stage<'_, '_>) -> Result<(), Failure> {
             "--fail-every",
             "17",
         ];
-        workers.push(stage.spawn(&args)?);
+        let (worker, line) = stage.spawn(&args)?;
+        stage.show(&line);
+        workers.push(worker);
     }
     for worker in &mut workers {
         let ended = worker.wait().map_err(Error::io("wait for", "a worker"))?;
         stage.all_well &= ended == Some(exit::DONE.into());
     }
     let records = stage.view()?.last_seq().get() - before.get();
+    let turns = turns(stage, before);
     stage.say(&format!(
-        "All three are done: {records} records, each synced to disk before its worker went on. The last of them:"
+        "All three are done: {records} records, each on disk before its worker went on. The log passed from one process"
     ));
+    stage.say(&format!(
+        "to another {} times; the first time:",
+        turns.len()
+    ));
+    let first = turns.first().copied().unwrap_or(before.get());
+    let (since, until) = (
+        format!("@{}", first.saturating_sub(3)),
+        format!("@{}", first + 4),
+    );
+    stage.run(&["log", "--since", &since, "--until", &until]);
     Ok(())
+}
+
+/// The `started` records whose worker is not the one before, as the log has them.
+fn turns(stage: &Stage<'_, '_>, after: Seq) -> Vec<u64> {
+    let since = format!("@{}", after.next());
+    let lines = stage.ask(&["log", "--format", "jsonl", "--since", &since]);
+    let (mut last, mut turns) = (None, Vec::new());
+    for line in String::from_utf8_lossy(&lines).lines() {
+        let record: Value = serde_json::from_str(line).unwrap_or_default();
+        let worker = record["worker"].as_str().map(str::to_owned);
+        let is_other = worker.is_some() && last.is_some() && worker != last;
+        turns.extend(record["seq"].as_u64().filter(|_| is_other));
+        last = worker.or(last);
+    }
+    turns
 }
 
 fn say_how_it_died(stage: &mut Stage<'_, '_>, killed: &Killed) {

@@ -11,6 +11,7 @@ use crate::ports::{Child, EntryKind, Ports};
 use crate::store::{Options, View};
 
 use super::super::context::Context;
+use super::super::exit;
 use super::super::failure::{Failure, quote};
 
 /// The store, in the directory.
@@ -109,28 +110,50 @@ impl<'c, 'a> Stage<'c, 'a> {
     /// As [`Stage::run`], with no more than so many lines of standard output; how many more there were is told.
     pub(super) fn run_briefly(&mut self, args: &[&str], lines: usize, of_what: &str) {
         self.show(&command_line(args));
-        let (out, err) = (RefCell::default(), RefCell::default());
-        let words = std::iter::once("phaselog").chain(args.iter().copied());
-        // Said, because PHASELOG_STORE would say otherwise: the demo must never touch the user's own store.
-        let words = words.chain(["--store", STORE]).map(OsString::from);
-        let status = super::super::run(words, &self.ports, &mut Sink(&out), &mut Sink(&err));
-        self.all_well &= matches!(status, super::exit::DONE | super::exit::FINDINGS);
-        let (out, err) = (out.into_inner(), err.into_inner());
-        let all = String::from_utf8_lossy(&out);
-        let total = all.lines().count();
-        // Warnings and what was handed back come first: that is where a terminal shows them.
-        self.context.print.data(&err);
-        for line in all.lines().take(lines) {
-            self.context.print.line(line);
+        let (status, printed) = self.printed(args);
+        self.all_well &= matches!(status, exit::DONE | exit::FINDINGS);
+        let (mut shown, mut left_out) = (0, 0);
+        for (stream, bytes) in printed {
+            for line in String::from_utf8_lossy(&bytes).lines() {
+                if stream == Stream::Err || shown < lines {
+                    self.context.print.line(line);
+                    shown += usize::from(stream == Stream::Out);
+                } else {
+                    left_out += 1;
+                }
+            }
         }
-        if total > lines {
-            self.say(&format!("… and {} more lines ({of_what})", total - lines));
+        if left_out > 0 {
+            self.say(&format!("… and {left_out} more lines ({of_what})"));
+        }
+        if status != exit::DONE {
+            self.say(&format!("(exit {status})"));
         }
         self.say("");
     }
 
-    /// Shows a command line and starts it as a process of its own.
-    pub(super) fn spawn(&mut self, args: &[&str]) -> Result<Box<dyn Child>> {
+    /// Runs a command in this process and gives its standard output, unseen.
+    pub(super) fn ask(&self, args: &[&str]) -> Vec<u8> {
+        let (_, printed) = self.printed(args);
+        let out = printed
+            .into_iter()
+            .filter(|(stream, _)| *stream == Stream::Out);
+        out.flat_map(|(_, bytes)| bytes).collect()
+    }
+
+    /// Runs a command in this process; its exit status, and what it printed, whole lines in order.
+    fn printed(&self, args: &[&str]) -> (u8, Vec<(Stream, Vec<u8>)>) {
+        let all = RefCell::default();
+        let words = std::iter::once("phaselog").chain(args.iter().copied());
+        // Said, because PHASELOG_STORE would say otherwise: the demo must never touch the user's own store.
+        let words = words.chain(["--store", STORE]).map(OsString::from);
+        let (mut out, mut err) = (Sink(Stream::Out, &all), Sink(Stream::Err, &all));
+        let status = super::super::run(words, &self.ports, &mut out, &mut err);
+        (status, all.into_inner())
+    }
+
+    /// Starts a command as a process of its own; gives its command line too.
+    pub(super) fn spawn(&self, args: &[&str]) -> Result<(Box<dyn Child>, String)> {
         let words = args.iter().copied().chain(["--store", STORE]);
         let words: Vec<OsString> = words.map(OsString::from).collect();
         let child = self
@@ -138,26 +161,42 @@ impl<'c, 'a> Stage<'c, 'a> {
             .process
             .spawn_self(&words, &[])
             .map_err(Error::io("start", "a worker"))?;
-        self.show(&format!(
-            "{} &    # pid {}",
-            command_line(args),
-            child.pid()
-        ));
-        Ok(child)
+        let line = format!("{} &    # pid {}", command_line(args), child.pid());
+        Ok((child, line))
     }
 }
 
 fn command_line(args: &[&str]) -> String {
-    let words: Vec<String> = args.iter().map(|arg| quote(arg)).collect();
+    // A flag needs no quotes; an item that begins with a hyphen would.
+    let word = |arg: &&str| {
+        if arg.starts_with('-') {
+            (*arg).to_owned()
+        } else {
+            quote(arg)
+        }
+    };
+    let words: Vec<String> = args.iter().map(word).collect();
     format!("phaselog {}", words.join(" "))
 }
 
-/// Where a command prints to.
-struct Sink<'b>(&'b RefCell<Vec<u8>>);
+/// The two ways out of a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// Where a command prints to: one list for both streams, so that the order stays.
+struct Sink<'b>(Stream, &'b RefCell<Vec<(Stream, Vec<u8>)>>);
 
 impl Write for Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
+        let mut all = self.1.borrow_mut();
+        match all.last_mut() {
+            Some((stream, text)) if *stream == self.0 => text.extend_from_slice(bytes),
+            _ => all.push((self.0, bytes.to_vec())),
+        }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
