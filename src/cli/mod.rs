@@ -106,6 +106,7 @@ commands! {
     compact => Compact,
     verify => Verify,
     repair => Repair,
+    demo => Demo,
     completions => Completions,
     man => Man,
     demo_worker => DemoWorker,
