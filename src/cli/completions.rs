@@ -16,10 +16,7 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "every subcommand's run takes its arguments"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "every subcommand's run may fail")]
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "phaselog", &mut script);

@@ -89,6 +89,11 @@ impl View {
         self.state.last_seq
     }
 
+    /// The id of the log: 32 hex digits, the same for ever.
+    pub fn log_id(&self) -> String {
+        self.end.position.log.to_string()
+    }
+
     /// The highest record known to be durable.
     pub fn durable_seq(&self) -> Seq {
         self.durable

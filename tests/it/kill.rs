@@ -64,7 +64,7 @@ fn one_store(seed: u64) -> (usize, Found) {
     // Small segments, so that kills hit rotations too; snapshots as they come.
     let lab = Lab::new()
         .env("PHASELOG_SEGMENT_BYTES", "65536")
-        .env("PHASELOG_COMPACT", "never");
+        .env("PHASELOG_COMPACT", "auto");
     let items: String = (1..=200)
         .map(|n| format!("{n} N Example St, Phoenix\n"))
         .collect();
