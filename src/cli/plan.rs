@@ -44,8 +44,12 @@ fn element(phase: &PhasePlan) -> Value {
 
 impl Report for PlanReport {
     fn text(&self, _: &Style) -> String {
-        let rows: Vec<String> =
-            self.plan.phases().iter().map(|phase| format!("  {}", element(phase))).collect();
+        let rows: Vec<String> = self
+            .plan
+            .phases()
+            .iter()
+            .map(|phase| format!("  {}", element(phase)))
+            .collect();
         format!("[\n{}\n]\n", rows.join(",\n"))
     }
 

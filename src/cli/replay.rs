@@ -20,7 +20,12 @@ pub(super) const NAME: &str = "replay";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// As of then: a time, an age (`2h ago`), or @SEQ
-    #[arg(long, visible_alias = "to", value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        visible_alias = "to",
+        value_name = "TIME",
+        allow_hyphen_values = true
+    )]
     at: Option<String>,
     /// Write all state files there, instead of `work_items.json` to standard output
     #[arg(short, long, value_name = "DIR")]
@@ -43,8 +48,14 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     match &output {
         Some(dir) => {
             let files = past.write_files(&context.ports, dir)?;
-            let files = files.iter().map(|file| file.display().to_string()).collect();
-            context.print.report(&ReplayReport { as_of_seq: past.state.last_seq, files });
+            let files = files
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            context.print.report(&ReplayReport {
+                as_of_seq: past.state.last_seq,
+                files,
+            });
         }
         None => print(context, &past),
     }
@@ -53,7 +64,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
 
 fn print(context: &mut Context<'_>, past: &Past) {
     let mut bytes = Vec::new();
-    past.write_work_items(&mut bytes).expect("memory takes everything");
+    past.write_work_items(&mut bytes)
+        .expect("memory takes everything");
     context.print.data(&bytes);
 }
 

@@ -79,7 +79,12 @@ impl ShowReport {
         if let (Status::Pending, Some(back)) = (phase.status, &phase.returned) {
             parts.push(returned(back));
         }
-        parts.extend(phase.error_message.as_ref().map(|error| format!("error: {error}")));
+        parts.extend(
+            phase
+                .error_message
+                .as_ref()
+                .map(|error| format!("error: {error}")),
+        );
         parts.join(", ")
     }
 }
@@ -88,8 +93,15 @@ fn returned(back: &Return) -> String {
     match back.cause {
         None => format!("released at @{}", back.seq),
         Some(cause) => {
-            let (elapsed, limit) = (human_duration(back.elapsed_us), human_duration(back.limit_us));
-            format!("handed back at @{} ({}, {elapsed} > {limit})", back.seq, cause.as_str())
+            let (elapsed, limit) = (
+                human_duration(back.elapsed_us),
+                human_duration(back.limit_us),
+            );
+            format!(
+                "handed back at @{} ({}, {elapsed} > {limit})",
+                back.seq,
+                cause.as_str()
+            )
         }
     }
 }
@@ -97,15 +109,38 @@ fn returned(back: &Return) -> String {
 impl Report for ShowReport {
     fn text(&self, style: &Style) -> String {
         let item = self.item();
-        let mut text = format!("{}\n", style.paint(AnsiColor::BrightWhite, &escape(item.name.as_str())));
-        let _ = write!(text, "  id {}, index {}: {}", escape(&item.id()), self.index, item.status().as_str());
+        let mut text = format!(
+            "{}\n",
+            style.paint(AnsiColor::BrightWhite, &escape(item.name.as_str()))
+        );
+        let _ = write!(
+            text,
+            "  id {}, index {}: {}",
+            escape(&item.id()),
+            self.index,
+            item.status().as_str()
+        );
         if let Some(hold) = &item.hold {
-            let reason = hold.reason.as_deref().map(|reason| format!(": {}", escape(reason)));
-            let _ = write!(text, ", held since @{}{}", hold.seq, reason.unwrap_or_default());
+            let reason = hold
+                .reason
+                .as_deref()
+                .map(|reason| format!(": {}", escape(reason)));
+            let _ = write!(
+                text,
+                ", held since @{}{}",
+                hold.seq,
+                reason.unwrap_or_default()
+            );
         }
         text.push('\n');
-        let time = |at: Option<Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| style.time(at));
-        let _ = writeln!(text, "  created {}, updated {}\n", time(item.created_at), time(item.last_updated));
+        let time =
+            |at: Option<Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| style.time(at));
+        let _ = writeln!(
+            text,
+            "  created {}, updated {}\n",
+            time(item.created_at),
+            time(item.last_updated)
+        );
         let mut table = Table::new(&[
             ("PHASE", Align::Left),
             ("STATUS", Align::Left),
@@ -115,12 +150,24 @@ impl Report for ShowReport {
             ("FAILED", Align::Right),
             ("", Align::Left),
         ]);
-        for (index, (planned, phase)) in self.look.state().plan.phases().iter().zip(&item.phases).enumerate() {
+        for (index, (planned, phase)) in self
+            .look
+            .state()
+            .plan
+            .phases()
+            .iter()
+            .zip(&item.phases)
+            .enumerate()
+        {
             let at = phase.completed_at.or(phase.failed_at).or(phase.started_at);
             table.row(&[
                 planned.phase.to_string(),
                 phase.status.as_str().to_owned(),
-                if phase.since == Seq::NONE { String::new() } else { format!("@{}", phase.since) },
+                if phase.since == Seq::NONE {
+                    String::new()
+                } else {
+                    format!("@{}", phase.since)
+                },
                 at.map(|at| style.time(at)).unwrap_or_default(),
                 phase.attempts.to_string(),
                 phase.retry_count.to_string(),

@@ -9,10 +9,10 @@ use crate::position::Seq;
 use crate::store::verify::{self, Extent, Finding, Verdict, Verified};
 
 use super::context::Context;
+use super::exit;
 use super::failure::Failure;
 use super::receipts::count;
 use super::render::{Format, Report, Style, escape};
-use super::exit;
 
 pub(super) const NAME: &str = "verify";
 

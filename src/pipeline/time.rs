@@ -26,7 +26,9 @@ impl Timestamp {
 
     /// Makes a timestamp from microseconds since the epoch; `None` outside the years 0 to 9999.
     pub fn from_micros(micros: i64) -> Option<Self> {
-        (FIRST_MICROS..=LAST_MICROS).contains(&micros).then_some(Self(micros))
+        (FIRST_MICROS..=LAST_MICROS)
+            .contains(&micros)
+            .then_some(Self(micros))
     }
 
     /// Microseconds since the epoch.

@@ -8,7 +8,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-
 use crate::error::{Error, Result};
 use crate::log::header::LogId;
 use crate::log::{self, writer::LogOptions};
@@ -139,7 +138,11 @@ impl Store {
         }
         let last = Seq::FIRST.plus(original.document.events().len() as u64);
         let items = original.document.items.len();
-        Ok(Imported::Created(Created { first: Seq::FIRST, last, items }))
+        Ok(Imported::Created(Created {
+            first: Seq::FIRST,
+            last,
+            items,
+        }))
     }
 }
 
@@ -165,7 +168,12 @@ fn already_imported(
         return Ok(Imported::Unchanged { seq: own.place.seq });
     }
     let sha256 = &original.document.file.sha256;
-    match view.state().imports.iter().find(|source| source.sha256 == *sha256) {
+    match view
+        .state()
+        .imports
+        .iter()
+        .find(|source| source.sha256 == *sha256)
+    {
         Some(source) => Ok(Imported::Unchanged { seq: source.seq }),
         None => Err(Error::StoreExists {
             dir: dir::absolute(dir),

@@ -36,8 +36,19 @@ pub struct TornTail {
 
 impl std::convert::From<Sealed> for TornTail {
     fn from(sealed: Sealed) -> Self {
-        let Sealed { segment, offset, bytes, next, .. } = sealed;
-        Self { segment, offset, bytes, sealed_by: Some(next) }
+        let Sealed {
+            segment,
+            offset,
+            bytes,
+            next,
+            ..
+        } = sealed;
+        Self {
+            segment,
+            offset,
+            bytes,
+            sealed_by: Some(next),
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::pipeline::{Item, PhaseState, PipelineState};
 use crate::position::Seq;
 
-use crate::snapshot::set::ROOT;
 use super::{Finding, Verdict};
+use crate::snapshot::set::ROOT;
 
 /// The first difference, as a finding; `None` if there is none.
 ///
