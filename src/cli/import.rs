@@ -159,7 +159,7 @@ impl ImportReport<'_> {
             file.shape
         );
         match self.imported {
-            Imported::Unchanged { seq } => format!("unchanged: {} was taken over before, at {seq}", file.path),
+            Imported::Unchanged { seq } => format!("unchanged: nothing in {} is new since {seq}", file.path),
             Imported::Created(_) if self.dry_run => format!("would take over {what} into {}", self.store),
             Imported::Created(created) => {
                 format!("recorded {}..{}: imported {what} into {}", created.first, created.last, self.store)

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
+use crate::log::Crc;
+use crate::position::Seq;
 use crate::store::history::{self, Told};
-use crate::store::records::{self, Found, Ground, Unreadable};
+use crate::store::records::{self, Found, Ground, Raw, Unreadable};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -29,7 +31,7 @@ pub(super) struct Args {
 }
 
 struct LogReport {
-    records: VecDeque<Told>,
+    records: Vec<Told>,
     complete: bool,
 }
 
@@ -41,34 +43,34 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     // What is durable already can be printed while it is read, if it comes in the order in which it is printed.
     let at_once = !args.reverse && args.last.is_none() && context.print.format != Format::Json;
     let mut unreadable: Vec<Unreadable> = Vec::new();
-    let (mut kept, mut strange) = (VecDeque::new(), None);
+    let (mut kept, mut strange): (VecDeque<(Seq, Crc, String)>, Option<Told>) = Default::default();
     records::walk(&ports, &dir, &options, ground.through.min(range.last), &mut |found| {
         match found {
             Found::Unreadable(place) => unreadable.push(place.clone()),
             Found::Record(raw) if raw.seq < range.first => {}
-            Found::Record(raw) => {
+            Found::Record(raw) if at_once => {
                 let told = history::tell(raw);
-                if told.strange && strange.is_none() {
-                    strange = Some(told.clone());
-                }
-                if at_once {
-                    print(context, &told);
-                } else {
-                    if args.last.is_some_and(|most| kept.len() >= most) {
-                        kept.pop_front();
-                    }
-                    if args.last != Some(0) {
-                        kept.push_back(told);
-                    }
+                print(context, &told);
+                strange = strange.take().or(Some(told).filter(|told| told.strange));
+            }
+            Found::Record(raw) => {
+                kept.push_back((raw.seq, raw.crc, raw.payload.to_owned()));
+                if args.last.is_some_and(|most| kept.len() > most) {
+                    kept.pop_front();
                 }
             }
         }
         !context.print.is_closed()
     })?;
-    if args.reverse {
-        kept.make_contiguous().reverse();
-    }
     if !at_once {
+        let told = kept.iter().map(|(seq, crc, payload)| {
+            history::tell(Raw { seq: *seq, crc: *crc, payload })
+        });
+        let mut kept: Vec<Told> = told.collect();
+        strange = kept.iter().find(|told| told.strange).cloned();
+        if args.reverse {
+            kept.reverse();
+        }
         let complete = ground.complete && unreadable.is_empty() && strange.is_none();
         context.print.report(&LogReport { records: kept, complete });
     }

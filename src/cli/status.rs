@@ -51,6 +51,7 @@ struct StatusReport {
 struct SnapshotFacts {
     seq: Option<Seq>,
     behind: u64,
+    current: bool,
     edited: Vec<String>,
 }
 
@@ -93,6 +94,7 @@ fn snapshot_facts(view: &View) -> SnapshotFacts {
     SnapshotFacts {
         seq: view.snapshot_seq(),
         behind: view.snapshot_behind(),
+        current: view.snapshot_is_current(),
         edited: view.edited().iter().map(|file| file.display().to_string()).collect(),
     }
 }
@@ -291,7 +293,7 @@ impl StatusReport {
         if let Some(facts) = &self.snapshot {
             let files = match (facts.seq, facts.behind) {
                 (None, _) => "not written yet: phaselog compact".to_owned(),
-                (Some(seq), 0) => format!("as of @{seq}, up to date"),
+                (Some(seq), _) if facts.current => format!("as of @{seq}, up to date"),
                 (Some(seq), behind) => {
                     format!("as of @{seq}, {} behind", count(usize::try_from(behind).unwrap_or(usize::MAX), "record"))
                 }

@@ -194,3 +194,19 @@ fn two_at_once_interleaved_at_every_call() {
     println!("interleaved: {explored}");
     explored.assert_clean();
 }
+
+#[test]
+fn a_store_opens_when_segments_follow_the_one_behind_its_snapshot() {
+    // Found by the crash states of a compaction: the snapshot was held against every later segment too.
+    let disk = base();
+    let claims = Claims::default();
+    let ports = disk.ports_for("A");
+    let mut steps = vec![Step::Compact];
+    for name in ["a", "b"] {
+        steps.extend([Step::Start(name, "p"), Step::Complete(name, "p"), Step::Start(name, "q")]);
+    }
+    work(&ports, &claims, &steps);
+    let segments = disk.files().iter().filter(|(name, _)| name.ends_with(".wal")).count();
+    assert!(segments > 3, "{segments} segments");
+    oracles::all(&disk, DIR, &options(), &claims.all()).unwrap();
+}

@@ -118,7 +118,7 @@ fn o3_state_is_the_models(view: &View, lines: &[(u64, String)]) -> Result<(), St
 /// O4: recovering twice is recovering once, and the second time writes nothing.
 fn o4_recovering_twice_is_once(disk: &SimDisk, dir: &Path, options: &Options, claims: &[Claim]) -> Result<(), String> {
     let resume = |disk: &SimDisk, actor: &str| {
-        let mut store = Store::open(disk.ports_for(actor), dir, options.clone()).map_err(|error| format!("O4 open: {error}"))?;
+        let mut store = Store::open(disk.ports_for(actor), dir, options.clone()).map_err(|error| format!("O4 open by {actor}: {error}\n{}", disk.trace()))?;
         store.resume(None).map_err(|error| format!("O4 resume: {error}"))?;
         Ok::<_, String>(store.state().clone())
     };
