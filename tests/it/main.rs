@@ -12,5 +12,6 @@ mod support;
 mod layers;
 mod cli;
 mod kill;
+mod demo;
 mod oracles;
 mod crash;
