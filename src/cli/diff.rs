@@ -32,8 +32,9 @@ struct DiffReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let before = moment::past(context, &args.before)?.state;
-    let after = moment::past(context, &args.after)?.state;
+    let Args { before, after } = args;
+    let before = moment::past(context, &before)?.state;
+    let after = moment::past(context, &after)?.state;
     let changes = listing::changes(&before, &after);
     if context.print.format == Format::Text {
         let word = |status: Option<Status>| status.map_or("-", Status::as_str);

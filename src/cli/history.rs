@@ -40,21 +40,22 @@ struct HistoryReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let Args { item, phase, range, reverse } = args;
     let mut ground = Ground::open(&context.ports, context.dir(), &context.options)?;
     context.warn(&ground.warnings);
-    let index = match lookup::resolve(ground.state(), args.item.as_str()) {
+    let index = match lookup::resolve(ground.state(), item.as_str()) {
         Ok(index) => index,
         // It may be named where the log cannot be read.
         Err(rejection) => return Err(ground.failure.take().map_or_else(|| rejection.into(), Failure::from)),
     };
     let item = &ground.state().items()[index];
     let (item, id) = (item.name.clone(), item.id());
-    let range = args.range.resolve(context, &ground)?;
-    let phase = args.phase.as_ref();
+    let range = range.resolve(context, &ground)?;
+    let phase = phase.as_ref();
     let story =
         history::history(&context.ports, context.dir(), &context.options, &ground, &item, phase, range);
     let mut story = story?;
-    if args.reverse {
+    if reverse {
         story.records.reverse();
     }
     let complete = ground.complete && story.unreadable.is_empty() && story.strange().is_none();
@@ -77,9 +78,9 @@ impl Report for HistoryReport {
         ]);
         for told in &self.story.records {
             let delta = told.derived.since_previous_us;
-            table.row(vec![
+            table.row(&[
                 told.seq.to_string(),
-                told::time(told, style),
+                told::time(told, *style),
                 delta.map_or_else(|| "-".to_owned(), |micros| format!("+{}", human_duration(micros))),
                 told.event.clone(),
                 told.phase.clone().unwrap_or_else(|| "-".to_owned()),

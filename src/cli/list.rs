@@ -42,20 +42,21 @@ struct ListReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let mut selection = Selection { stuck: args.stuck, ..Selection::default() };
-    match (&args.status, &args.phase) {
+    let Args { status, phase, stuck, at, nul } = args;
+    let mut selection = Selection { stuck, ..Selection::default() };
+    match (&status, &phase) {
         (None, _) => {}
         (Some(word), None) => selection.item_status = Some(item_status(word)?),
         (Some(word), Some(_)) => selection.phase_status = Some(phase_status(word)?),
     }
-    let look = args.at.look(context)?;
-    if let Some(phase) = &args.phase {
+    let look = at.look(context)?;
+    if let Some(phase) = &phase {
         selection.phase = Some(lookup::resolve_phase(look.state(), phase)?);
     }
     let picked = listing::select(look.state(), selection, look.now());
     let report = ListReport { look, phase: selection.phase, picked };
     if context.print.format == Format::Text {
-        let lines = rows(report.picked.iter().map(|&index| report.row(index)), args.nul);
+        let lines = rows(report.picked.iter().map(|&index| report.row(index)), nul);
         context.print.data(&lines);
     } else {
         context.print.report(&report);

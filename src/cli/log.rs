@@ -36,12 +36,13 @@ struct LogReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let Args { last, reverse, range } = args;
     let ground = Ground::open(&context.ports, context.dir(), &context.options)?;
     context.warn(&ground.warnings);
-    let range = args.range.resolve(context, &ground)?;
+    let range = range.resolve(context, &ground)?;
     let (ports, options, dir) = (context.ports.clone(), context.options.clone(), context.dir().to_owned());
     // What is durable already can be printed while it is read, if it comes in the order in which it is printed.
-    let at_once = !args.reverse && args.last.is_none() && context.print.format != Format::Json;
+    let at_once = !reverse && last.is_none() && context.print.format != Format::Json;
     let mut unreadable: Vec<Unreadable> = Vec::new();
     let (mut kept, mut strange): (VecDeque<(Seq, Crc, String)>, Option<Told>) = Default::default();
     records::walk(&ports, &dir, &options, ground.through.min(range.last), &mut |found| {
@@ -55,7 +56,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             }
             Found::Record(raw) => {
                 kept.push_back((raw.seq, raw.crc, raw.payload.to_owned()));
-                if args.last.is_some_and(|most| kept.len() > most) {
+                if last.is_some_and(|most| kept.len() > most) {
                     kept.pop_front();
                 }
             }
@@ -68,7 +69,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         });
         let mut kept: Vec<Told> = told.collect();
         strange = kept.iter().find(|told| told.strange).cloned();
-        if args.reverse {
+        if reverse {
             kept.reverse();
         }
         let complete = ground.complete && unreadable.is_empty() && strange.is_none();
@@ -80,14 +81,14 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
 
 fn print(context: &mut Context<'_>, told: &Told) {
     let line = match context.print.format {
-        Format::Text => line(told, &context.print.style),
+        Format::Text => line(told, context.print.style),
         Format::Json | Format::JsonLines => Value::Object(told::element(told)).to_string(),
     };
     context.print.line(&line);
 }
 
 /// `SEQ  TIME  EVENT  PHASE of ITEM: DETAIL`
-fn line(told: &Told, style: &Style) -> String {
+fn line(told: &Told, style: Style) -> String {
     let mut about: Vec<String> = Vec::new();
     match (&told.phase, &told.item) {
         (Some(phase), Some(item)) => about.push(format!("{} of {}", escape(phase), escape(item))),
@@ -103,7 +104,7 @@ fn line(told: &Told, style: &Style) -> String {
 
 impl Report for LogReport {
     fn text(&self, style: &Style) -> String {
-        self.records.iter().map(|told| line(told, style) + "\n").collect()
+        self.records.iter().map(|told| line(told, *style) + "\n").collect()
     }
 
     fn json(&self) -> Value {

@@ -26,7 +26,8 @@ struct PlanReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let look = args.at.look(context)?;
+    let Args { at } = args;
+    let look = at.look(context)?;
     let (as_of_seq, plan) = (look.state().last_seq, look.state().plan.clone());
     context.print.report(&PlanReport { as_of_seq, plan });
     Ok(exit::DONE)

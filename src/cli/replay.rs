@@ -1,5 +1,6 @@
 //! `replay`: the state files as of any record or time, out of the log alone.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -33,12 +34,13 @@ struct ReplayReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let past = match &args.at {
+    let Args { at, output } = args;
+    let past = match &at {
         Some(text) => moment::past(context, text)?,
         None => replay::present(&context.ports, context.dir(), &context.options)
             .map_err(moment::with_last_good)?,
     };
-    match &args.output {
+    match &output {
         Some(dir) => {
             let files = past.write_files(&context.ports, dir)?;
             let files = files.iter().map(|file| file.display().to_string()).collect();
@@ -57,8 +59,10 @@ fn print(context: &mut Context<'_>, past: &Past) {
 
 impl Report for ReplayReport {
     fn text(&self, _: &Style) -> String {
-        let seq = self.as_of_seq;
-        self.files.iter().map(|file| format!("{file} as of record @{seq}\n")).collect()
+        self.files.iter().fold(String::new(), |mut all, file| {
+            let _ = writeln!(all, "{file} as of record @{}", self.as_of_seq);
+            all
+        })
     }
 
     fn json(&self) -> Value {

@@ -36,8 +36,9 @@ struct ShowReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let look = args.at.look(context)?;
-    let index = lookup::resolve(look.state(), args.item.as_str())?;
+    let Args { item, at } = args;
+    let look = at.look(context)?;
+    let index = lookup::resolve(look.state(), item.as_str())?;
     context.print.report(&ShowReport { look, index });
     Ok(exit::DONE)
 }
@@ -51,7 +52,7 @@ impl ShowReport {
         ready::reason(&self.look.state().plan, self.item(), phase, self.look.now())
     }
 
-    fn detail(&self, index: usize, phase: &PhaseState, style: &Style) -> String {
+    fn detail(&self, index: usize, phase: &PhaseState, style: Style) -> String {
         let reason = self.reason(index);
         let mut parts = Vec::new();
         if let (Status::InProgress, Some(lease)) = (phase.status, &phase.lease) {
@@ -116,17 +117,17 @@ impl Report for ShowReport {
         ]);
         for (index, (planned, phase)) in self.look.state().plan.phases().iter().zip(&item.phases).enumerate() {
             let at = phase.completed_at.or(phase.failed_at).or(phase.started_at);
-            table.row(vec![
+            table.row(&[
                 planned.phase.to_string(),
                 phase.status.as_str().to_owned(),
                 if phase.since == Seq::NONE { String::new() } else { format!("@{}", phase.since) },
                 at.map(|at| style.time(at)).unwrap_or_default(),
                 phase.attempts.to_string(),
                 phase.retry_count.to_string(),
-                self.detail(index, phase, style),
+                self.detail(index, phase, *style),
             ]);
         }
-        text + &table.text("  ", style)
+        text + &table.text("  ", *style)
     }
 
     fn json(&self) -> Value {

@@ -56,7 +56,8 @@ struct SnapshotFacts {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let look = args.at.look(context)?;
+    let Args { at } = args;
+    let look = at.look(context)?;
     let store = context.dir().display().to_string();
     let report = report(store, look);
     context.print.report(&report);
@@ -112,17 +113,17 @@ impl Report for StatusReport {
         let head = headline(&self.store, &self.overview);
         let (seq, at) = (self.state.last_seq, style.time(self.as_of));
         let mut text = format!("{head}, record @{seq}, {at}\n");
-        text.push_str(&self.bar(style));
+        text.push_str(&self.bar(*style));
         if !self.state.plan.phases().is_empty() {
             text.push('\n');
-            text.push_str(&self.phases(style));
+            text.push_str(&self.phases(*style));
         }
         if !self.overview.running.is_empty() {
             text.push('\n');
-            text.push_str(&self.running(style));
+            text.push_str(&self.running(*style));
         }
         text.push('\n');
-        text.push_str(&self.facts(style));
+        text.push_str(&self.facts(*style));
         text
     }
 
@@ -185,7 +186,7 @@ impl Report for StatusReport {
 }
 
 impl StatusReport {
-    fn bar(&self, style: &Style) -> String {
+    fn bar(&self, style: Style) -> String {
         let counts = &self.overview.counts;
         let total = counts.total();
         let cells = |status: ItemStatus| (counts.items[status as usize] * BAR).checked_div(total).unwrap_or(0);
@@ -202,7 +203,7 @@ impl StatusReport {
         format!("  {bar}  {}\n", words.join(", ")).replace("  \n", "\n")
     }
 
-    fn phases(&self, style: &Style) -> String {
+    fn phases(&self, style: Style) -> String {
         let mut table = Table::new(&[
             ("PHASE", Align::Left),
             ("PENDING", Align::Right),
@@ -217,12 +218,12 @@ impl StatusReport {
             let mut row = vec![planned.phase.to_string()];
             row.extend(counts.by_status.iter().map(ToString::to_string));
             row.extend([counts.ready.to_string(), counts.waiting.to_string()]);
-            table.row(row);
+            table.row(&row);
         }
         table.text("  ", style)
     }
 
-    fn running(&self, style: &Style) -> String {
+    fn running(&self, style: Style) -> String {
         let mut table = Table::new(&[
             ("IN PROGRESS", Align::Left),
             ("PHASE", Align::Left),
@@ -236,7 +237,7 @@ impl StatusReport {
         for run in self.overview.running.iter().take(RUNNING_SHOWN) {
             let item = &self.state.items()[run.place.item];
             let (planned, phase) = (&self.state.plan.phases()[run.place.phase], &item.phases[run.place.phase]);
-            table.row(vec![
+            table.row(&[
                 item.name.to_string(),
                 planned.phase.to_string(),
                 phase.worker.as_deref().unwrap_or_default().to_owned(),
@@ -255,7 +256,7 @@ impl StatusReport {
         text
     }
 
-    fn facts(&self, style: &Style) -> String {
+    fn facts(&self, style: Style) -> String {
         let Overview { counts, pace, eta_secs, remaining, .. } = &self.overview;
         let mut lines: Vec<(&str, String)> = Vec::new();
         let mut attention = Vec::new();

@@ -32,10 +32,11 @@ struct WhyReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let Args { item, phase } = args;
     let view = context.view()?;
     let state = view.state();
-    let item = &state.items()[lookup::resolve(state, args.item.as_str())?];
-    let phase = match &args.phase {
+    let item = &state.items()[lookup::resolve(state, item.as_str())?];
+    let phase = match &phase {
         Some(phase) => lookup::resolve_phase(state, phase)?,
         None => why::telling_phase(item)
             .ok_or_else(|| Failure::usage("the plan has no phases: there is nothing to tell"))?,

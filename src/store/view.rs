@@ -116,7 +116,9 @@ impl View {
 
     /// True if nothing but bookkeeping follows the snapshot: it says all there is to say.
     pub fn snapshot_is_current(&self) -> bool {
-        self.snapshot.seq.is_some_and(|seq| self.snapshot.last_change <= seq)
+        self.snapshot
+            .seq
+            .is_some_and(|seq| self.snapshot.last_change <= seq)
     }
 
     /// Records read behind the snapshot.

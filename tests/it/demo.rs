@@ -68,12 +68,11 @@ fn a_kept_demo_can_be_gone_on_with() {
         phases().all(|phase| phase.status != Status::InProgress),
         "{shown}"
     );
-    // Three workers did twelve phases each; the fourth began one and was killed.
-    assert_eq!(
-        phases().filter(|phase| phase.token.is_some()).count(),
-        3 * 12 + 1,
-        "{shown}"
-    );
+    // Three workers started twelve each; the fourth started one and was killed. A worker that was a moment late may
+    // start again what another has just reported as failed: that is another attempt, not another phase.
+    let started = phases().filter(|phase| phase.token.is_some());
+    let attempts: u32 = started.map(|phase| phase.attempts).sum();
+    assert_eq!(attempts, 3 * 12 + 1, "{shown}");
     assert!(view.complete() && view.torn().is_none());
     assert!(!lab.path("here/before").exists());
 

@@ -13,5 +13,6 @@ mod layers;
 mod cli;
 mod kill;
 mod demo;
+mod look;
 mod oracles;
 mod crash;
