@@ -12,6 +12,7 @@ mod support;
 mod layers;
 mod cli;
 mod kill;
+mod demo;
 mod look;
 mod oracles;
 mod crash;
