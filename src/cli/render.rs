@@ -143,9 +143,9 @@ impl<'a> Printer<'a> {
         let _ = writeln!(self.err, "{label} {text}");
     }
 
-    /// Writes a `hint:` line to standard error, unless hints are off.
+    /// Writes a `hint:` line to standard error, unless hints are off; programs get them inside the JSON.
     pub(super) fn hint(&mut self, text: &str) {
-        if !self.quiet {
+        if !self.quiet && self.format == Format::Text {
             let _ = writeln!(self.err, "hint: {text}");
         }
     }
