@@ -102,6 +102,9 @@ impl Failure {
                 format!("{dir}/work_items.json is there: phaselog {store}import {dir}")
             }
             Error::NoStore { .. } => "phaselog init --phase NAME … makes one, phaselog import FILE takes one over; -s DIR names another".to_owned(),
+            Error::StoreExists { dir, what } if what.contains("never imported") => {
+                format!("phaselog import {} takes it over", quote(&dir.display().to_string()))
+            }
             Error::StoreExists { .. } => "phaselog status shows what is there; -s DIR names another place".to_owned(),
             Error::Damaged(_) => "phaselog verify".to_owned(),
             Error::AmbiguousTail(_) => "phaselog repair shows what can be done".to_owned(),
@@ -113,7 +116,7 @@ impl Failure {
             Error::Poisoned { .. } => "look at the disk (dmesg), then repeat the command".to_owned(),
             Error::Edited { file } => format!("phaselog compact --discard-edits writes it anew and keeps a copy of {}", file.display()),
             Error::NetworkFileSystem { .. } => "PHASELOG_ALLOW_NETWORK=1 goes on at your own risk".to_owned(),
-            Error::Rejected(rejection) => return rejection_hint(rejection),
+            Error::Rejected(rejection) => rejection_hint(rejection),
             Error::Parse { .. } | Error::TooLarge { .. } | Error::UnknownSeq { .. } | Error::Usage { .. } | Error::Io { .. } => return None,
         })
     }
@@ -156,8 +159,10 @@ impl Failure {
             Error::NewerFormat {
                 file: at, seq: s, ..
             } => (*file, *seq) = (path(at), json!(s)),
-            Error::OtherLog { file: at, .. } | Error::Edited { file: at } => *file = path(at),
-            Error::Io { path: at, .. } | Error::LockTimeout { path: at, .. } => *file = path(at),
+            Error::OtherLog { file: at, .. }
+            | Error::Edited { file: at }
+            | Error::Io { path: at, .. }
+            | Error::LockTimeout { path: at, .. } => *file = path(at),
             Error::NotAcknowledged { seq: s, .. } => *seq = json!(s),
             Error::UnknownSeq { seq: s, .. } => *seq = json!(s),
             Error::Rejected(rejection) => *seq = json!(rejection_seq(rejection)),
@@ -205,9 +210,9 @@ fn rejection_seq(rejection: &Rejection) -> Option<u64> {
     }
 }
 
-fn rejection_hint(rejection: &Rejection) -> Option<String> {
+fn rejection_hint(rejection: &Rejection) -> String {
     use crate::pipeline::Status;
-    Some(match rejection {
+    match rejection {
         Rejection::UnknownItem { nearest, .. } if nearest.is_empty() => {
             "phaselog list shows all items".to_owned()
         }
@@ -226,6 +231,17 @@ fn rejection_hint(rejection: &Rejection) -> Option<String> {
         Rejection::UnknownPhase { known, .. } => {
             let names: Vec<&str> = known.iter().map(crate::pipeline::Phase::as_str).collect();
             format!("the plan has {}", names.join(", "))
+        }
+        Rejection::StaleToken {
+            item,
+            phase,
+            ever: false,
+            ..
+        } => {
+            format!(
+                "phaselog why {} {phase} tells who holds it; the refusal is on record",
+                quote(item.as_str())
+            )
         }
         Rejection::StaleToken { item, .. } => {
             format!(
@@ -289,7 +305,7 @@ fn rejection_hint(rejection: &Rejection) -> Option<String> {
             format!("phaselog why {} {phase}", quote(item.as_str()))
         }
         Rejection::Held { item, .. } => format!("phaselog unhold {}", quote(item.as_str())),
-    })
+    }
 }
 
 /// A word as a shell takes it, so that a hint can be copied.
@@ -315,8 +331,14 @@ pub(super) fn usage(
     }
     if args.iter().any(|arg| arg == "--json") {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default();
-        let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(message))
+        // The first paragraph, in one line: what is missing stands in lines of its own.
+        let message: Vec<&str> = text
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .map(str::trim)
+            .collect();
+        let message = message.join(" ");
+        let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(&message))
             .with_hint("phaselog --help");
         let _ = writeln!(err, "{}", failure.to_json());
     } else {

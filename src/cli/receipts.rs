@@ -9,9 +9,9 @@ use crate::store::Receipt;
 use crate::store::create::Created;
 
 use super::context::Context;
+use super::exit;
 use super::failure::Failure;
 use super::render::{Format, Report, Style, escape};
-use super::status;
 use super::values::{Target, TokenArg};
 
 /// A receipt with what the words need beside it.
@@ -287,5 +287,5 @@ fn submit(
         None => context.print.report(&report),
     }
     context.after_write(&mut store);
-    Ok(status::DONE)
+    Ok(exit::DONE)
 }

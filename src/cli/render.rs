@@ -122,6 +122,11 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// True if standard output takes nothing more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// Writes a line to standard output.
     pub(super) fn line(&mut self, text: &str) {
         self.data(format!("{text}\n").as_bytes());

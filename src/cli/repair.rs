@@ -11,7 +11,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::receipts::count;
 use super::render::{Report, Style, escape};
-use super::status;
+use super::exit;
 
 pub(super) const NAME: &str = "repair";
 
@@ -43,13 +43,13 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     if !args.apply {
         let plan = repair::plan(&ports, &dir, &options, occasion)?;
         let status = if plan.next.is_none() {
-            status::DONE
+            exit::DONE
         } else {
-            status::FINDINGS
+            exit::FINDINGS
         };
         let hint = hint(&plan, args.restored);
         context.print.report(&RepairReport { plan, done: None });
-        if status == status::FINDINGS {
+        if status == exit::FINDINGS {
             context.print.hint(&hint);
         }
         return Ok(status);
@@ -61,7 +61,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 plan: RepairPlan::nothing(),
                 done: None,
             });
-            Ok(status::DONE)
+            Ok(exit::DONE)
         }
         Repaired::NotAccepted(plan) => {
             let hint = hint(&plan, args.restored);
@@ -75,7 +75,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 .print
                 .warning(&format!("{message}; nothing was changed"));
             context.print.hint(&hint);
-            Ok(status::DAMAGED)
+            Ok(exit::DAMAGED)
         }
         Repaired::Done { plan, noted, kept } => {
             let lossless = plan.lost.is_empty();
@@ -85,9 +85,9 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 done: Some((noted, kept)),
             });
             Ok(if lossless {
-                status::DONE
+                exit::DONE
             } else {
-                status::FINDINGS
+                exit::FINDINGS
             })
         }
     }

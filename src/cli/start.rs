@@ -15,11 +15,24 @@ pub(super) struct Args {
     #[command(flatten)]
     target: Target,
     /// Who does the work
-    #[arg(long, value_name = "NAME", env = "PHASELOG_WORKER", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PHASELOG_WORKER",
+        hide_env_values = true
+    )]
     worker: Option<String>,
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let Target { item, phase } = args.target;
-    submit_start(context, &Command::Start { item, phase, worker: args.worker, owner: None })
+    submit_start(
+        context,
+        &Command::Start {
+            item,
+            phase,
+            worker: args.worker,
+            owner: None,
+        },
+    )
 }

@@ -9,10 +9,10 @@ use crate::position::Seq;
 use crate::store::verify::{self, Extent, Finding, Verdict, Verified};
 
 use super::context::Context;
+use super::exit;
 use super::failure::Failure;
 use super::receipts::count;
 use super::render::{Format, Report, Style, escape};
-use super::status;
 
 pub(super) const NAME: &str = "verify";
 
@@ -68,9 +68,9 @@ pub(super) fn check(context: &mut Context<'_>, extent: &Extent) -> Result<u8, Fa
         }
     }
     Ok(match verdict {
-        Verdict::Clean => status::DONE,
-        Verdict::Warnings | Verdict::Torn => status::FINDINGS,
-        Verdict::Ambiguous | Verdict::Damaged => status::DAMAGED,
+        Verdict::Clean => exit::DONE,
+        Verdict::Warnings | Verdict::Torn => exit::FINDINGS,
+        Verdict::Ambiguous | Verdict::Damaged => exit::DAMAGED,
     })
 }
 

@@ -97,7 +97,7 @@ pub(super) fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn
 }
 
 /// The parent of a directory, as a path that can be opened.
-pub(super) fn parent(dir: &Path) -> &Path {
+pub(crate) fn parent(dir: &Path) -> &Path {
     match dir.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,

@@ -42,8 +42,8 @@ pub use create::create;
 pub use frame::{Crc, Frame};
 pub use head::{Head, Sha256Hex};
 pub use header::{LogId, LostRange, Predecessor, SegmentHeader};
-pub use replace::{replace_segments, set_aside};
 pub use reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
+pub use replace::{replace_segments, set_aside};
 pub use survey::{Finding, SegmentFacts, Severity, Survey, SurveyEnd};
 pub use writer::{Appended, Locked, LogOptions, Sealed, Writer};
 

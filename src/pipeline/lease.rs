@@ -110,6 +110,7 @@ mod tests {
 
     const MINUTE: u64 = 60_000_000;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the fields have it")]
     fn boot(id: &str, micros: u64) -> Option<BootInstant> {
         Some(BootInstant {
             boot: id.into(),

@@ -20,6 +20,9 @@ pub mod ready;
 pub mod lookup;
 pub mod command;
 pub mod audit;
+pub mod overview;
+pub mod why;
+pub mod listing;
 
 pub use command::{Command, Decision, NewItem, Rejection, Report, ReportKind, decide};
 pub use event::{Event, Record};

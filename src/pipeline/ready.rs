@@ -188,6 +188,33 @@ impl Counts {
             total => (self.items[2] as f64 * 1000.0 / total as f64).round() / 10.0,
         }
     }
+
+    /// Takes in one item, as it stands at this moment, and gives the reasons of its phases to `each`.
+    pub fn take(
+        &mut self,
+        plan: &Plan,
+        item: &Item,
+        now: &Now,
+        each: &mut dyn FnMut(usize, &Reason),
+    ) {
+        self.phases
+            .resize_with(plan.phases().len(), PhaseCounts::default);
+        self.items[item.status() as usize] += 1;
+        self.held += usize::from(item.hold.is_some());
+        for (index, phase) in item.phases.iter().enumerate() {
+            let of_phase = &mut self.phases[index];
+            of_phase.by_status[phase.status as usize] += 1;
+            let reason = reason(plan, item, index, now);
+            match reason {
+                Reason::Ready => of_phase.ready += 1,
+                Reason::Waiting(_) => of_phase.waiting += 1,
+                Reason::Stuck => self.stuck += 1,
+                Reason::Exhausted => self.exhausted += 1,
+                _ => {}
+            }
+            each(index, &reason);
+        }
+    }
 }
 
 /// Counts everything at this moment.
@@ -198,19 +225,7 @@ pub fn counts(facts: &dyn Facts, now: &Now) -> Counts {
         ..Counts::default()
     };
     for item in (0..facts.item_count()).filter_map(|index| facts.item(index)) {
-        counts.items[item.status() as usize] += 1;
-        counts.held += usize::from(item.hold.is_some());
-        for (index, phase) in item.phases.iter().enumerate() {
-            let of_phase = &mut counts.phases[index];
-            of_phase.by_status[phase.status as usize] += 1;
-            match reason(plan, &item, index, now) {
-                Reason::Ready => of_phase.ready += 1,
-                Reason::Waiting(_) => of_phase.waiting += 1,
-                Reason::Stuck => counts.stuck += 1,
-                Reason::Exhausted => counts.exhausted += 1,
-                _ => {}
-            }
-        }
+        counts.take(plan, &item, now, &mut |_, _| {});
     }
     counts
 }

@@ -223,28 +223,26 @@ impl PipelineState {
     }
 
     fn item_mut(&mut self, name: &ItemId) -> &mut Item {
-        let index = match self.by_name.get(name) {
-            Some(&index) => index,
-            None => {
-                self.by_name.insert(name.clone(), self.items.len());
-                self.items
-                    .push(Item::new(name.clone(), self.plan.phases().len()));
-                self.items.len() - 1
-            }
+        let index = if let Some(&index) = self.by_name.get(name) {
+            index
+        } else {
+            self.by_name.insert(name.clone(), self.items.len());
+            self.items
+                .push(Item::new(name.clone(), self.plan.phases().len()));
+            self.items.len() - 1
         };
         &mut self.items[index]
     }
 
     fn phase_mut(&mut self, item: &ItemId, phase: &Phase) -> &mut PhaseState {
-        let index = match self.plan.index_of(phase.as_str()) {
-            Some(index) => index,
-            None => {
-                let index = self.plan.push_unplanned(phase.clone());
-                self.items
-                    .iter_mut()
-                    .for_each(|item| item.phases.push(PhaseState::default()));
-                index
-            }
+        let index = if let Some(index) = self.plan.index_of(phase.as_str()) {
+            index
+        } else {
+            let index = self.plan.push_unplanned(phase.clone());
+            self.items
+                .iter_mut()
+                .for_each(|item| item.phases.push(PhaseState::default()));
+            index
         };
         &mut self.item_mut(item).phases[index]
     }

@@ -1,38 +1,59 @@
-//! STUB
+//! The JSON files that people and scripts read: a cache of the log, never the only copy of anything.
+//!
+//! ```text
+//!   PipelineState --work_items::encode--> work_items.json, which names ...
+//!                                           |-- its place in the log: id, seq, crc32, head
+//!                                           |-- the other snapshots of the set, by length and checksum
+//!                                           '-- everything `apply` keeps: decode gives the same state back
+//!   set::load   reads one usable set, writes nothing
+//!   set::save   puts a new set in place of the old; at every instant one of them is usable
+//! ```
+//!
+//! Which part of the log a snapshot continues is not known here: `store` brings the two together.
+
+mod times;
+pub mod work_items;
+pub mod set;
 pub mod import;
-pub mod work_items {
-    pub struct LogPlace {
-        pub id: String,
-        pub seq: crate::position::Seq,
-        pub crc32: u32,
-        pub sha256: String,
-    }
-    pub fn encode() {}
+
+use crate::position::Seq;
+
+pub use times::TimeStyle;
+
+/// A place in the log, as a snapshot names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPlace {
+    /// The log's id: 32 hex digits.
+    pub id: String,
+    /// The last record that the snapshot covers.
+    pub seq: Seq,
+    /// The checksum of that record.
+    pub crc32: u32,
+    /// The head of the log at that record, as 64 hex digits: it stands for all history before it.
+    pub sha256: String,
 }
-use work_items::LogPlace;
-pub struct Found {
-    pub state: crate::pipeline::PipelineState,
-    pub place: LogPlace,
-    pub total_bytes: u64,
+
+/// Another file of the set, as the root names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompanionName {
+    /// Its file name in the store.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// CRC-32 of all its bytes.
+    pub crc32: u32,
 }
-#[derive(PartialEq, Clone, Copy)]
-pub enum FindingKind {
-    Edited,
-    Foreign,
-    Damaged,
+
+/// Writes a CRC-32 as snapshots do.
+fn crc_text(crc32: u32) -> String {
+    format!("{crc32:08x}")
 }
-pub struct Finding {
-    pub file: std::path::PathBuf,
-    pub kind: FindingKind,
-    pub message: String,
-}
-pub struct Loaded {
-    pub snapshot: Option<Found>,
-    pub findings: Vec<Finding>,
-}
-pub fn load(_: &dyn crate::ports::Disk, _: &std::path::Path) -> crate::Result<Loaded> {
-    Ok(Loaded {
-        snapshot: None,
-        findings: vec![],
-    })
+
+/// Reads a CRC-32 back; `None` if it is not exactly 8 lower-case hex digits.
+fn parse_crc(text: &str) -> Option<u32> {
+    let good = text.len() == 8
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    good.then(|| u32::from_str_radix(text, 16).ok()).flatten()
 }

@@ -70,7 +70,7 @@ pub(super) fn transact<T>(
         }
         return Ok((Vec::new(), outcome));
     }
-    seal(&mut locked, &now, state, snapshot, warnings)?;
+    seal(&mut locked, &now, state, warnings)?;
     let payloads: Vec<String> = events
         .iter()
         .map(|event| codec::encode(event, now.at, now.given))
@@ -130,7 +130,6 @@ pub(super) fn seal(
     locked: &mut Locked<'_>,
     now: &Now,
     state: &mut PipelineState,
-    snapshot: &mut SnapshotFacts,
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<super::TornTail>> {
     let Some(sealed) = locked.seal_torn(now.at)? else {
@@ -154,7 +153,12 @@ pub(super) fn apply_header(locked: &Locked<'_>, now: &Now, state: &mut PipelineS
 }
 
 fn header_record(seq: Seq, now: &Now) -> Record {
-    Record { seq, at: now.at, clock_given: now.given, event: Event::Segment }
+    Record {
+        seq,
+        at: now.at,
+        clock_given: now.given,
+        event: Event::Segment,
+    }
 }
 
 /// Says which record may or may not survive.

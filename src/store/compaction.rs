@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::log::lock::{self, Held};
-use crate::pipeline::Event;
+use crate::pipeline::{Event, Timestamp};
 use crate::position::Seq;
-use crate::snapshot::work_items::{self, LogPlace};
-use crate::snapshot::{self};
+use crate::snapshot::{LogPlace, TimeStyle, set, work_items};
 
 use super::append::{self, Verdict};
 use super::dir::WAL;
@@ -88,8 +87,8 @@ impl Store {
 
     fn compact_locked(&mut self, _lock: &Held, discard_edits: bool) -> Result<Compacted> {
         // Another compactor may have been faster while this one waited for the lock.
-        let on_disk = snapshot::load(&*self.ports.disk, &self.dir)?;
-        self.refresh(&on_disk);
+        let on_disk = recovery::load_snapshot(&self.ports, &self.dir)?;
+        let findings = self.refresh(on_disk);
         if !self.snapshot.edited.is_empty() && !discard_edits {
             return Err(Error::Edited {
                 file: self.snapshot.edited[0].clone(),
@@ -105,7 +104,7 @@ impl Store {
         } = self;
         let mut locked = writer.lock()?;
         append::catch_up(&mut locked, state, snapshot)?;
-        if let (Some(covers), false) = (snapshot.seq, !on_disk.findings.is_empty())
+        if let (Some(covers), false) = (snapshot.seq, !findings.is_empty())
             && snapshot.last_change <= covers
         {
             let rests_on = locked.position().last_seq();
@@ -115,7 +114,7 @@ impl Store {
             }
             return Ok(Compacted::Unchanged { covers });
         }
-        append::seal(&mut locked, &now, state, snapshot, warnings)?;
+        append::seal(&mut locked, &now, state, warnings)?;
         let before = locked.position().clone();
         // Syncs through S before the new segment gets its name.
         locked.rotate(now.at)?;
@@ -149,26 +148,37 @@ impl Store {
         })
     }
 
-    /// Takes in what is on disk by now: another process may have compacted, or edited.
-    fn refresh(&mut self, on_disk: &snapshot::Loaded) {
+    /// Takes in what is on disk by now: another process may have compacted, or edited. Returns what is wrong there.
+    fn refresh(&mut self, on_disk: set::Loaded) -> Vec<set::Finding> {
+        let findings = recovery::unexplained(on_disk.findings, &self.state);
         let facts = &mut self.snapshot;
-        facts.edited = recovery::edited(on_disk);
-        if let Some(found) = &on_disk.snapshot
+        facts.edited = recovery::edited(&findings);
+        if let Some(found) = on_disk.snapshot
             && facts.seq.is_none_or(|seq| seq < found.place.seq)
         {
-            (facts.seq, facts.bytes, facts.tail_bytes) =
-                (Some(found.place.seq), found.total_bytes, 0);
+            (facts.seq, facts.bytes) = (Some(found.place.seq), found.total_bytes);
+            facts.tail_bytes = 0;
         }
+        findings
     }
 
-    fn save_set(
-        &self,
-        place: &LogPlace,
-        discard_edits: bool,
-        stamp: crate::pipeline::Timestamp,
-    ) -> Result<u64> {
-        let _ = (place, discard_edits, stamp, QUARANTINE);
-        let _ = work_items::encode;
-        todo!("adapt to set::save")
+    /// Writes the state, as it stands at `place`, in place of the set on disk; returns its length in bytes.
+    fn save_set(&self, place: &LogPlace, discard_edits: bool, stamp: Timestamp) -> Result<u64> {
+        let Self {
+            ports, dir, state, ..
+        } = self;
+        let saved = set::Saving {
+            disk: &*ports.disk,
+            dir,
+            quarantine: &dir.join(WAL).join(QUARANTINE),
+            random: &mut || ports.process.random(),
+            stamp,
+            imported: &|_, sha256| recovery::is_imported(state, sha256),
+            discard_edits,
+        }
+        .save(&mut [], &mut |companions, out| {
+            work_items::encode(state, place, companions, TimeStyle::Utc, out).map(drop)
+        })?;
+        Ok(saved.bytes)
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::log::reader::{Log, Witnesses};
 use crate::ports::{EntryKind, Ports};
 use crate::position::Seq;
-use crate::snapshot;
+use crate::snapshot::set;
 
 use super::Options;
 
@@ -15,8 +15,6 @@ use super::Options;
 pub(super) const WAL: &str = "wal";
 /// Where originals of imported files are kept, inside the log's directory.
 pub(super) const IMPORTED: &str = "imported";
-/// The snapshot of the progress.
-pub(super) const WORK_ITEMS: &str = "work_items.json";
 
 /// Checks that `dir` is a store: a `wal/` with a segment in it.
 ///
@@ -41,7 +39,7 @@ pub(super) fn check(ports: &Ports, dir: &Path, options: &Options) -> Result<Log>
     let log = Log::new(ports.clone(), dir).with_lock_wait(options.lock_wait);
     if log.segments()?.is_empty() {
         // No store, unless a mark or a snapshot attests that there was one.
-        let snapshot = snapshot::load(disk, dir)?
+        let snapshot = set::load(disk, dir)?
             .snapshot
             .map_or(Seq::NONE, |found| found.place.seq);
         return Err(log.no_segments(Witnesses {
@@ -68,7 +66,7 @@ pub(super) fn refuse_network(ports: &Ports, dir: &Path, options: &Options) -> Re
 }
 
 fn no_store(ports: &Ports, dir: &Path) -> Error {
-    let importable = ports.disk.exists(&dir.join(WORK_ITEMS)).unwrap_or(false);
+    let importable = ports.disk.exists(&dir.join(set::ROOT)).unwrap_or(false);
     Error::NoStore {
         dir: absolute(dir),
         importable,

@@ -6,6 +6,8 @@
 //!   resume      append, for what a crash left behind   -> Resumed
 //!   compaction  state at S                             -> work_items.json
 //!   view        Recovered, synced                      -> whoever asks
+//!   replay      record 1 to any other                  -> the state then
+//!   records     whatever can be read                   -> history, log
 //!   verify      everything there is, read              -> Verified      (reads only)
 //!   repair      a log that cannot be read              -> one that can, and says what it lost
 //! ```
@@ -21,6 +23,7 @@ pub mod resume;
 pub mod compaction;
 pub mod view;
 pub mod replay;
+pub mod records;
 pub mod verify;
 pub mod repair;
 pub mod history;

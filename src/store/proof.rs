@@ -3,10 +3,10 @@
 use std::io;
 
 use crate::error::{Error, Result};
-use crate::log::poison;
 use crate::log::reader::{Log, LogEnd};
-use crate::ports::Ports;
-use crate::position::Seq;
+use crate::log::{files, poison};
+use crate::ports::{File, Ports};
+use crate::position::{SegmentId, Seq};
 
 /// Why what was read cannot be promised to stay.
 pub(super) struct Unproven {
@@ -55,6 +55,51 @@ pub(super) fn prove(
         return unproven("a sync of the log failed before".to_owned());
     }
     Ok(Ok(last))
+}
+
+/// The last segment, open since before anything was read.
+pub(super) struct Held {
+    segment: SegmentId,
+    file: Box<dyn File>,
+}
+
+/// Opens the last segment, for [`prove_held`].
+pub(super) fn hold(ports: &Ports, log: &Log) -> Result<Held> {
+    let segments = log.segments()?;
+    let segment = segments.last().copied().unwrap_or(SegmentId::FIRST);
+    let path = log.segment_path(segment);
+    let file = ports
+        .disk
+        .open_read(&path)
+        .map_err(Error::io("open", &path))?;
+    Ok(Held { segment, file })
+}
+
+/// As [`prove`], for a log whose end could not be reached: everything through `last` was read since `held` was opened.
+pub(super) fn prove_held(
+    ports: &Ports,
+    log: &Log,
+    held: &Held,
+    last: Seq,
+) -> Result<Option<Unproven>> {
+    let known = log.mark().min(last);
+    let unproven = |why: String| Ok(Some(Unproven { known, why }));
+    let mut synced = held.file.sync();
+    let store = log.store_dir();
+    for dir in [log.wal_dir(), store, files::parent(store)] {
+        synced = synced.and_then(|()| ports.disk.sync_dir(dir));
+    }
+    if let Err(source) = synced {
+        if cannot_sync(&source) {
+            return unproven(source.to_string());
+        }
+        return Err(log.poisoned_by(held.segment, known, source, None));
+    }
+    let wal = log.wal_dir();
+    if poison::exists(&*ports.disk, wal).map_err(Error::io("look at", wal))? {
+        return unproven("a sync of the log failed before".to_owned());
+    }
+    Ok(None)
 }
 
 /// The file system takes no sync (it is read-only), which is no failure of one.

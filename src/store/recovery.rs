@@ -16,9 +16,9 @@ use crate::pipeline::codec::{self, PayloadError};
 use crate::pipeline::{PipelineState, Record};
 use crate::ports::Ports;
 use crate::position::Seq;
-use crate::snapshot::{self, FindingKind, Loaded};
+use crate::snapshot::set::{self, Finding, FindingKind, Loaded};
 
-use super::dir::{self, WAL, WORK_ITEMS};
+use super::dir::{self, WAL};
 use super::{Options, Warning};
 
 /// What a store holds, as far as it can be proven.
@@ -57,18 +57,13 @@ pub(super) fn recover(
 ) -> Result<Recovered> {
     let log = dir::check(ports, dir, options)?;
     let mark = log.mark();
-    let loaded = snapshot::load(&*ports.disk, dir)?;
-    let mut warnings: Vec<Warning> = loaded.findings.iter().map(snapshot_warning).collect();
-    let mut facts = SnapshotFacts {
-        edited: edited(&loaded),
-        ..SnapshotFacts::default()
-    };
-
-    let (mut state, from) = match loaded.snapshot {
+    let Loaded { snapshot, findings } = load_snapshot(ports, dir)?;
+    let mut facts = SnapshotFacts::default();
+    let (mut state, from) = match snapshot {
         Some(found) => {
             let (seq, crc) = (found.place.seq, Crc::new(found.place.crc32));
             let id = LogId::parse(&found.place.id).ok_or_else(|| Error::OtherLog {
-                file: PathBuf::from(WORK_ITEMS),
+                file: PathBuf::from(set::ROOT),
                 what: format!("{:?} is no log id", found.place.id),
             })?;
             (facts.seq, facts.bytes) = (Some(seq), found.total_bytes);
@@ -85,6 +80,9 @@ pub(super) fn recover(
         replayed += 1;
         fold(&mut state, &mut facts, &entry).map(drop)
     })?;
+    let findings = unexplained(findings, &state);
+    facts.edited = edited(&findings);
+    let mut warnings: Vec<Warning> = findings.iter().map(snapshot_warning).collect();
     if let Tail::Torn { bytes, .. } = end.tail {
         warnings.push(torn_warning(&end, bytes));
     }
@@ -99,14 +97,45 @@ pub(super) fn recover(
     })
 }
 
+/// How often the snapshots are looked at before a finding is believed: a compaction may be swapping them just now.
+const LOOKS: usize = 3;
+
+/// Reads the snapshots, again if something is wrong with them.
+pub(super) fn load_snapshot(ports: &Ports, dir: &Path) -> Result<Loaded> {
+    let mut loaded = set::load(&*ports.disk, dir)?;
+    for _ in 1..LOOKS {
+        if loaded.findings.is_empty() {
+            break;
+        }
+        loaded = set::load(&*ports.disk, dir)?;
+    }
+    Ok(loaded)
+}
+
+/// The findings that no import explains: a file that was taken over, byte for byte, is ours to replace.
+pub(super) fn unexplained(findings: Vec<Finding>, state: &PipelineState) -> Vec<Finding> {
+    let explained = |finding: &Finding| {
+        finding
+            .sha256
+            .as_deref()
+            .is_some_and(|sha256| is_imported(state, sha256))
+    };
+    findings
+        .into_iter()
+        .filter(|finding| !explained(finding))
+        .collect()
+}
+
+/// True if a file of these bytes was taken over: its original is kept.
+pub(super) fn is_imported(state: &PipelineState, sha256: &str) -> bool {
+    state.imports.iter().any(|source| source.sha256 == sha256)
+}
+
 /// The files that somebody else wrote or changed: not ours to replace unasked.
-pub(super) fn edited(loaded: &Loaded) -> Vec<PathBuf> {
-    let theirs = |kind| matches!(kind, FindingKind::Edited | FindingKind::Foreign);
-    let files = loaded
-        .findings
-        .iter()
-        .filter(|finding| theirs(finding.kind));
-    files.map(|finding| finding.file.clone()).collect()
+pub(super) fn edited(findings: &[Finding]) -> Vec<PathBuf> {
+    let theirs = |kind| matches!(kind, FindingKind::Edited { .. } | FindingKind::Foreign);
+    let files = findings.iter().filter(|finding| theirs(finding.kind));
+    files.map(|finding| PathBuf::from(&finding.file)).collect()
 }
 
 /// Takes one entry of the log into the state.
@@ -159,10 +188,10 @@ pub(super) fn decode(entry: &Entry<'_>) -> Result<Record> {
     })
 }
 
-fn snapshot_warning(finding: &snapshot::Finding) -> Warning {
-    let file = finding.file.display();
+fn snapshot_warning(finding: &Finding) -> Warning {
+    let file = &finding.file;
     match finding.kind {
-        FindingKind::Edited => Warning::new(
+        FindingKind::Edited { .. } => Warning::new(
             "W-EDITED",
             format!(
                 "{file} was changed by another program since it was written; the state comes from the log, and the file is left alone until `compact --discard-edits`"

@@ -1,12 +1,19 @@
 //! The state as it stood at any record or time, folded from record 1.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::log::files;
+use crate::log::frame::{self, Crc};
+use crate::log::head::{Head, Sha256Hex};
+use crate::log::header::{LogId, SegmentHeader};
 use crate::log::reader::{Access, From, Witnesses};
-use crate::pipeline::{PipelineState, Timestamp};
+use crate::pipeline::{Event, Now, PipelineState, Timestamp};
 use crate::ports::Ports;
-use crate::position::Seq;
+use crate::position::{SegmentId, Seq};
+use crate::snapshot::set::ROOT;
+use crate::snapshot::{LogPlace, TimeStyle, work_items};
 
 use super::{Options, dir, proof, recovery};
 
@@ -19,16 +26,151 @@ pub enum At {
     Time(Timestamp),
 }
 
-/// The state after the record that `at` names. Snapshots are not asked.
+/// The state as it was once, and where that was.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// The state.
+    pub state: PipelineState,
+    /// When its last record was written.
+    pub at: Timestamp,
+    /// Which log it is of; `None` if the header says nothing that this version reads.
+    pub log: Option<LogId>,
+    /// The checksum of its last record.
+    pub crc: Crc,
+    /// The head of the log there.
+    pub head: Sha256Hex,
+}
+
+impl Past {
+    /// That moment, for rules that ask how late it is. No boot clock reaches back there.
+    pub fn now(&self) -> Now {
+        Now {
+            at: self.at,
+            given: true,
+            boot: None,
+        }
+    }
+}
+
+impl Past {
+    /// Writes `work_items.json` as a compaction at that moment would have written it.
+    ///
+    /// # Errors
+    /// What `out` returns.
+    pub fn write_work_items(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let place = LogPlace {
+            id: self.log.map(|log| log.to_string()).unwrap_or_default(),
+            seq: self.state.last_seq,
+            crc32: self.crc.value(),
+            sha256: self.head.to_string(),
+        };
+        work_items::encode(&self.state, &place, &[], TimeStyle::Utc, out).map(drop)
+    }
+
+    /// Writes every state file to a directory, which is made if it is not there; returns their paths. Replaces files
+    /// that were written so before.
+    ///
+    /// # Errors
+    /// [`Error::StoreExists`] if another program's file has such a name; [`Error::Usage`] if the directory is a store: what is replayed never touches one.
+    pub fn write_files(&self, ports: &Ports, dir: &Path) -> Result<Vec<PathBuf>> {
+        let disk = &*ports.disk;
+        match disk.create_dir(dir) {
+            Ok(()) => disk
+                .sync_dir(files::parent(dir))
+                .map_err(Error::io("sync", files::parent(dir)))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("create", dir)(error)),
+        }
+        let wal = dir.join(dir::WAL);
+        if disk.exists(&wal).map_err(Error::io("look at", &wal))? {
+            let message = format!(
+                "{} is a store; a replay is written elsewhere",
+                dir.display()
+            );
+            return Err(Error::Usage { message });
+        }
+        let path = dir.join(ROOT);
+        if disk.exists(&path).map_err(Error::io("look at", &path))? {
+            let there = disk
+                .read(&path, u64::MAX)
+                .map_err(Error::io("read", &path))?;
+            if work_items::decode_names(&there).usable().is_none() {
+                let what = "has a work_items.json of another program";
+                return Err(Error::StoreExists {
+                    dir: dir.to_owned(),
+                    what,
+                });
+            }
+        }
+        let mut bytes = Vec::new();
+        self.write_work_items(&mut bytes)
+            .map_err(Error::io("write", &path))?;
+        let temp = dir.join(files::temp_name(ROOT, ports.process.random()));
+        let written = disk.create_new(&temp).and_then(|file| {
+            file.write_full_at(0, &bytes)?;
+            file.sync()?;
+            disk.rename(&temp, &path)?;
+            disk.sync_dir(dir)
+        });
+        if let Err(error) = written {
+            let _ = disk.remove_file(&temp);
+            return Err(Error::io("write", path)(error));
+        }
+        Ok(vec![path])
+    }
+}
+
+/// The state after the record that `at` names, folded from record 1. Snapshots are not asked.
 ///
 /// # Errors
 /// [`Error::UnknownSeq`] beyond the log's end; damage if the log cannot be read so far.
+pub fn past(ports: &Ports, dir: &Path, options: &Options, at: At) -> Result<Past> {
+    let seq = seq_of(ports, dir, options, at)?;
+    let mut past = fold(ports, dir, options, Some(seq))?;
+    if let At::Time(time) = at {
+        past.at = time;
+    }
+    Ok(past)
+}
+
+/// The state after the last record, folded from record 1.
+///
+/// # Errors
+/// As [`past`].
+pub fn present(ports: &Ports, dir: &Path, options: &Options) -> Result<Past> {
+    fold(ports, dir, options, None)
+}
+
+/// The state after the record that `at` names.
+///
+/// # Errors
+/// As [`past`].
 pub fn state_at(ports: &Ports, dir: &Path, options: &Options, at: At) -> Result<PipelineState> {
-    let seq = match at {
-        At::Seq(seq) => seq,
-        At::Time(time) => seq_at(ports, dir, options, time)?,
+    past(ports, dir, options, at).map(|past| past.state)
+}
+
+/// The last record that can be replayed where this error stopped a replay; `None` if there is none, or the error is
+/// another.
+pub fn last_good(error: &Error) -> Option<Seq> {
+    let stopped_at = match error {
+        Error::Damaged(damage) | Error::AmbiguousTail(damage) => Some(damage.seq),
+        // Behind a newer version's segment header nothing is read, not even what is before it.
+        Error::NewerFormat { file, seq, .. } => seq.filter(|&seq| {
+            file.file_name().and_then(|name| name.to_str())
+                != Some(&SegmentId::starting_at(seq).file_name())
+        }),
+        _ => None,
     };
-    fold_through(ports, dir, options, seq)
+    stopped_at
+        .map(Seq::before)
+        .filter(|&last| last != Seq::NONE)
+}
+
+fn seq_of(ports: &Ports, dir: &Path, options: &Options, at: At) -> Result<Seq> {
+    match at {
+        At::Seq(seq) => Ok(seq),
+        At::Time(time) => seq_at(ports, dir, options, time),
+    }
 }
 
 /// The highest record whose `at` is not later than `time`. The clock may have gone back in between: seq is the order.
@@ -60,23 +202,57 @@ pub(super) fn fold_through(
     options: &Options,
     last: Seq,
 ) -> Result<PipelineState> {
-    let mut state = PipelineState::default();
+    fold(ports, dir, options, Some(last)).map(|past| past.state)
+}
+
+fn fold(ports: &Ports, dir: &Path, options: &Options, last: Option<Seq>) -> Result<Past> {
+    let (mut state, mut at, mut log, mut crc) =
+        (PipelineState::default(), Timestamp::EPOCH, None, Crc::NONE);
+    let (mut head, mut line) = (Head::of_segment(None), Vec::new());
     let read = read_all(ports, dir, options, &mut |entry| {
-        if entry.frame.seq <= last {
-            state.apply(&recovery::decode(&entry)?);
+        let frame = &entry.frame;
+        if last.is_some_and(|last| frame.seq > last) {
+            return Ok(());
         }
+        let record = recovery::decode(&entry)?;
+        if matches!(record.event, Event::Segment)
+            && let Ok(header) = SegmentHeader::parse(frame.payload)
+        {
+            log = Some(header.log);
+            head = Head::of_segment(header.sha256);
+        }
+        line.clear();
+        crc = frame::encode(
+            &mut line,
+            frame.previous,
+            frame.seq,
+            frame.durable,
+            frame.payload,
+        );
+        head.update(&line);
+        at = record.at;
+        state.apply(&record);
         Ok(())
     });
     match read {
         // What lies behind the place that was asked for is no business of this answer.
-        Err(Error::Damaged(_) | Error::AmbiguousTail(_)) if state.last_seq == last => Ok(state),
-        Err(error) => Err(error),
-        Ok(()) if state.last_seq < last => Err(Error::UnknownSeq {
-            seq: last,
-            last: state.last_seq,
-        }),
-        Ok(()) => Ok(state),
+        Err(Error::Damaged(_) | Error::AmbiguousTail(_) | Error::NewerFormat { .. })
+            if last == Some(state.last_seq) => {}
+        Err(error) => return Err(error),
+        Ok(()) => {
+            if let Some(seq) = last.filter(|&last| state.last_seq < last) {
+                let last = state.last_seq;
+                return Err(Error::UnknownSeq { seq, last });
+            }
+        }
     }
+    Ok(Past {
+        state,
+        at,
+        log,
+        crc,
+        head: head.value(),
+    })
 }
 
 fn read_all(
@@ -90,8 +266,13 @@ fn read_all(
         mark: log.mark(),
         snapshot: Seq::NONE,
     };
-    let mut end = log.read(From::FirstRecord, witnesses, Access::ReadOnly, false, sink)?;
     // What is shown stays shown. Where that cannot be promised, a view of the present says so.
-    let _ = proof::prove(ports, &log, &mut end)?;
-    Ok(())
+    let held = proof::hold(ports, &log)?;
+    match log.read(From::FirstRecord, witnesses, Access::ReadOnly, false, sink) {
+        Ok(mut end) => proof::prove(ports, &log, &mut end).map(drop),
+        Err(error) => {
+            proof::prove_held(ports, &log, &held, Seq::NONE)?;
+            Err(error)
+        }
+    }
 }

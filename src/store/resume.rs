@@ -36,8 +36,19 @@ pub struct TornTail {
 
 impl std::convert::From<Sealed> for TornTail {
     fn from(sealed: Sealed) -> Self {
-        let Sealed { segment, offset, bytes, next, .. } = sealed;
-        Self { segment, offset, bytes, sealed_by: Some(next) }
+        let Sealed {
+            segment,
+            offset,
+            bytes,
+            next,
+            ..
+        } = sealed;
+        Self {
+            segment,
+            offset,
+            bytes,
+            sealed_by: Some(next),
+        }
     }
 }
 
@@ -73,7 +84,7 @@ impl Store {
         let mut locked = writer.lock()?;
         append::catch_up(&mut locked, state, snapshot)?;
         let now = ports.clock.now();
-        append::seal(&mut locked, &now, state, snapshot, warnings)
+        append::seal(&mut locked, &now, state, warnings)
     }
 }
 

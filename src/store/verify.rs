@@ -21,7 +21,7 @@ use crate::log::reader::{Log, Witnesses};
 use crate::log::{Sha256Hex, files, lock};
 use crate::ports::Ports;
 use crate::position::Seq;
-use crate::snapshot;
+use crate::snapshot::set;
 
 use super::{Options, dir};
 use collect::Collector;
@@ -183,7 +183,7 @@ struct Look {
 fn survey(ports: &Ports, dir: &Path, log: &Log, extent: &Extent, under_lock: bool) -> Result<Look> {
     // In this order: what the mark and the snapshot attest is then in the log that is read after them.
     let mark = log.mark();
-    let loaded = snapshot::load(&*ports.disk, dir)?;
+    let loaded = set::load(&*ports.disk, dir)?;
     let place = loaded.snapshot.as_ref().map(|found| &found.place);
     let witnesses = Witnesses {
         mark,

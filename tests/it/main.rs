@@ -1,4 +1,18 @@
-//! Behaviour through the public API and the built program.
+//! Behaviour through the public API and the built program, in one binary.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what stands outside the program looks at real files, and tests tell what they did or skipped"
+)]
+
+mod support;
+mod layers;
+mod cli;
+mod kill;
+mod look;
 mod oracles;
 mod crash;
 mod damage;

@@ -241,9 +241,13 @@ fn several_segments_may_follow_a_snapshot() {
         crc,
         log: LogId::new(7),
     };
-    let end = log(&dir).read(from, Witnesses::default(), Access::ReadOnly, true, &mut |_| {
-        Ok(())
-    });
+    let end = log(&dir).read(
+        from,
+        Witnesses::default(),
+        Access::ReadOnly,
+        true,
+        &mut |_| Ok(()),
+    );
     assert_eq!(end.unwrap().position.next, Seq::new(9));
 }
 

@@ -12,9 +12,9 @@ use crate::log::{Severity, poison};
 use crate::pipeline::PipelineState;
 use crate::ports::{Disk, Ports};
 use crate::position::{Offset, SegmentId, Seq};
-use crate::snapshot::{self, work_items::LogPlace};
+use crate::snapshot::{LogPlace, set};
 
-use super::super::dir::{self, WAL, WORK_ITEMS};
+use super::super::dir::{self, WAL};
 use super::super::{Options, recovery};
 use super::correct::{self, Flip};
 use super::look::{Hurt, Look};
@@ -24,7 +24,7 @@ use super::{Occasion, RESTORED_JUMP, RepairPlan, Step, StepKind, effect, loss};
 
 /// The snapshots, their versions before, and the root of an unfinished compaction.
 const SNAPSHOTS: [&str; 7] = [
-    WORK_ITEMS,
+    set::ROOT,
     "work_items.json.next",
     "work_items.json.bak",
     "enrichment_data.json",
@@ -79,7 +79,7 @@ impl Draft {
         };
         let log = Log::new(seen.clone(), dir);
         let mark = log.mark();
-        let place = snapshot::load(&*seen.disk, dir)?
+        let place = set::load(&*seen.disk, dir)?
             .snapshot
             .map(|found| found.place);
         let witnesses = Witnesses {
@@ -502,7 +502,7 @@ impl Drafting<'_> {
         self.overlay
             .put(self.log.segment_path(SegmentId::starting_at(first)), bytes);
         let replayed = self.read(PipelineState::default(), From::FirstRecord)?;
-        let Some(found) = snapshot::load(&*self.ports.disk, self.dir)?.snapshot else {
+        let Some(found) = set::load(&*self.ports.disk, self.dir)?.snapshot else {
             return Ok(replayed);
         };
         let place = &found.place;

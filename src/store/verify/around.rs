@@ -8,9 +8,9 @@ use crate::log::reader::Log;
 use crate::log::{files, lock, mark, poison};
 use crate::ports::{EntryKind, LockKind, Ports};
 use crate::position::{SegmentId, Seq};
-use crate::snapshot::{FindingKind, Loaded};
+use crate::snapshot::set::{FindingKind, Loaded, ROOT};
 
-use super::super::dir::{WAL, WORK_ITEMS};
+use super::super::dir::WAL;
 use super::{Finding, Verdict};
 
 /// How long the holder of the mark's lock is waited for: two small calls.
@@ -32,11 +32,11 @@ pub(super) fn look(
     }
     findings.extend(loaded.findings.iter().map(|found| {
         let (code, what) = match found.kind {
-            FindingKind::Edited => ("V-EDITED", "another program changed it: "),
+            FindingKind::Edited { .. } => ("V-EDITED", "another program changed it: "),
             FindingKind::Foreign => ("V-FOREIGN", "it is another program's: "),
             _ => ("V-SNAPSHOT", ""),
         };
-        Finding::of_file(code, Verdict::Warnings, found.file.display().to_string())
+        Finding::of_file(code, Verdict::Warnings, found.file.clone())
             .saying(format!("{what}{}; the log has everything", found.message))
             .with_next("phaselog compact")
     }));
@@ -44,7 +44,7 @@ pub(super) fn look(
         let target = files::temp_target(&name);
         let ours =
             target.is_some_and(|target| target.ends_with(".json") || target.contains(".json."));
-        let next = name.strip_suffix(".next") == Some(WORK_ITEMS);
+        let next = name.strip_suffix(".next") == Some(ROOT);
         if (ours || next)
             && !is_held(ports, &wal.join(files::COMPACT_LOCK))?
             && exists(ports, &dir.join(&name))?

@@ -12,7 +12,7 @@ use crate::pipeline::codec::{self, PayloadError};
 use crate::pipeline::{Event, PipelineState};
 use crate::ports::Ports;
 use crate::position::{Offset, SegmentId, Seq};
-use crate::snapshot;
+use crate::snapshot::set::{LoadedSet, ROOT};
 
 use super::{Extent, Finding, Verdict, differ, sense};
 
@@ -27,7 +27,7 @@ pub(super) struct Collector<'c> {
     ports: &'c Ports,
     log: &'c Log,
     extent: &'c Extent,
-    snapshot: Option<&'c snapshot::Found>,
+    snapshot: Option<&'c LoadedSet>,
     findings: Vec<Finding>,
     state: PipelineState,
     /// The fold stands for the whole log: nothing was hurt or given up so far.
@@ -56,7 +56,7 @@ impl<'c> Collector<'c> {
         ports: &'c Ports,
         log: &'c Log,
         extent: &'c Extent,
-        snapshot: Option<&'c snapshot::Found>,
+        snapshot: Option<&'c LoadedSet>,
     ) -> Self {
         Self {
             ports,
@@ -306,7 +306,7 @@ impl<'c> Collector<'c> {
 }
 
 fn snapshot_file() -> String {
-    super::super::dir::WORK_ITEMS.to_owned()
+    ROOT.to_owned()
 }
 
 fn wal_file(segment: SegmentId) -> String {

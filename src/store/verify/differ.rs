@@ -3,8 +3,8 @@
 use crate::pipeline::{Item, PhaseState, PipelineState};
 use crate::position::Seq;
 
-use super::super::dir::WORK_ITEMS;
 use super::{Finding, Verdict};
+use crate::snapshot::set::ROOT;
 
 /// The first difference, as a finding; `None` if there is none.
 ///
@@ -24,7 +24,7 @@ pub(super) fn compare(
     } else {
         (Verdict::Damaged, "")
     };
-    let finding = Finding::of_file("V-DEEP", weight, WORK_ITEMS).saying(format!(
+    let finding = Finding::of_file("V-DEEP", weight, ROOT).saying(format!(
         "the snapshot is not what a replay through record {seq} gives: {what}{why}"
     ));
     Some(Finding {

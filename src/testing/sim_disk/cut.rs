@@ -173,7 +173,7 @@ impl Tree {
                 .cloned()
                 .or_else(|| self.durable_bytes(last.node));
             if let Some(mut bytes) = before {
-                tear(Arc::make_mut(&mut bytes), torn, last);
+                self.tear(Arc::make_mut(&mut bytes), torn, last);
                 contents.insert(last.node, bytes);
             }
         }
@@ -192,6 +192,33 @@ impl Tree {
         let mut kept = BTreeMap::new();
         self.keep(ROOT, &contents, &mut names, &mut kept);
         Self::of(kept)
+    }
+
+    /// Writes the first bytes of the last write. A sector goes to the disk as the cache has it: what stood in it
+    /// before, written and not synced, goes along.
+    fn tear(&self, content: &mut Vec<u8>, torn: Torn, last: &LastWrite) {
+        let taken = torn.bytes.min(last.bytes.len());
+        let end = last.offset + if torn.zeros { last.bytes.len() } else { taken };
+        if taken == 0 && !torn.zeros {
+            return;
+        }
+        let len = content.len().max(end);
+        content.resize(len, 0);
+        let touched = last.offset / SECTOR..(last.offset + taken).div_ceil(SECTOR);
+        for op in self.pending.iter().filter(|op| op.write != Some(last.id)) {
+            if let Effect::Data {
+                node,
+                sector,
+                bytes,
+            } = &op.effect
+                && *node == last.node
+                && touched.contains(sector)
+            {
+                let fits = bytes.len().min(len.saturating_sub(sector * SECTOR));
+                content[sector * SECTOR..][..fits].copy_from_slice(&bytes[..fits]);
+            }
+        }
+        content[last.offset..][..taken].copy_from_slice(&last.bytes[..taken]);
     }
 
     /// The files whose durable bytes differ from before: sizes first, then the sectors that lie within them.
@@ -409,16 +436,6 @@ impl Tree {
             .any(|op| op.write.is_some() && op.write == last);
         last_pending.then_some(&self.last_write).hash(&mut hasher);
         hasher.finish()
-    }
-}
-
-fn tear(bytes: &mut Vec<u8>, torn: Torn, last: &LastWrite) {
-    let taken = torn.bytes.min(last.bytes.len());
-    let end = last.offset + if torn.zeros { last.bytes.len() } else { taken };
-    if taken > 0 || torn.zeros {
-        let len = bytes.len().max(end);
-        bytes.resize(len, 0);
-        bytes[last.offset..][..taken].copy_from_slice(&last.bytes[..taken]);
     }
 }
 

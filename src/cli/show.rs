@@ -1,0 +1,209 @@
+//! `show`: one item.
+
+use std::fmt::Write as _;
+
+use anstyle::AnsiColor;
+use serde_json::{Value, json};
+
+use crate::pipeline::item::Return;
+use crate::pipeline::ready::{self, Reason};
+use crate::pipeline::time::human_duration;
+use crate::pipeline::{Item, ItemId, PhaseState, Status, Timestamp, lease, lookup};
+use crate::position::Seq;
+
+use super::context::Context;
+use super::exit;
+use super::failure::Failure;
+use super::moment::{AtArg, Look};
+use super::render::{Report, Style, escape};
+use super::table::{Align, Table};
+
+pub(super) const NAME: &str = "show";
+
+/// Show one item and its phases
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The item: its exact text, or id:HEX, or index:N
+    #[arg(env = "PHASELOG_ITEM", hide_env_values = true)]
+    item: ItemId,
+    #[command(flatten)]
+    at: AtArg,
+}
+
+struct ShowReport {
+    look: Look,
+    index: usize,
+}
+
+pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let Args { item, at } = args;
+    let look = at.look(context)?;
+    let index = lookup::resolve(look.state(), item.as_str())?;
+    context.print.report(&ShowReport { look, index });
+    Ok(exit::DONE)
+}
+
+impl ShowReport {
+    fn item(&self) -> &Item {
+        &self.look.state().items()[self.index]
+    }
+
+    fn reason(&self, phase: usize) -> Reason {
+        ready::reason(&self.look.state().plan, self.item(), phase, self.look.now())
+    }
+
+    fn detail(&self, index: usize, phase: &PhaseState, style: Style) -> String {
+        let reason = self.reason(index);
+        let mut parts = Vec::new();
+        if let (Status::InProgress, Some(lease)) = (phase.status, &phase.lease) {
+            let elapsed = human_duration(lease::elapsed(lease, self.look.now()).micros);
+            let limit = human_duration(self.look.state().plan.phases()[index].limit_micros());
+            parts.extend(phase.worker.as_ref().map(|worker| format!("by {worker}")));
+            parts.extend(phase.token.map(|token| format!("token {token}")));
+            parts.push(format!("{elapsed} of {limit}"));
+            if reason == Reason::Stuck {
+                parts.push("STUCK".to_owned());
+            }
+        }
+        match &reason {
+            Reason::Waiting(needs) => {
+                let needs: Vec<&str> = needs.iter().map(crate::pipeline::Phase::as_str).collect();
+                parts.push(format!("waits for {}", needs.join(", ")));
+            }
+            Reason::BackingOff(due) => parts.push(format!("again from {}", style.time(*due))),
+            Reason::Held => parts.push("held".to_owned()),
+            Reason::Exhausted => parts.push("no attempts left".to_owned()),
+            Reason::Ready => parts.push("ready".to_owned()),
+            _ => {}
+        }
+        if let (Status::Pending, Some(back)) = (phase.status, &phase.returned) {
+            parts.push(returned(back));
+        }
+        parts.extend(
+            phase
+                .error_message
+                .as_ref()
+                .map(|error| format!("error: {error}")),
+        );
+        parts.join(", ")
+    }
+}
+
+fn returned(back: &Return) -> String {
+    match back.cause {
+        None => format!("released at @{}", back.seq),
+        Some(cause) => {
+            let (elapsed, limit) = (
+                human_duration(back.elapsed_us),
+                human_duration(back.limit_us),
+            );
+            format!(
+                "handed back at @{} ({}, {elapsed} > {limit})",
+                back.seq,
+                cause.as_str()
+            )
+        }
+    }
+}
+
+impl Report for ShowReport {
+    fn text(&self, style: &Style) -> String {
+        let item = self.item();
+        let mut text = format!(
+            "{}\n",
+            style.paint(AnsiColor::BrightWhite, &escape(item.name.as_str()))
+        );
+        let _ = write!(
+            text,
+            "  id {}, index {}: {}",
+            escape(&item.id()),
+            self.index,
+            item.status().as_str()
+        );
+        if let Some(hold) = &item.hold {
+            let reason = hold
+                .reason
+                .as_deref()
+                .map(|reason| format!(": {}", escape(reason)));
+            let _ = write!(
+                text,
+                ", held since @{}{}",
+                hold.seq,
+                reason.unwrap_or_default()
+            );
+        }
+        text.push('\n');
+        let time =
+            |at: Option<Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| style.time(at));
+        let _ = writeln!(
+            text,
+            "  created {}, updated {}\n",
+            time(item.created_at),
+            time(item.last_updated)
+        );
+        let mut table = Table::new(&[
+            ("PHASE", Align::Left),
+            ("STATUS", Align::Left),
+            ("RECORD", Align::Right),
+            ("TIME", Align::Left),
+            ("ATTEMPTS", Align::Right),
+            ("FAILED", Align::Right),
+            ("", Align::Left),
+        ]);
+        for (index, (planned, phase)) in self
+            .look
+            .state()
+            .plan
+            .phases()
+            .iter()
+            .zip(&item.phases)
+            .enumerate()
+        {
+            let at = phase.completed_at.or(phase.failed_at).or(phase.started_at);
+            table.row(&[
+                planned.phase.to_string(),
+                phase.status.as_str().to_owned(),
+                if phase.since == Seq::NONE {
+                    String::new()
+                } else {
+                    format!("@{}", phase.since)
+                },
+                at.map(|at| style.time(at)).unwrap_or_default(),
+                phase.attempts.to_string(),
+                phase.retry_count.to_string(),
+                self.detail(index, phase, *style),
+            ]);
+        }
+        text + &table.text("  ", *style)
+    }
+
+    fn json(&self) -> Value {
+        let (item, state) = (self.item(), self.look.state());
+        let time = |at: Option<Timestamp>| at.map(Timestamp::to_offset_text);
+        let phases = state.plan.phases().iter().zip(&item.phases).enumerate();
+        let phases = phases.map(|(index, (planned, phase))| {
+            let running = phase.status == Status::InProgress;
+            let row = json!({
+                "status": phase.status,
+                "started_at": time(phase.started_at),
+                "completed_at": time(phase.completed_at),
+                "failed_at": time(phase.failed_at),
+                "attempts": phase.attempts,
+                "retry_count": phase.retry_count,
+                "error_message": phase.error_message,
+                "token": phase.token.filter(|_| running),
+                "worker": phase.worker,
+                "reason": self.reason(index).as_str(),
+            });
+            (planned.phase.to_string(), row)
+        });
+        json!({
+            "as_of_seq": state.last_seq,
+            "item": item.name, "id": item.id(), "index": self.index,
+            "status": item.status(), "held": item.hold.is_some(),
+            "created_at": time(item.created_at), "last_updated": time(item.last_updated),
+            "phases": phases.collect::<serde_json::Map<_, _>>(),
+            "data": null, "extraction": null,
+        })
+    }
+}

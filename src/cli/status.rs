@@ -1,0 +1,390 @@
+//! `status`: how far the pipeline is, what runs, and how long it will take.
+
+use std::fmt::Write as _;
+
+use anstyle::AnsiColor;
+use serde_json::{Value, json};
+
+use crate::pipeline::item::ItemStatus;
+use crate::pipeline::overview::{Overview, overview};
+use crate::pipeline::time::{MICROS_PER_SEC, human_duration};
+use crate::pipeline::{PipelineState, Status, Timestamp};
+use crate::position::Seq;
+use crate::store::{View, Warning};
+
+use super::context::Context;
+use super::exit;
+use super::failure::Failure;
+use super::moment::{AtArg, Look};
+use super::receipts::count;
+use super::render::{Report, Style, escape};
+use super::table::{Align, Table};
+
+pub(super) const NAME: &str = "status";
+
+/// How many phases in progress the text names.
+const RUNNING_SHOWN: usize = 10;
+
+/// How many cells the bar has.
+const BAR: usize = 40;
+
+/// Show how far everything is, what runs, and how long it will take
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    at: AtArg,
+}
+
+/// What `status` prints.
+struct StatusReport {
+    store: String,
+    as_of: Timestamp,
+    state: PipelineState,
+    overview: Overview,
+    durable: Seq,
+    /// Of the present only.
+    snapshot: Option<SnapshotFacts>,
+    complete: bool,
+    warnings: Vec<Warning>,
+}
+
+struct SnapshotFacts {
+    seq: Option<Seq>,
+    behind: u64,
+    current: bool,
+    edited: Vec<String>,
+}
+
+pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let Args { at } = args;
+    let look = at.look(context)?;
+    let store = context.dir().display().to_string();
+    let report = report(store, look);
+    context.print.report(&report);
+    Ok(exit::DONE)
+}
+
+fn report(store: String, look: Look) -> StatusReport {
+    let overview = overview(look.state(), look.now());
+    let as_of = look.now().at;
+    match look {
+        Look::Now(view) => StatusReport {
+            store,
+            as_of,
+            overview,
+            durable: view.durable_seq(),
+            snapshot: Some(snapshot_facts(&view)),
+            complete: view.complete(),
+            warnings: view.warnings().to_vec(),
+            state: view.into_state(),
+        },
+        Look::Then(past, _) => StatusReport {
+            store,
+            as_of,
+            overview,
+            durable: past.state.last_seq,
+            snapshot: None,
+            complete: true,
+            warnings: Vec::new(),
+            state: past.state,
+        },
+    }
+}
+
+fn snapshot_facts(view: &View) -> SnapshotFacts {
+    SnapshotFacts {
+        seq: view.snapshot_seq(),
+        behind: view.snapshot_behind(),
+        current: view.snapshot_is_current(),
+        edited: view
+            .edited()
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect(),
+    }
+}
+
+/// The state in one line, as `phaselog` alone and `status` show it.
+pub(super) fn headline(store: &str, overview: &Overview) -> String {
+    let counts = &overview.counts;
+    let (done, total) = (counts.items[ItemStatus::Completed as usize], counts.total());
+    let percent = counts.completion_percentage();
+    format!(
+        "{store}: {done} of {} completed ({percent:.1} %)",
+        count(total, "item")
+    )
+}
+
+impl Report for StatusReport {
+    fn text(&self, style: &Style) -> String {
+        let head = headline(&self.store, &self.overview);
+        let (seq, at) = (self.state.last_seq, style.time(self.as_of));
+        let mut text = format!("{head}, record @{seq}, {at}\n");
+        text.push_str(&self.bar(*style));
+        if !self.state.plan.phases().is_empty() {
+            text.push('\n');
+            text.push_str(&self.phases(*style));
+        }
+        if !self.overview.running.is_empty() {
+            text.push('\n');
+            text.push_str(&self.running(*style));
+        }
+        text.push('\n');
+        text.push_str(&self.facts(*style));
+        text
+    }
+
+    fn json(&self) -> Value {
+        let Overview {
+            counts,
+            running,
+            running_total,
+            pace,
+            eta_secs,
+            ..
+        } = &self.overview;
+        let mut items = serde_json::Map::new();
+        items.insert("total".into(), counts.total().into());
+        for status in ItemStatus::ALL {
+            items.insert(status.as_str().into(), counts.items[status as usize].into());
+        }
+        let phases =
+            self.state
+                .plan
+                .phases()
+                .iter()
+                .zip(&counts.phases)
+                .map(|(planned, counts)| {
+                    let mut row = serde_json::Map::new();
+                    row.insert("phase".into(), json!(planned.phase));
+                    for status in Status::ALL {
+                        row.insert(
+                            status.as_str().into(),
+                            counts.by_status[status as usize].into(),
+                        );
+                    }
+                    row.insert("ready".into(), counts.ready.into());
+                    row.insert("waiting".into(), counts.waiting.into());
+                    Value::from(row)
+                });
+        let in_progress = running.iter().map(|run| {
+            let item = &self.state.items()[run.place.item];
+            let (planned, phase) = (
+                &self.state.plan.phases()[run.place.phase],
+                &item.phases[run.place.phase],
+            );
+            json!({
+                "item": item.name, "phase": planned.phase, "token": phase.token,
+                "worker": phase.worker,
+                "started_at": phase.started_at.map(Timestamp::to_offset_text),
+                "last_sign_at": run.last_sign_at.map(Timestamp::to_offset_text),
+                "elapsed_secs": run.elapsed_us as f64 / 1e6,
+                "limit_secs": planned.limit_micros() / MICROS_PER_SEC,
+                "stuck": run.stuck,
+            })
+        });
+        let per_hour = pace.map(|pace| (pace.per_hour * 10.0).round() / 10.0);
+        let snapshot = self.snapshot.as_ref();
+        json!({
+            "store": self.store,
+            "as_of": self.as_of.to_offset_text(),
+            "as_of_seq": self.state.last_seq,
+            "durable_seq": self.durable,
+            "items": items,
+            "completion_percentage": counts.completion_percentage(),
+            "phases": phases.collect::<Vec<_>>(),
+            "in_progress": in_progress.collect::<Vec<_>>(),
+            "in_progress_total": running_total,
+            "stuck": counts.stuck, "held": counts.held, "exhausted": counts.exhausted,
+            "rejected": self.state.rejected,
+            "throughput_per_hour": per_hour, "eta_secs": eta_secs,
+            "snapshot": {
+                "seq": snapshot.and_then(|facts| facts.seq),
+                "behind": snapshot.map(|facts| facts.behind),
+                "edited": snapshot.map_or(&[][..], |facts| &facts.edited),
+            },
+            "complete": self.complete,
+            "warnings": self.warnings.iter()
+                .map(|warning| json!({"code": warning.code, "message": warning.message}))
+                .collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl StatusReport {
+    fn bar(&self, style: Style) -> String {
+        let counts = &self.overview.counts;
+        let total = counts.total();
+        let cells = |status: ItemStatus| {
+            (counts.items[status as usize] * BAR)
+                .checked_div(total)
+                .unwrap_or(0)
+        };
+        let (done, failed) = (cells(ItemStatus::Completed), cells(ItemStatus::Failed));
+        let mut bar = style.paint(AnsiColor::Green, &"█".repeat(done));
+        bar += &style.paint(AnsiColor::Red, &"▒".repeat(failed));
+        bar += &style.paint(AnsiColor::BrightBlack, &"░".repeat(BAR - done - failed));
+        let words = ItemStatus::ALL.iter().filter_map(|&status| {
+            let count = counts.items[status as usize];
+            let text = format!("{count} {}", status.as_str().replace('_', " "));
+            (count > 0 && status != ItemStatus::Completed).then_some(text)
+        });
+        let words: Vec<String> = words.collect();
+        format!("  {bar}  {}\n", words.join(", ")).replace("  \n", "\n")
+    }
+
+    fn phases(&self, style: Style) -> String {
+        let mut table = Table::new(&[
+            ("PHASE", Align::Left),
+            ("PENDING", Align::Right),
+            ("IN PROGRESS", Align::Right),
+            ("COMPLETED", Align::Right),
+            ("FAILED", Align::Right),
+            ("SKIPPED", Align::Right),
+            ("READY", Align::Right),
+            ("WAITING", Align::Right),
+        ]);
+        for (planned, counts) in self
+            .state
+            .plan
+            .phases()
+            .iter()
+            .zip(&self.overview.counts.phases)
+        {
+            let mut row = vec![planned.phase.to_string()];
+            row.extend(counts.by_status.iter().map(ToString::to_string));
+            row.extend([counts.ready.to_string(), counts.waiting.to_string()]);
+            table.row(&row);
+        }
+        table.text("  ", style)
+    }
+
+    fn running(&self, style: Style) -> String {
+        let mut table = Table::new(&[
+            ("IN PROGRESS", Align::Left),
+            ("PHASE", Align::Left),
+            ("WORKER", Align::Left),
+            ("TOKEN", Align::Right),
+            ("SINCE", Align::Left),
+            ("ELAPSED", Align::Right),
+            ("LIMIT", Align::Right),
+            ("", Align::Left),
+        ]);
+        for run in self.overview.running.iter().take(RUNNING_SHOWN) {
+            let item = &self.state.items()[run.place.item];
+            let (planned, phase) = (
+                &self.state.plan.phases()[run.place.phase],
+                &item.phases[run.place.phase],
+            );
+            table.row(&[
+                item.name.to_string(),
+                planned.phase.to_string(),
+                phase.worker.as_deref().unwrap_or_default().to_owned(),
+                phase
+                    .token
+                    .map(|token| token.to_string())
+                    .unwrap_or_default(),
+                phase
+                    .started_at
+                    .or(run.last_sign_at)
+                    .map(|at| style.time(at))
+                    .unwrap_or_default(),
+                human_duration(run.elapsed_us),
+                human_duration(planned.limit_micros()),
+                if run.stuck {
+                    "STUCK".to_owned()
+                } else {
+                    String::new()
+                },
+            ]);
+        }
+        let mut text = table.text("  ", style).replace(
+            "  STUCK\n",
+            &format!("  {}\n", style.paint(AnsiColor::Red, "STUCK")),
+        );
+        let more = self.overview.running_total.saturating_sub(RUNNING_SHOWN);
+        if more > 0 {
+            let _ = writeln!(text, "  … and {more} more");
+        }
+        text
+    }
+
+    fn facts(&self, style: Style) -> String {
+        let Overview {
+            counts,
+            pace,
+            eta_secs,
+            remaining,
+            ..
+        } = &self.overview;
+        let mut lines: Vec<(&str, String)> = Vec::new();
+        let mut attention = Vec::new();
+        if counts.stuck > 0 {
+            attention.push(format!(
+                "{} stuck (phaselog resume hands them back)",
+                counts.stuck
+            ));
+        }
+        if counts.held > 0 {
+            attention.push(format!("{} held", counts.held));
+        }
+        if counts.exhausted > 0 {
+            attention.push(format!("{} without attempts left", counts.exhausted));
+        }
+        if self.state.rejected > 0 {
+            attention.push(format!(
+                "{} refused as too late",
+                count(
+                    usize::try_from(self.state.rejected).unwrap_or(usize::MAX),
+                    "report"
+                )
+            ));
+        }
+        if !attention.is_empty() {
+            lines.push(("attention", attention.join(", ")));
+        }
+        if let Some(pace) = pace {
+            let (last, span) = (style.time(pace.last), human_duration(pace.span_us));
+            lines.push((
+                "pace",
+                format!(
+                    "{:.1} phases an hour ({} in {span}), until {last}",
+                    pace.per_hour, pace.completed
+                ),
+            ));
+        }
+        let left = match eta_secs {
+            Some(0) => "nothing that can be done without a person".to_owned(),
+            Some(secs) => format!(
+                "{}, about {}",
+                count(*remaining, "phase"),
+                human_duration(secs.saturating_mul(MICROS_PER_SEC))
+            ),
+            None => count(*remaining, "phase"),
+        };
+        if counts.items[ItemStatus::Completed as usize] < counts.total() {
+            lines.push(("left", left));
+        }
+        lines.push(("durable", format!("through record @{}", self.durable)));
+        if let Some(facts) = &self.snapshot {
+            let files = match (facts.seq, facts.behind) {
+                (None, _) => "not written yet: phaselog compact".to_owned(),
+                (Some(seq), _) if facts.current => format!("as of @{seq}, up to date"),
+                (Some(seq), behind) => {
+                    format!(
+                        "as of @{seq}, {} behind",
+                        count(usize::try_from(behind).unwrap_or(usize::MAX), "record")
+                    )
+                }
+            };
+            lines.push(("files", files));
+            if !facts.edited.is_empty() {
+                lines.push(("edited", escape(&facts.edited.join(", "))));
+            }
+        }
+        lines.iter().fold(String::new(), |mut all, (name, text)| {
+            let _ = writeln!(all, "  {name:<9}  {text}");
+            all
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! Records as `history` and `log` print them, and what they say of places that cannot be read.
+
+use serde_json::{Map, Value, json};
+
+use crate::error::Error;
+use crate::store::history::Told;
+use crate::store::records::{Ground, Unreadable};
+
+use super::context::Context;
+use super::exit;
+use super::render::Style;
+
+/// A record as JSON: its place, its checksum, and the payload as it stands.
+pub(super) fn element(told: &Told) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("seq".into(), json!(told.seq));
+    fields.insert("crc32".into(), told.crc32.to_string().into());
+    fields.insert("at".into(), Value::Null);
+    fields.insert("event".into(), Value::Null);
+    match serde_json::from_str(&told.payload) {
+        Ok(Value::Object(payload)) => {
+            for (key, value) in payload {
+                if key != "seq" && key != "crc32" {
+                    fields.insert(key, value);
+                }
+            }
+        }
+        _ => drop(fields.insert("payload".into(), told.payload.clone().into())),
+    }
+    fields
+}
+
+/// The time of a record, for people.
+pub(super) fn time(told: &Told, style: Style) -> String {
+    told.at.map_or_else(|| "?".to_owned(), |at| style.time(at))
+}
+
+/// Says on standard error what could not be read or understood, and gives the exit status.
+pub(super) fn finish(
+    context: &mut Context<'_>,
+    ground: &Ground,
+    unreadable: &[Unreadable],
+    strange: Option<&Told>,
+) -> u8 {
+    for place in unreadable {
+        context
+            .print
+            .warning(&format!("not shown: {}", place.message));
+    }
+    if !unreadable.is_empty() {
+        context.print.hint("phaselog verify");
+    } else if let Some(told) = strange {
+        let (seq, event) = (told.seq, &told.event);
+        context.print.warning(&format!(
+            "record {seq} ({event:?}) is of a newer version; it is shown as it stands"
+        ));
+    } else if let Some(error @ Error::OtherLog { .. }) = &ground.failure {
+        // The log is as it should be; what is said to continue it is not.
+        context.print.warning(&error.to_string());
+    } else {
+        return exit::DONE;
+    }
+    exit::DAMAGED
+}

@@ -1,0 +1,170 @@
+//! The snapshot set on disk: the root, the companions that it names, and the set before it.
+//!
+//! ```text
+//!   work_items.json ------ names by length and checksum ---> enrichment_data.json, …
+//!   work_items.json.bak -- names --------------------------> enrichment_data.json.bak, … or the file without .bak
+//!   work_items.json.next   the root of a set that is being put in place: there only while a compaction runs
+//! ```
+//!
+//! A companion is the file *or* the `.bak` whose bytes the root names; a root whose companions cannot be found is no
+//! root. A set is looked for behind the root, then behind `.next`, then behind `.bak`.
+
+mod survey;
+mod files;
+mod save;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use super::work_items::decode;
+use super::{CompanionName, LogPlace};
+use crate::error::Result;
+use crate::pipeline::PipelineState;
+use crate::ports::Disk;
+use crate::position::Seq;
+use survey::survey;
+
+pub use save::{Saved, Saving, Write, WriteRoot};
+
+/// The root snapshot.
+pub const ROOT: &str = "work_items.json";
+
+/// The root of the set that is being put in place.
+pub const NEXT: &str = "work_items.json.next";
+
+/// The largest snapshot that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 4 << 30;
+
+/// The name of the version before.
+pub fn bak(name: &str) -> String {
+    format!("{name}.bak")
+}
+
+/// What was found in a store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// The usable set, if there is one; else the log is replayed from its first record.
+    pub snapshot: Option<LoadedSet>,
+    /// What is not as it was written. Whoever reads beside a live compaction looks again before it believes them, and
+    /// a file that an `imported` record names by its SHA-256 is none.
+    pub findings: Vec<Finding>,
+}
+
+/// A usable set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedSet {
+    /// The state that the root holds.
+    pub state: PipelineState,
+    /// The place in the log that it covers.
+    pub place: LogPlace,
+    /// The other files of the set, with their bytes.
+    pub companions: Vec<Companion>,
+    /// Where the root was.
+    pub source: Source,
+    /// The length of all files of the set together.
+    pub total_bytes: u64,
+}
+
+/// A verified file of the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// As the root names it.
+    pub name: CompanionName,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+/// Where a root was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In its own place.
+    Root,
+    /// On its way there: a compaction runs, or was cut short.
+    Next,
+    /// The one before.
+    Bak,
+}
+
+impl Source {
+    /// All of them, in the order in which they are tried.
+    pub const ALL: [Self; 3] = [Self::Root, Self::Next, Self::Bak];
+
+    /// The file's name.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Root => ROOT,
+            Self::Next => NEXT,
+            Self::Bak => "work_items.json.bak",
+        }
+    }
+}
+
+/// A file at one of our names that is not what we wrote there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file's name in the store.
+    pub file: String,
+    /// What it is.
+    pub kind: FindingKind,
+    /// What is wrong, for people.
+    pub message: String,
+    /// SHA-256 of its bytes, as 64 hex digits; `None` if it has none.
+    pub sha256: Option<String>,
+}
+
+/// What a file at one of our names is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// Ours, with changes by somebody else; or, for a companion, JSON of which the root does not know.
+    Edited {
+        /// The place in the log that it covered when it was written, if it says so.
+        log_seq: Option<Seq>,
+    },
+    /// Not JSON, or not whole.
+    Damaged,
+    /// Never ours.
+    Foreign,
+    /// A file that the root names is not there, or nowhere as it was.
+    MissingCompanion,
+}
+
+/// Reads the usable set and tells what is not as it should be. Writes nothing, takes no lock.
+///
+/// # Errors
+/// [`Error::NewerFormat`] for a file of a newer version, [`Error::TooLarge`] beyond [`MAX_FILE_BYTES`], and what the
+/// system says: an error while reading is never a verdict.
+///
+/// [`Error::NewerFormat`]: crate::Error::NewerFormat
+/// [`Error::TooLarge`]: crate::Error::TooLarge
+pub fn load(disk: &dyn Disk, dir: &Path) -> Result<Loaded> {
+    let survey = survey(disk, dir, decode, |inside| &inside.companions)?;
+    let findings = survey.strays.into_iter().map(|stray| {
+        let sha256 = stray.content.sha256();
+        let (file, kind, message) = (stray.file, stray.kind, stray.message);
+        Finding {
+            file,
+            kind,
+            message,
+            sha256,
+        }
+    });
+    let findings = findings.collect();
+    let snapshot = survey.valid.map(|set| {
+        let companions = set.companions.into_iter().map(|found| Companion {
+            name: found.name,
+            content: found.content,
+        });
+        let companions: Vec<Companion> = companions.collect();
+        let sizes = companions.iter().map(|companion| companion.name.bytes);
+        LoadedSet {
+            total_bytes: set.root_bytes + sizes.sum::<u64>(),
+            state: set.inside.state,
+            place: set.inside.place,
+            companions,
+            source: set.source,
+        }
+    });
+    Ok(Loaded { snapshot, findings })
+}

@@ -1,0 +1,324 @@
+//! Puts a new set in place of the old one, so that at every instant one of them is usable.
+//!
+//! ```text
+//!   0  a leftover .next: put the valid set back from the .baks, sync the directory, unlink it
+//!   1  write companions and root to temp files, sync each
+//!   2  rename the root to .next                              .next says: from here on files may be mixed
+//!   3  link each file of the valid set over its .bak
+//!   4  sync the directory                                    now the .baks hold the valid set, for certain
+//!   5  rename the companions into place
+//!   6  link .next over the root
+//!   7  sync the directory                                    now the new set is in place, for certain
+//!   8  unlink .next
+//! ```
+//!
+//! What somebody else put at one of our names is never replaced without being asked, and not without a copy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::files::Temps;
+use super::survey::{Content, Set, Stray, Survey, changed_root, read, stray, survey};
+use super::{FindingKind, NEXT, ROOT, Source, bak};
+use crate::error::{Error, Result};
+use crate::pipeline::Timestamp;
+use crate::ports::{Disk, FileId};
+use crate::snapshot::CompanionName;
+use crate::snapshot::work_items::{Names, decode_names};
+
+/// How to put a set in place. The caller holds `compact.lock`, and everything that the set covers is durable.
+pub struct Saving<'a> {
+    /// Where.
+    pub disk: &'a dyn Disk,
+    /// The store.
+    pub dir: &'a Path,
+    /// `wal/quarantine`; made if it is not there.
+    pub quarantine: &'a Path,
+    /// Random numbers, for names that nobody has.
+    pub random: &'a mut dyn FnMut() -> u64,
+    /// The time, for the names of what is set aside.
+    pub stamp: Timestamp,
+    /// True if an `imported` record carries this SHA-256 (64 hex digits) for the file of this name: its original is kept.
+    pub imported: &'a dyn Fn(&str, &str) -> bool,
+    /// Replaces also what others changed; a copy is set aside first.
+    pub discard_edits: bool,
+}
+
+impl std::fmt::Debug for Saving<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (dir, discard_edits) = (self.dir, self.discard_edits);
+        f.debug_struct("Saving")
+            .field("dir", &dir)
+            .field("discard_edits", &discard_edits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes the bytes of a file.
+pub type Write<'a> = &'a mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>;
+
+/// Writes the bytes of the root, which names the companions.
+pub type WriteRoot<'a> = &'a mut dyn FnMut(&[CompanionName], &mut dyn io::Write) -> io::Result<()>;
+
+/// What was put in place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// The length of all files of the set together.
+    pub bytes: u64,
+    /// Copies of what was replaced and was not ours, by their names in the quarantine.
+    pub set_aside: Vec<String>,
+}
+
+/// Which file has a name, and how long it is: an editor leaves another.
+type Seen = Vec<Option<(FileId, u64)>>;
+
+impl Saving<'_> {
+    /// Puts a set in place: the companions, each with its name, then the root.
+    ///
+    /// Whatever goes wrong, a usable set stays, and the next call goes on from there. A set has every companion of the
+    /// set before it: one that is dropped stays where it is, and would look like somebody's if it came back.
+    ///
+    /// # Errors
+    /// [`Error::Edited`] if a file at one of our names is somebody's and edits are not to be discarded; nothing was
+    /// changed then. [`Error::NewerFormat`] likewise. Else what the system says; temp files are removed where possible.
+    pub fn save(
+        &mut self,
+        companions: &mut [(&str, Write<'_>)],
+        root: WriteRoot<'_>,
+    ) -> Result<Saved> {
+        let ours: Vec<&str> = companions
+            .iter()
+            .map(|(name, _)| *name)
+            .chain([ROOT])
+            .collect();
+        let mut seen = self.look(&ours)?;
+        let mut before = self.survey()?;
+        let set_aside = self.set_aside_strays(&before, &ours)?;
+        let mut saved = Saved {
+            bytes: 0,
+            set_aside,
+        };
+        self.remove_leftovers()?;
+        if !matches!(before.next, Content::Missing) {
+            self.put_right(&before)?;
+            seen = self.look(&ours)?;
+            before = self.survey()?;
+        }
+        let baks = self.set_aside_baks(&before)?;
+        saved.set_aside.extend(baks);
+
+        let mut temps = Temps::default();
+        let done = self.write_all(companions, root, &mut temps);
+        let done = done.and_then(|files| {
+            saved.bytes = files.bytes;
+            // Writing took its time; somebody may have used it to change a file.
+            match std::iter::zip(&ours, std::iter::zip(&seen, self.look(&ours)?))
+                .find(|(_, (then, now))| *then != now)
+            {
+                Some((name, _)) => Err(self.edited(name)),
+                None => self.replace(before.valid.as_ref(), &files, &mut temps),
+            }
+        });
+        if let Err(error) = done {
+            self.clean_up(&temps);
+            return Err(error);
+        }
+        Ok(saved)
+    }
+
+    fn survey(&self) -> Result<Survey<Names>> {
+        survey(self.disk, self.dir, decode_names, |names| &names.companions)
+    }
+
+    fn edited(&self, name: &str) -> Error {
+        Error::Edited {
+            file: self.dir.join(name),
+        }
+    }
+
+    fn look(&self, names: &[&str]) -> Result<Seen> {
+        let look = |name: &&str| {
+            let path = self.dir.join(name);
+            match self.disk.metadata(&path) {
+                Ok(found) => Ok(Some((found.id, found.len))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(Error::io("look at", path)(error)),
+            }
+        };
+        names.iter().map(look).collect()
+    }
+
+    /// Refuses if a file that would be replaced is somebody's; else copies what is not ours to the quarantine.
+    fn set_aside_strays(&mut self, survey: &Survey<Names>, ours: &[&str]) -> Result<Vec<String>> {
+        let mut more = Vec::new();
+        for name in ours.iter().copied().chain(survey.claims.names()) {
+            if name != ROOT {
+                let content = read(self.disk, self.dir, name)?;
+                more.extend(stray(name, content, &survey.claims, false));
+            }
+        }
+        if let Content::Bytes(bytes) = &survey.next {
+            let decoded = decode_names(bytes);
+            if decoded.clone().usable().is_none() {
+                more.push(changed_root(NEXT, &decoded, Content::Bytes(bytes.clone())));
+            }
+        }
+        let mut strays: Vec<&Stray> = Vec::new();
+        for stray in survey.strays.iter().chain(&more) {
+            // What is gone cannot be lost; and the root before is replaced only by a valid one, later.
+            let matters = stray.kind != FindingKind::MissingCompanion && stray.file != bak(ROOT);
+            if matters && strays.iter().all(|other| other.file != stray.file) {
+                strays.push(stray);
+            }
+        }
+        strays.retain(|stray| {
+            let imported = |sha256: String| (self.imported)(&stray.file, &sha256);
+            !stray.content.sha256().is_some_and(imported)
+        });
+        // A root that cannot be read does not tell which companions are ours: no reason to accuse anybody.
+        let damaged = |stray: &&Stray| stray.kind == FindingKind::Damaged;
+        let nobody_knows = strays.iter().any(|it| it.file == ROOT && damaged(it));
+        let is_somebodys = |stray: &&&Stray| {
+            let excused = damaged(stray) || (nobody_knows && stray.file != NEXT);
+            matches!(stray.content, Content::Odd) || !(excused || self.discard_edits)
+        };
+        if let Some(stray) = strays.iter().find(is_somebodys) {
+            return Err(self.edited(&stray.file));
+        }
+        let mut copies = Vec::new();
+        for stray in strays {
+            let bytes = stray.content.bytes().unwrap_or_default();
+            copies.push(self.set_aside(&stray.file, bytes)?);
+        }
+        Ok(copies)
+    }
+
+    /// Copies to the quarantine what has the name of a `.bak` and is none of ours: a user's own backup.
+    fn set_aside_baks(&mut self, survey: &Survey<Names>) -> Result<Vec<String>> {
+        let Some(set) = &survey.valid else {
+            return Ok(Vec::new());
+        };
+        let root_bak = read(self.disk, self.dir, &bak(ROOT))?;
+        let before = root_bak.bytes().and_then(|it| decode_names(it).usable());
+        let mut copies = Vec::new();
+        if let (Content::Bytes(bytes), None, Source::Root) = (&root_bak, &before, set.source) {
+            copies.push(self.set_aside(&bak(ROOT), bytes)?);
+        }
+        for found in set.companions.iter().filter(|found| found.in_place) {
+            let name = &found.name.name;
+            // A crash may have left a `.bak` that no root names any more, beside a root's that names the file.
+            let names_it = |names: &Names| names.companions.iter().any(|it| it.name == *name);
+            if before.as_ref().is_some_and(names_it) {
+                continue;
+            }
+            let content = read(self.disk, self.dir, &bak(name))?;
+            if let Content::Bytes(bytes) = &content
+                && !survey.claims.cover(name, &content)
+            {
+                copies.push(self.set_aside(&bak(name), bytes)?);
+            }
+        }
+        Ok(copies)
+    }
+
+    /// Undoes what a compaction that was cut short left: afterwards the valid set is in its own place, and no `.next`.
+    ///
+    /// Without this, step 3 would link files of the new set over the only copy of the old.
+    fn put_right(&mut self, survey: &Survey<Names>) -> Result<()> {
+        let mut temps = Temps::default();
+        let kept = survey.valid.as_ref().map_or(&[][..], |set| &set.companions);
+        for found in kept.iter().filter(|found| !found.in_place) {
+            let name = &found.name.name;
+            self.link_over(&bak(name), name, &mut temps)?;
+        }
+        match &survey.valid {
+            Some(set) if set.source == Source::Root => {}
+            Some(set) => self.link_over(set.source.file(), ROOT, &mut temps)?,
+            // The first set of all, half in place: its root names what is not there.
+            None if read(self.disk, self.dir, ROOT)?.bytes() == survey.next.bytes() => {
+                self.remove(&self.dir.join(ROOT))?;
+            }
+            None => {}
+        }
+        // Companions that are only in the set that never was: left behind, they would look like somebody's.
+        let names = survey.next.bytes().and_then(|it| decode_names(it).usable());
+        for new in names.map(|names| names.companions).unwrap_or_default() {
+            let is_kept = kept.iter().any(|found| found.name.name == new.name);
+            let content = read(self.disk, self.dir, &new.name)?;
+            if !is_kept && survey.claims.cover(&new.name, &content) {
+                self.remove(&self.dir.join(&new.name))?;
+            }
+        }
+        self.sync_dir()?;
+        self.remove(&self.dir.join(NEXT))
+    }
+
+    /// Step 1.
+    fn write_all(
+        &mut self,
+        companions: &mut [(&str, Write<'_>)],
+        root: WriteRoot<'_>,
+        temps: &mut Temps,
+    ) -> Result<NewSet> {
+        let (mut paths, mut names) = (Vec::new(), Vec::new());
+        for (name, write) in companions {
+            let (path, written) = self.write_temp(name, *write, temps)?;
+            paths.push(path);
+            names.push(written);
+        }
+        let (root, written) = self.write_temp(ROOT, &mut |out| root(&names, out), temps)?;
+        let bytes = names.iter().map(|name| name.bytes).sum::<u64>() + written.bytes;
+        let companions = std::iter::zip(paths, names).collect();
+        Ok(NewSet {
+            root,
+            companions,
+            bytes,
+        })
+    }
+
+    /// Steps 2 to 8.
+    fn replace(
+        &mut self,
+        valid: Option<&Set<Names>>,
+        files: &NewSet,
+        temps: &mut Temps,
+    ) -> Result<()> {
+        let next = self.dir.join(NEXT);
+        self.rename(&files.root, &next)?;
+        if let Err(error) = self.keep_valid(valid, temps) {
+            // Nothing is mixed yet.
+            let _ = self.disk.remove_file(&next);
+            return Err(error);
+        }
+        for (path, named) in &files.companions {
+            self.rename(path, &self.dir.join(&named.name))?;
+        }
+        self.link_over(NEXT, ROOT, temps)?;
+        self.sync_dir()?;
+        self.remove(&next)
+    }
+
+    /// Steps 3 and 4.
+    fn keep_valid(&mut self, valid: Option<&Set<Names>>, temps: &mut Temps) -> Result<()> {
+        if let Some(set) = valid {
+            for found in set.companions.iter().filter(|found| found.in_place) {
+                self.link_over(&found.name.name, &bak(&found.name.name), temps)?;
+            }
+            if set.source == Source::Root {
+                self.link_over(ROOT, &bak(ROOT), temps)?;
+            }
+        }
+        self.sync_dir()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.disk.rename(from, to).map_err(Error::io("replace", to))
+    }
+}
+
+/// A set in temp files.
+struct NewSet {
+    root: PathBuf,
+    companions: Vec<(PathBuf, CompanionName)>,
+    bytes: u64,
+}

@@ -1,0 +1,320 @@
+//! Looks at all files of the set: which set is usable, and which files are not what we wrote. Writes nothing.
+
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::{FindingKind, MAX_FILE_BYTES, NEXT, Source, bak};
+use crate::error::{Error, Result};
+use crate::ports::{Disk, EntryKind};
+use crate::snapshot::CompanionName;
+use crate::snapshot::work_items::{Decoded, claimed_names, decode_names};
+
+/// What a name leads to.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Nothing has that name.
+    Missing,
+    /// No regular file.
+    Odd,
+    /// A file with these bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Content {
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Missing | Self::Odd => None,
+        }
+    }
+
+    /// SHA-256 as 64 hex digits.
+    pub(super) fn sha256(&self) -> Option<String> {
+        use std::fmt::Write as _;
+        let digest = Sha256::digest(self.bytes()?);
+        let mut text = String::with_capacity(64);
+        for byte in digest {
+            write!(text, "{byte:02x}").expect("a text takes all");
+        }
+        Some(text)
+    }
+
+    fn is(&self, named: &CompanionName) -> bool {
+        let matches = |bytes: &[u8]| {
+            bytes.len() as u64 == named.bytes && crc32fast::hash(bytes) == named.crc32
+        };
+        self.bytes().is_some_and(matches)
+    }
+}
+
+/// Everything that is known about a set on disk.
+#[derive(Debug)]
+pub(super) struct Survey<T> {
+    /// The usable set.
+    pub(super) valid: Option<Set<T>>,
+    /// Files at our names that are not what we wrote there.
+    pub(super) strays: Vec<Stray>,
+    /// What any root says about files beside it.
+    pub(super) claims: Claims,
+    /// What `.next` leads to.
+    pub(super) next: Content,
+}
+
+/// A usable set.
+#[derive(Debug)]
+pub(super) struct Set<T> {
+    /// What the root holds.
+    pub(super) inside: T,
+    /// Where the root is.
+    pub(super) source: Source,
+    /// The root's length.
+    pub(super) root_bytes: u64,
+    /// The other files.
+    pub(super) companions: Vec<Found>,
+}
+
+/// A verified file.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// As the root names it.
+    pub(super) name: CompanionName,
+    /// Its bytes.
+    pub(super) content: Vec<u8>,
+    /// True in its own place, false in its `.bak`.
+    pub(super) in_place: bool,
+}
+
+/// A file that is not what we wrote.
+#[derive(Debug)]
+pub(super) struct Stray {
+    pub(super) file: String,
+    pub(super) kind: FindingKind,
+    pub(super) message: String,
+    pub(super) content: Content,
+}
+
+/// What roots say about the files beside them: bytes that they name are ours.
+#[derive(Debug, Default)]
+pub(super) struct Claims(pub(super) Vec<CompanionName>);
+
+impl Claims {
+    /// All names that a root names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.iter().map(|claim| &*claim.name)
+    }
+
+    /// True if a root names these bytes under this name.
+    pub(super) fn cover(&self, name: &str, content: &Content) -> bool {
+        self.0
+            .iter()
+            .any(|claim| claim.name == name && content.is(claim))
+    }
+}
+
+/// Looks at everything; `decode` and `names` read a root.
+pub(super) fn survey<T>(
+    disk: &dyn Disk,
+    dir: &Path,
+    decode: impl Fn(&[u8]) -> Decoded<T>,
+    names: impl Fn(&T) -> &[CompanionName],
+) -> Result<Survey<T>> {
+    let (mut valid, mut strays) = (None, Vec::new());
+    let (mut claims, mut out_of_place) = (Claims::default(), Vec::new());
+    // Roots with companions that are nowhere, and the first of these.
+    let mut incomplete = Vec::new();
+    for source in Source::ALL {
+        let file = source.file();
+        let content = read(disk, dir, file)?;
+        let Some(bytes) = content.bytes() else {
+            strays.extend(odd(file, content));
+            continue;
+        };
+        let inside = match decode(bytes) {
+            Decoded::Valid(inside) | Decoded::Reformatted(inside) => inside,
+            Decoded::Newer { what } => {
+                let (file, seq) = (dir.join(file), None);
+                return Err(Error::NewerFormat { file, seq, what });
+            }
+            changed => {
+                claims.0.extend(
+                    claimed_names(bytes)
+                        .into_iter()
+                        .flat_map(|it| it.companions),
+                );
+                strays.push(changed_root(file, &changed, content));
+                continue;
+            }
+        };
+        claims.0.extend_from_slice(names(&inside));
+        let (mut companions, mut nowhere) = (Vec::new(), None);
+        for name in names(&inside) {
+            let (found, in_place) = companion(disk, dir, name)?;
+            if let Some(content) = in_place {
+                out_of_place.push((name.name.clone(), content, found.is_some()));
+            }
+            match found {
+                Some(found) => companions.push(found),
+                None => nowhere = nowhere.or(Some(name.name.clone())),
+            }
+        }
+        if let Some(name) = nowhere {
+            incomplete.push((file, content, name));
+            continue;
+        }
+        let root_bytes = bytes.len() as u64;
+        valid = Some(Set {
+            inside,
+            source,
+            root_bytes,
+            companions,
+        });
+        break;
+    }
+    // Last of all: a compaction that runs beside has its `.next` from before the first change until after the last.
+    let next = read(disk, dir, NEXT)?;
+    if let Some(bytes) = next.bytes() {
+        let inside = decode_names(bytes).usable();
+        claims
+            .0
+            .extend(inside.into_iter().flat_map(|it| it.companions));
+    }
+    for (file, content, name) in incomplete {
+        // A compaction that was cut short leaves the root that it put in place, and its `.next`.
+        if content.bytes() != next.bytes() {
+            strays.push(Stray {
+                file: file.to_owned(),
+                kind: FindingKind::MissingCompanion,
+                message: format!("it names {name}, which is nowhere as it was"),
+                content,
+            });
+        }
+    }
+    for (file, content, elsewhere) in out_of_place {
+        if strays.iter().all(|stray| stray.file != file) {
+            strays.extend(stray(&file, content, &claims, elsewhere));
+        }
+    }
+    Ok(Survey {
+        valid,
+        strays,
+        claims,
+        next,
+    })
+}
+
+/// Judges what lies in the place of a companion; `None` if it is ours.
+pub(super) fn stray(
+    file: &str,
+    content: Content,
+    claims: &Claims,
+    elsewhere: bool,
+) -> Option<Stray> {
+    let (kind, message) = match &content {
+        Content::Odd => return odd(file, content),
+        Content::Missing if elsewhere => (
+            FindingKind::MissingCompanion,
+            "it is gone; the snapshot is read with the version of it in .bak".to_owned(),
+        ),
+        Content::Missing => return None,
+        _ if claims.cover(file, &content) => return None,
+        Content::Bytes(bytes) => match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            Ok(_) => (
+                FindingKind::Edited { log_seq: None },
+                "it is not what the snapshot names".to_owned(),
+            ),
+            Err(error) => (FindingKind::Damaged, format!("it is no JSON: {error}")),
+        },
+    };
+    let file = file.to_owned();
+    Some(Stray {
+        file,
+        kind,
+        message,
+        content,
+    })
+}
+
+/// What is no regular file cannot be ours; what is not there is nothing.
+fn odd(file: &str, content: Content) -> Option<Stray> {
+    matches!(content, Content::Odd).then(|| Stray {
+        file: file.to_owned(),
+        kind: FindingKind::Foreign,
+        message: "it is no regular file".to_owned(),
+        content,
+    })
+}
+
+pub(super) fn changed_root<T>(file: &str, decoded: &Decoded<T>, content: Content) -> Stray {
+    let (kind, message) = match decoded {
+        Decoded::Edited { log_seq } => (
+            FindingKind::Edited { log_seq: *log_seq },
+            "it was changed by another program".to_owned(),
+        ),
+        Decoded::Damaged {
+            message,
+            line,
+            column,
+        } => (
+            FindingKind::Damaged,
+            format!("{message} (line {line}, column {column})"),
+        ),
+        _ => (
+            FindingKind::Foreign,
+            "it is no snapshot of a log".to_owned(),
+        ),
+    };
+    let file = file.to_owned();
+    Stray {
+        file,
+        kind,
+        message,
+        content,
+    }
+}
+
+/// Looks for the bytes that a root names: in their own place, then in the `.bak`. Second, what is in place if it is
+/// something else.
+fn companion(
+    disk: &dyn Disk,
+    dir: &Path,
+    name: &CompanionName,
+) -> Result<(Option<Found>, Option<Content>)> {
+    let found = |content: Content, in_place| match content {
+        Content::Bytes(content) if content.len() as u64 == name.bytes => Some(Found {
+            name: name.clone(),
+            content,
+            in_place,
+        }),
+        _ => None,
+    };
+    let in_place = read(disk, dir, &name.name)?;
+    if in_place.is(name) {
+        return Ok((found(in_place, true), None));
+    }
+    let before = read(disk, dir, &bak(&name.name))?;
+    let before = before.is(name).then_some(before);
+    Ok((
+        before.and_then(|before| found(before, false)),
+        Some(in_place),
+    ))
+}
+
+/// Reads a file of the set.
+pub(super) fn read(disk: &dyn Disk, dir: &Path, file: &str) -> Result<Content> {
+    let path = dir.join(file);
+    match disk.read(&path, MAX_FILE_BYTES) {
+        Ok(bytes) => Ok(Content::Bytes(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Content::Missing),
+        Err(error) => match disk.metadata(&path) {
+            Ok(found) if found.kind != EntryKind::File => Ok(Content::Odd),
+            Ok(found) if error.kind() == io::ErrorKind::FileTooLarge => Err(Error::TooLarge {
+                what: path.display().to_string(),
+                bytes: found.len,
+                limit: MAX_FILE_BYTES,
+            }),
+            _ => Err(Error::io("read", path)(error)),
+        },
+    }
+}

@@ -1,0 +1,281 @@
+//! `work_items.json`: the root snapshot, the progress of every item.
+//!
+//! ```text
+//!   {
+//!     "schema_version", "session", "plan", "work_items", "summary", "last_checkpoint"    what people and scripts read
+//!     "log": { "id", "seq", "crc32", "sha256",    the place in the log that it covers
+//!              "files",                           the other snapshots of the set
+//!              "state" },                         what `apply` keeps beyond the readable part
+//!     "crc32": "0badcafe"                         over every byte before this line
+//!   }
+//! ```
+//!
+//! `decode(encode(state))` is the same state. Fields of other programs stay where they stood; one whose key is a word
+//! of ours is kept in `log.state`.
+
+mod layout;
+mod sink;
+mod rest;
+mod encode;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::{CompanionName, LogPlace, TimeStyle, parse_crc};
+use crate::pipeline::PipelineState;
+use crate::position::Seq;
+use parse::{Document, Head};
+
+pub use encode::{Written, encode};
+
+/// The version that is written. Another with the same first number is read, a higher first number is refused.
+pub const SCHEMA_VERSION: &str = "1.0.0";
+
+/// The newest layout of `log` that is read; a file without `log.format` has 1.
+const FORMAT: u64 = 1;
+
+/// The end of every snapshot: the line of the checksum, the bracket, a newline. The digits are not part of this text.
+const TAIL: (&[u8], &[u8]) = (b"\n  \"crc32\": \"", b"\"\n}\n");
+
+/// What a root snapshot holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkItems {
+    /// The state.
+    pub state: PipelineState,
+    /// The place in the log that it covers.
+    pub place: LogPlace,
+    /// The other files of its set.
+    pub companions: Vec<CompanionName>,
+}
+
+/// What a root snapshot says about its set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// The place in the log that it covers.
+    pub place: LogPlace,
+    /// The other files of its set.
+    pub companions: Vec<CompanionName>,
+}
+
+/// What the bytes of a `work_items.json` are.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Decoded<T> {
+    /// Ours, as we wrote it.
+    Valid(T),
+    /// Ours, read and written again by somebody who changed nothing but the layout. As good as valid.
+    Reformatted(T),
+    /// Ours, with changes by somebody else.
+    Edited {
+        /// The place in the log that it covered when it was written, if that can still be read.
+        log_seq: Option<Seq>,
+    },
+    /// Not JSON, or not whole.
+    Damaged {
+        /// What is wrong.
+        message: String,
+        /// Counted from 1; 0 if unknown.
+        line: usize,
+        /// Counted from 1; 0 if unknown.
+        column: usize,
+    },
+    /// JSON of somebody else: it never was a snapshot of a log.
+    Foreign,
+    /// Written by a newer version.
+    Newer {
+        /// What is not known here.
+        what: String,
+    },
+}
+
+impl<T> Decoded<T> {
+    /// What is usable in it.
+    pub fn usable(self) -> Option<T> {
+        match self {
+            Self::Valid(inside) | Self::Reformatted(inside) => Some(inside),
+            _ => None,
+        }
+    }
+
+    fn map<U>(self, with: impl FnOnce(T) -> U) -> Decoded<U> {
+        match self {
+            Self::Valid(inside) => Decoded::Valid(with(inside)),
+            Self::Reformatted(inside) => Decoded::Reformatted(with(inside)),
+            Self::Edited { log_seq } => Decoded::Edited { log_seq },
+            Self::Damaged {
+                message,
+                line,
+                column,
+            } => Decoded::Damaged {
+                message,
+                line,
+                column,
+            },
+            Self::Foreign => Decoded::Foreign,
+            Self::Newer { what } => Decoded::Newer { what },
+        }
+    }
+}
+
+/// Reads a `work_items.json`. The checksum is verified before any field is believed.
+pub fn decode(bytes: &[u8]) -> Decoded<Box<WorkItems>> {
+    if !checksum_holds(bytes) {
+        return examine(bytes);
+    }
+    match serde_json::from_slice::<Document<'_>>(bytes) {
+        Ok(document) if major(&document.schema_version) <= major(SCHEMA_VERSION) => {
+            match document.assemble() {
+                Some(inside) => Decoded::Valid(Box::new(inside)),
+                None => refuse(bytes, "its parts do not fit each other".into(), 0, 0),
+            }
+        }
+        Ok(document) => Decoded::Newer {
+            what: format!("schema_version {}", document.schema_version),
+        },
+        Err(error) => refuse(bytes, text_of(&error), error.line(), error.column()),
+    }
+}
+
+/// Reads only what a `work_items.json` says about its set.
+pub fn decode_names(bytes: &[u8]) -> Decoded<Names> {
+    let head = checksum_holds(bytes)
+        .then(|| serde_json::from_slice::<Head>(bytes).ok())
+        .flatten()
+        .filter(|head| major(&head.schema_version) <= major(SCHEMA_VERSION))
+        .and_then(Head::names);
+    match head {
+        Some(names) => Decoded::Valid(names),
+        None => decode(bytes).map(|inside| {
+            let (place, companions) = (inside.place, inside.companions);
+            Names { place, companions }
+        }),
+    }
+}
+
+/// What a file claims about its set, whether its checksum holds or not.
+pub(super) fn claimed_names(bytes: &[u8]) -> Option<Names> {
+    serde_json::from_slice::<Head>(bytes).ok()?.names()
+}
+
+/// True if the file ends as ours do and its checksum is that of its bytes.
+pub(super) fn checksum_holds(bytes: &[u8]) -> bool {
+    let stated = bytes.strip_suffix(TAIL.1).and_then(|rest| {
+        let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
+        let crc32 = parse_crc(str::from_utf8(digits).ok()?)?;
+        let before = rest.strip_suffix(TAIL.0)?;
+        // The newline before the line belongs to what is covered.
+        Some((&bytes[..=before.len()], crc32))
+    });
+    stated.is_some_and(|(covered, crc32)| crc32fast::hash(covered) == crc32)
+}
+
+/// A file of ours by its checksum that cannot be read: of a newer version, if it says so or has what we do not know.
+fn refuse<T>(bytes: &[u8], message: String, line: usize, column: usize) -> Decoded<T> {
+    let document = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+    match newer(&document) {
+        Some(what) => Decoded::Newer { what },
+        None => Decoded::Damaged {
+            message,
+            line,
+            column,
+        },
+    }
+}
+
+/// Finds out what a file is whose checksum does not hold.
+fn examine(bytes: &[u8]) -> Decoded<Box<WorkItems>> {
+    // Some editors begin a file with this mark.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let document = match serde_json::from_slice::<Value>(bytes) {
+        Ok(document) => document,
+        Err(error) => {
+            return Decoded::Damaged {
+                message: text_of(&error),
+                line: error.line(),
+                column: error.column(),
+            };
+        }
+    };
+    if !document.get("log").is_some_and(Value::is_object) {
+        return Decoded::Foreign;
+    }
+    if let Some(what) = newer(&document) {
+        return Decoded::Newer { what };
+    }
+    match unchanged(bytes, &document) {
+        Some(inside) => Decoded::Reformatted(Box::new(inside)),
+        None => Decoded::Edited {
+            log_seq: document["log"]["seq"].as_u64().map(Seq::new),
+        },
+    }
+}
+
+/// Reads a file that only its layout keeps from being valid: written again from what it says, it has the checksum that
+/// it states, and says the same in every field, also in those that are derived.
+fn unchanged(bytes: &[u8], document: &Value) -> Option<WorkItems> {
+    let parts = serde_json::from_slice::<Document<'_>>(bytes).ok()?;
+    let stated = parse_crc(&parts.crc32)?;
+    let inside = parts.assemble()?;
+    let mut again = Vec::with_capacity(bytes.len());
+    let written = encode(
+        &inside.state,
+        &inside.place,
+        &inside.companions,
+        TimeStyle::Utc,
+        &mut again,
+    )
+    .ok()?;
+    let says_the_same = || {
+        serde_json::from_slice::<Value>(&again).is_ok_and(|canonical| same(document, &canonical))
+    };
+    (written.crc32 == stated && says_the_same()).then_some(inside)
+}
+
+/// True if two documents say the same, whatever the order of their keys and the spelling of their numbers.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let has = |(key, value)| other.get(key).is_some_and(|found| same(value, found));
+            one.len() == other.len() && one.iter().all(has)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Number(one), Value::Number(other)) => {
+            one == other || (one.as_f64().is_some() && one.as_f64() == other.as_f64())
+        }
+        _ => one == other,
+    }
+}
+
+/// What in a document is of a newer version, if anything is.
+fn newer(document: &Value) -> Option<String> {
+    let log = document.get("log")?;
+    let format = log.get("format").and_then(Value::as_u64);
+    if let Some(format) = format.filter(|&format| format > FORMAT) {
+        return Some(format!("log.format {format}"));
+    }
+    let version = document.get("schema_version").and_then(Value::as_str);
+    if let Some(version) = version.filter(|version| major(version) > major(SCHEMA_VERSION)) {
+        return Some(format!("schema_version {version}"));
+    }
+    // Passing over what `apply` kept would give a state that no replay gives.
+    let mut keys = log.get("state")?.as_object()?.keys();
+    keys.find(|key| !rest::KEYS.contains(&key.as_str()))
+        .map(|key| format!("log.state.{key}"))
+}
+
+/// The first number of a version; 0 if it is none.
+fn major(version: &str) -> u64 {
+    let first = version.split('.').next().unwrap_or_default();
+    first.parse().unwrap_or_default()
+}
+
+/// What is wrong, without the place, which is told apart.
+fn text_of(error: &serde_json::Error) -> String {
+    let (text, at) = (error.to_string(), format!(" at line {}", error.line()));
+    text.split_once(&at)
+        .map_or_else(|| text.clone(), |(message, _)| message.to_owned())
+}

@@ -1,0 +1,316 @@
+//! `log.state`: everything `apply` keeps that the readable part does not show, one line a row.
+//!
+//! ```text
+//!   "seqs":   [item, since, token, since, token, …]   by phase, zeros at the end left out; the token of a phase in
+//!                                                     progress is shown where the phase is
+//!   "phases": [item, phase, {…}]                      what only few phases have
+//!   "holds":  [item, seq, reason]
+//!   "ids":    item                                    whose own id is the one it would have without
+//!   "extras": [item, phase, [[after, key, text], …]]  unknown fields that would not read back as they are; the item or
+//!                                                     phase is null for the document or the item itself, the text
+//!                                                     is null where the field is shown
+//! ```
+//!
+//! Items and phases are indexes; a row that would say nothing is left out.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{DOCUMENT, ITEM, Level, PHASE, hidden, read_back};
+use super::sink::Object;
+use crate::pipeline::event::Owner;
+use crate::pipeline::item::{Hold, Lease, Return};
+use crate::pipeline::json::{Extra, Extras};
+use crate::pipeline::state::ImportSource;
+use crate::pipeline::time::BootInstant;
+use crate::pipeline::{Item, Json, PhaseState, PipelineState, Status, Timestamp};
+use crate::position::Seq;
+use crate::snapshot::times::micros;
+
+/// One unknown field with its place: the key behind which it stands, its own, and its value if that is not shown.
+type PlacedField = (String, String, Option<String>);
+
+/// `log.state` as read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Rest {
+    last_seq: Seq,
+    #[serde(rename = "started_at_us", with = "micros")]
+    started_at: Option<Timestamp>,
+    session_imported: bool,
+    rejected: u64,
+    imports: Vec<ImportSource>,
+    ids: Vec<usize>,
+    holds: Vec<(usize, Seq, Option<String>)>,
+    seqs: Vec<Vec<u64>>,
+    phases: Vec<(usize, usize, PhaseRest)>,
+    extras: Vec<(Option<usize>, Option<usize>, Vec<PlacedField>)>,
+}
+
+/// The keys of [`Rest`]: one that is not among them is of a newer version.
+pub(super) const KEYS: [&str; 10] = [
+    "last_seq",
+    "started_at_us",
+    "session_imported",
+    "rejected",
+    "imports",
+    "ids",
+    "holds",
+    "seqs",
+    "phases",
+    "extras",
+];
+
+/// What only few phases have.
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct PhaseRest {
+    #[serde(skip_serializing_if = "is_default")]
+    forgiven: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    permanent: bool,
+    #[serde(rename = "due_us", with = "micros", skip_serializing_if = "is_default")]
+    due: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
+    lease: Option<LeaseRow>,
+    #[serde(skip_serializing_if = "is_default")]
+    returned: Option<Return>,
+    #[serde(
+        rename = "completed_at_us",
+        with = "micros",
+        skip_serializing_if = "is_default"
+    )]
+    completed_at: Option<Timestamp>,
+    #[serde(
+        rename = "failed_at_us",
+        with = "micros",
+        skip_serializing_if = "is_default"
+    )]
+    failed_at: Option<Timestamp>,
+}
+
+#[derive(Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct LeaseRow {
+    at_us: i64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    wall_only: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    boot: Option<(String, u64)>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    owner: Option<Owner>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Writes `log.state`.
+pub(super) fn write(mut object: Object<'_, '_>, state: &PipelineState) -> io::Result<()> {
+    object.number("last_seq", state.last_seq.get());
+    if let Some(at) = state.document.started_at {
+        object.key("started_at_us");
+        object.sink.put(&at.micros().to_string());
+    }
+    if state.document.session.is_some() {
+        object.key("session_imported");
+        object.sink.put("true");
+    }
+    if state.rejected > 0 {
+        object.number("rejected", state.rejected);
+    }
+    table(&mut object, "imports", state.imports.iter())?;
+    let items = || state.items().iter().enumerate();
+    let own_ids = items().filter(|(_, item)| {
+        item.id
+            .as_deref()
+            .is_some_and(|id| *id == *item.name.derived_id())
+    });
+    table(&mut object, "ids", own_ids.map(|(index, _)| index))?;
+    let holds =
+        items().filter_map(|(index, item)| item.hold.as_ref().map(|h| (index, h.seq, &h.reason)));
+    table(&mut object, "holds", holds)?;
+    table(&mut object, "seqs", items().filter_map(seqs))?;
+    let phases = items().flat_map(|(index, item)| {
+        let phases = item.phases.iter().enumerate();
+        phases.map(move |(phase, state)| (index, phase, PhaseRest::of(state)))
+    });
+    let phases = phases.filter(|(.., rest)| !is_default(rest));
+    table(&mut object, "phases", phases)?;
+    let of_items = items().flat_map(|(index, item)| {
+        let phases = item.phases.iter().enumerate();
+        let of_phases =
+            phases.map(move |(phase, state)| (Some(index), Some(phase), PHASE, &state.extras));
+        std::iter::once((Some(index), None, ITEM, &item.extras)).chain(of_phases)
+    });
+    let extras = std::iter::once((None, None, DOCUMENT, &state.document.extras)).chain(of_items);
+    let misplaced = extras
+        .filter(|(.., level, extras)| !extras.is_empty() && !read_back(level, extras))
+        .map(|(item, phase, level, extras)| (item, phase, fields(level, extras)));
+    table(&mut object, "extras", misplaced)?;
+    object.close();
+    Ok(())
+}
+
+/// Writes a table, one line a row, unless it has none.
+fn table(
+    object: &mut Object<'_, '_>,
+    key: &'static str,
+    rows: impl Iterator<Item = impl Serialize>,
+) -> io::Result<()> {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    object.key(key);
+    let sink = &mut *object.sink;
+    let mut before = "[";
+    for row in rows {
+        sink.put(before);
+        before = ",";
+        sink.line(4);
+        serde_json::to_writer(&mut sink.buffer, &row).expect("a vector takes all bytes");
+        sink.pass_on()?;
+    }
+    sink.line(3);
+    sink.put("]");
+    Ok(())
+}
+
+fn seqs((index, item): (usize, &Item)) -> Option<Vec<u64>> {
+    let mut row = Vec::with_capacity(1 + 2 * item.phases.len());
+    row.push(index as u64);
+    for phase in &item.phases {
+        let token = phase
+            .token
+            .filter(|_| phase.status != Status::InProgress)
+            .unwrap_or(Seq::NONE);
+        row.extend([phase.since.get(), token.get()]);
+    }
+    while row.len() > 1 && row.last() == Some(&0) {
+        row.pop();
+    }
+    (row.len() > 1).then_some(row)
+}
+
+fn fields(level: &Level, extras: &Extras) -> Vec<PlacedField> {
+    // A hidden value is text in text: its depth then counts from its own start, as it did in its record.
+    let field = |(extra, hidden): (&Extra, bool)| {
+        let value = hidden.then(|| extra.value.as_str().to_owned());
+        (extra.after.to_string(), extra.key.to_string(), value)
+    };
+    extras
+        .iter()
+        .zip(hidden(level, extras))
+        .map(field)
+        .collect()
+}
+
+impl PhaseRest {
+    fn of(phase: &PhaseState) -> Self {
+        let shown = phase.status;
+        Self {
+            forgiven: phase.forgiven,
+            permanent: phase.permanent,
+            due: phase.due,
+            lease: phase.lease.as_deref().map(|lease| LeaseRow {
+                at_us: lease.at.micros(),
+                wall_only: lease.wall_only,
+                boot: lease
+                    .boot
+                    .as_ref()
+                    .map(|boot| (boot.boot.clone(), boot.micros)),
+                owner: lease.owner.clone(),
+            }),
+            returned: phase.returned.as_deref().cloned(),
+            completed_at: phase
+                .completed_at
+                .filter(|_| matches!(shown, Status::InProgress | Status::Failed)),
+            failed_at: phase.failed_at.filter(|_| shown != Status::Failed),
+        }
+    }
+
+    fn put_into(self, phase: &mut PhaseState) -> Option<()> {
+        (phase.forgiven, phase.permanent, phase.due) = (self.forgiven, self.permanent, self.due);
+        phase.lease = match self.lease {
+            None => None,
+            Some(row) => Some(Box::new(Lease {
+                at: Timestamp::from_micros(row.at_us)?,
+                wall_only: row.wall_only,
+                boot: row.boot.map(|(boot, micros)| BootInstant { boot, micros }),
+                owner: row.owner,
+            })),
+        };
+        phase.returned = self.returned.map(Box::new);
+        phase.completed_at = phase.completed_at.or(self.completed_at);
+        phase.failed_at = phase.failed_at.or(self.failed_at);
+        Some(())
+    }
+}
+
+impl Rest {
+    /// The ids that are an item's own although they look derived.
+    pub(super) fn take_own_ids(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.ids)
+    }
+
+    /// True if the session shown is the imported one.
+    pub(super) const fn session_is_imported(&self) -> bool {
+        self.session_imported
+    }
+
+    /// Puts the rows on items into the items; `None` if a row names what is not there.
+    pub(super) fn put_into_items(&mut self, items: &mut [Item]) -> Option<()> {
+        for (item, seq, reason) in self.holds.drain(..) {
+            items.get_mut(item)?.hold = Some(Box::new(Hold { seq, reason }));
+        }
+        for row in self.seqs.drain(..) {
+            let (&item, seqs) = row.split_first()?;
+            let item = items.get_mut(usize::try_from(item).ok()?)?;
+            if seqs.len() > 2 * item.phases.len() {
+                return None;
+            }
+            for (phase, seqs) in item.phases.iter_mut().zip(seqs.chunks(2)) {
+                phase.since = Seq::new(seqs[0]);
+                let token = seqs.get(1).filter(|&&token| token > 0);
+                phase.token = phase.token.or(token.map(|&token| Seq::new(token)));
+            }
+        }
+        for (item, phase, rest) in self.phases.drain(..) {
+            rest.put_into(items.get_mut(item)?.phases.get_mut(phase)?)?;
+        }
+        Some(())
+    }
+
+    /// Puts everything else into the state.
+    pub(super) fn put_into_state(self, state: &mut PipelineState) {
+        state.last_seq = self.last_seq;
+        state.document.started_at = self.started_at;
+        state.rejected = self.rejected;
+        state.imports = self.imports;
+    }
+
+    /// Puts unknown fields back into their order; `None` if a row names what is not there.
+    pub(super) fn reorder(&mut self, document: &mut Extras, items: &mut [Item]) -> Option<()> {
+        for (item, phase, fields) in self.extras.drain(..) {
+            let shown = match (item, phase) {
+                (None, _) => &mut *document,
+                (Some(item), None) => &mut items.get_mut(item)?.extras,
+                (Some(item), Some(phase)) => {
+                    &mut items.get_mut(item)?.phases.get_mut(phase)?.extras
+                }
+            };
+            let mut ordered = Extras::default();
+            for (after, key, text) in fields {
+                let value = match text {
+                    Some(text) => serde_json::from_str::<Json>(&text).ok()?,
+                    None => shown.get(&key)?.clone(),
+                };
+                ordered.push(&after, &key, value);
+            }
+            *shown = ordered;
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,710 @@
+//! What `work_items.json` looks like, and that it gives back every state.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::pipeline::event::{
+    Event, ImportedFile, ImportedItem, ImportedPhase, Owner, Record, ResetCause,
+};
+use crate::pipeline::json::Extras;
+use crate::pipeline::time::BootInstant;
+use crate::pipeline::{Facts, ItemId, Json, Phase, PhasePlan, Status, Timestamp};
+
+fn place() -> LogPlace {
+    LogPlace {
+        id: "0123456789abcdef0123456789abcdef".into(),
+        seq: Seq::new(517),
+        crc32: 0x77ab_01cd,
+        sha256: "ab".repeat(32),
+    }
+}
+
+fn companions() -> Vec<CompanionName> {
+    vec![
+        CompanionName {
+            name: "enrichment_data.json".into(),
+            bytes: 87_345,
+            crc32: 7,
+        },
+        CompanionName {
+            name: "a \"b\".json".into(),
+            bytes: 0,
+            crc32: 0,
+        },
+    ]
+}
+
+fn bytes_of(state: &PipelineState) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let written = encode(state, &place(), &companions(), TimeStyle::Utc, &mut bytes).unwrap();
+    assert_eq!(written.bytes, bytes.len() as u64);
+    bytes
+}
+
+fn inside(state: &PipelineState) -> Box<WorkItems> {
+    Box::new(WorkItems {
+        state: state.clone(),
+        place: place(),
+        companions: companions(),
+    })
+}
+
+fn json(text: &str) -> Json {
+    serde_json::from_str(text).unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse_rfc3339(text).unwrap()
+}
+
+/// Folds events a second apart.
+fn fold(events: Vec<Event>) -> PipelineState {
+    let mut state = PipelineState::default();
+    let start = at("2026-11-23T01:40:15.123456Z");
+    for (index, event) in events.into_iter().enumerate() {
+        let seconds = index as u64;
+        state.apply(&Record {
+            seq: Seq::new(seconds + 1),
+            at: start.plus_micros(seconds * 1_000_000),
+            clock_given: false,
+            event,
+        });
+    }
+    state
+}
+
+fn item(name: &str) -> ItemId {
+    ItemId::new(name).unwrap()
+}
+
+fn phase(name: &str) -> Phase {
+    Phase::new(name).unwrap()
+}
+
+/// One item of every sort, with fields of another program at every level.
+#[expect(clippy::too_many_lines, reason = "it is one story")]
+fn example() -> PipelineState {
+    let plan = r#"[{"phase":"phase0_county"},{"phase":"phase1_listing","needs":["phase0_county"],"timeout_minutes":45}]"#;
+    let (house, other) = (
+        item("100 N Example St, Phoenix, AZ 85001"),
+        item("naïve \"q\""),
+    );
+    let (county, listing) = (phase("phase0_county"), phase("phase1_listing"));
+    let mut extras = Extras::default();
+    extras.push(
+        "address",
+        "hash",
+        json(r#"{"a":[],"b":[0.90,{"c":"x,[y]\\\""}],"d":{}}"#),
+    );
+    extras.push("last_updated", "locked_by", json("null"));
+    let mut of_phase = Extras::default();
+    of_phase.push("started_at", "host", json("\"h1\""));
+    let imported = ImportedItem {
+        created_at: Some(at("2026-01-01T00:00:00Z")),
+        last_updated: None,
+        phases: vec![ImportedPhase {
+            phase: county.clone(),
+            status: Status::Completed,
+            imported_status: Some("complete".into()),
+            started_at: None,
+            completed_at: Some(at("2026-01-02T00:00:00.5Z")),
+            failed_at: None,
+            stale_reset_at: None,
+            error_message: None,
+            attempts: 1,
+            retry_count: 0,
+            found: vec![],
+            extras: of_phase,
+        }],
+        found: vec![],
+        extras,
+    };
+    let start = |item: &ItemId, phase: &Phase| Event::Started {
+        item: item.clone(),
+        phase: phase.clone(),
+        worker: Some("w3".into()),
+        boot: Some(BootInstant {
+            boot: "b00t".into(),
+            micros: 77,
+        }),
+        owner: None,
+    };
+    let mut of_document = Extras::default();
+    of_document.push("schema_version", "generator", json("\"crawler 3\""));
+    of_document.push("summary", "plan", json("[1,2]"));
+    fold(vec![
+        Event::Segment,
+        Event::Planned {
+            phases: serde_json::from_str(plan).unwrap(),
+        },
+        Event::Imported(Box::new(ImportedFile {
+            path: "old/work_items.json".into(),
+            kind: "work_items".into(),
+            shape: "a".into(),
+            bytes: 12,
+            sha256: "cd".repeat(32),
+            zone: None,
+            words: [("complete".to_owned(), 1)].into(),
+            session: Some(json(r#"{"session_id":"s1","mode":"batch"}"#)),
+            extras: of_document,
+        })),
+        Event::Added {
+            item: house.clone(),
+            id: Some("6948a957".into()),
+            imported: Some(Box::new(imported)),
+        },
+        Event::Added {
+            item: other.clone(),
+            id: None,
+            imported: None,
+        },
+        start(&house, &listing),
+        Event::Failed {
+            item: house.clone(),
+            phase: listing.clone(),
+            token: Some(Seq::new(6)),
+            late: false,
+            error: "HTTP 503".into(),
+            permanent: false,
+            due: Some(at("2026-11-23T02:00:00Z")),
+        },
+        start(&house, &listing),
+        start(&other, &county),
+        Event::Reset {
+            item: other.clone(),
+            phase: county.clone(),
+            token: Some(Seq::new(9)),
+            cause: ResetCause::Timeout,
+            elapsed_us: 2_000_000_000,
+            limit_us: 1_800_000_000,
+            evidence: json("{}"),
+        },
+        start(&other, &county),
+        Event::Failed {
+            item: other.clone(),
+            phase: county,
+            token: Some(Seq::new(11)),
+            late: false,
+            error: "no \u{1F3E0}\nthere".into(),
+            permanent: true,
+            due: None,
+        },
+        Event::Held {
+            item: other,
+            reason: Some("owner asked".into()),
+        },
+    ])
+}
+
+/// Compares with the file in `snapshots/`.
+fn golden(name: &str, bytes: &[u8]) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let text = str::from_utf8(bytes).unwrap();
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+#[test]
+fn the_file_looks_as_the_format_says() {
+    golden("work_items__example", &bytes_of(&example()));
+}
+
+#[test]
+fn an_empty_state_has_a_file() {
+    let state = PipelineState::default();
+    let bytes = bytes_of(&state);
+    assert_eq!(decode(&bytes), Decoded::Valid(inside(&state)));
+    golden("work_items__empty", &bytes);
+}
+
+#[test]
+fn it_is_laid_out_as_other_programs_lay_it_out() {
+    let bytes = bytes_of(&example());
+    let value: Value = serde_json::from_slice(&bytes).unwrap();
+    let pretty = serde_json::to_string_pretty(&value).unwrap() + "\n";
+    // But for `log.state`, whose rows stand on one line each.
+    let text = String::from_utf8(bytes).unwrap();
+    let readable = |text: &str| text.split("\"state\": {\n").next().unwrap().to_owned();
+    assert_eq!(readable(&text), readable(&pretty));
+}
+
+#[test]
+fn reformatting_alone_is_no_edit() {
+    let state = example();
+    let bytes = bytes_of(&state);
+    let value: Value = serde_json::from_slice(&bytes).unwrap();
+    let compact = serde_json::to_vec(&value).unwrap();
+    let windows = [
+        b"\xef\xbb\xbf",
+        &*String::from_utf8(bytes.clone())
+            .unwrap()
+            .replace('\n', "\r\n")
+            .into_bytes(),
+    ]
+    .concat();
+    let respelled = String::from_utf8(bytes.clone())
+        .unwrap()
+        .replace(
+            "\"completion_percentage\": 0.0",
+            "\"completion_percentage\": 0",
+        )
+        .replace('ï', "\\u00ef");
+    for other in [
+        &compact,
+        &windows,
+        respelled.as_bytes(),
+        bytes.trim_ascii_end(),
+    ] {
+        assert_ne!(other, bytes);
+        assert_eq!(decode(other), Decoded::Reformatted(inside(&state)));
+        let Decoded::Reformatted(names) = decode_names(other) else {
+            panic!("{:?}", decode_names(other))
+        };
+        assert_eq!(names.companions, companions());
+    }
+}
+
+#[test]
+fn every_change_of_a_value_is_an_edit() {
+    let text = String::from_utf8(bytes_of(&example())).unwrap();
+    let edited = Decoded::Edited {
+        log_seq: Some(Seq::new(517)),
+    };
+    for (from, to) in [
+        ("HTTP 503", "HTTP 504"),
+        ("\"status\": \"blocked\"", "\"status\": \"pending\""),
+        ("\"index\": 1", "\"index\": 7"),
+        ("\"total\": 2", "\"total\": 3"),
+        ("\"attempts\": 2", "\"attempts\": 3"),
+        ("\"session_id\": \"s1\"", "\"session_id\": \"s2\""),
+        ("\"hash\": {", "\"smash\": {"),
+        ("\"log\": {", "\"added\": 1, \"log\": {"),
+        ("\"seqs\": [", "\"seqs\": [[0],"),
+    ] {
+        let other = text.replacen(from, to, 1);
+        assert_ne!(other, text, "{from}");
+        assert_eq!(decode(other.as_bytes()), edited, "{from}");
+    }
+}
+
+#[test]
+fn each_sort_of_file_is_told_apart() {
+    let text = String::from_utf8(bytes_of(&example())).unwrap();
+    let half = &text[..text.find("HTTP 503").unwrap()];
+    assert!(matches!(
+        decode(half.as_bytes()),
+        Decoded::Damaged {
+            line: 1..,
+            column: 1..,
+            ..
+        }
+    ));
+    assert!(matches!(decode(b""), Decoded::Damaged { .. }));
+    assert!(matches!(decode(b"\xff\xfe"), Decoded::Damaged { .. }));
+    for foreign in [
+        "[]",
+        "{}",
+        "7",
+        r#"{"work_items":[]}"#,
+        r#"{"log":"x","schema_version":"9"}"#,
+    ] {
+        assert_eq!(decode(foreign.as_bytes()), Decoded::Foreign, "{foreign}");
+    }
+    let newer = |text: &str| match decode(text.as_bytes()) {
+        Decoded::Newer { what } => what,
+        other => panic!("{other:?}"),
+    };
+    let version = text.replacen("\"1.0.0\"", "\"2.0.0\"", 1);
+    assert_eq!(newer(&version), "schema_version 2.0.0");
+    assert_eq!(newer(&sealed(&version)), "schema_version 2.0.0");
+    let format = text.replacen("\"log\": {", "\"log\": {\"format\": 2,", 1);
+    assert_eq!(newer(&format), "log.format 2");
+    let state = text.replacen("\"seqs\": [", "\"secrets\": 1, \"seqs\": [", 1);
+    assert_eq!(newer(&sealed(&state)), "log.state.secrets");
+    let minor = sealed(&text.replacen("\"1.0.0\"", "\"1.7.0\"", 1));
+    assert_eq!(decode(minor.as_bytes()), Decoded::Valid(inside(&example())));
+}
+
+/// The text with the checksum that belongs to it.
+fn sealed(text: &str) -> String {
+    let at = text.rfind("  \"crc32\"").unwrap();
+    let crc32 = crc32fast::hash(&text.as_bytes()[..at]);
+    format!("{}  \"crc32\": \"{crc32:08x}\"\n}}\n", &text[..at])
+}
+
+#[test]
+fn parts_that_do_not_fit_are_damage_and_no_panic() {
+    let text = String::from_utf8(bytes_of(&example())).unwrap();
+    for (from, to) in [
+        ("\"phase0_county\": {", "\"phase9\": {"),
+        ("\"seqs\": [", "\"seqs\": [[99,1],"),
+        ("\"seqs\": [", "\"seqs\": [[],"),
+        ("\"seqs\": [", "\"seqs\": [[0,1,2,3,4,5,6],"),
+        ("\"holds\": [", "\"holds\": [[99,1,null],"),
+        (
+            "\"extras\": [",
+            "\"extras\": [[null,null,[[\"\",\"nowhere\",null]]],",
+        ),
+        (
+            "\"extras\": [",
+            "\"extras\": [[null,null,[[\"\",\"k\",\"{\"]]],",
+        ),
+        ("\"extras\": [", "\"extras\": [[0,9,[]],"),
+        ("\"at_us\":", "\"at_us\":9000000000000000000,\"x_us\":"),
+        (
+            "\"address\": \"naïve \\\"q\\\"\"",
+            "\"address\": \"100 N Example St, Phoenix, AZ 85001\"",
+        ),
+        ("\"77ab01cd\"", "\"77AB01CD\""),
+        ("2026-01-01", "2026-13-01"),
+    ] {
+        let other = sealed(&text.replacen(from, to, 1));
+        assert_ne!(other, text, "{from}");
+        let decoded = decode(other.as_bytes());
+        assert!(
+            matches!(decoded, Decoded::Damaged { .. }),
+            "{from}: {decoded:?}"
+        );
+    }
+}
+
+fn any_time() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![
+        9 => 1_700_000_000_000_000_i64..1_900_000_000_000_000,
+        1 => -62_000_000_000_000_000_i64..253_000_000_000_000_000,
+    ]
+    .prop_map(|micros| Timestamp::from_micros(micros).unwrap())
+}
+
+fn any_json() -> impl Strategy<Value = Json> {
+    prop::sample::select(vec![
+        "null",
+        "0.90",
+        "[]",
+        "{}",
+        "[[],{}]",
+        r#"{"z":1,"a":[154.16666666666666,12345678901234567890123,1e5]}"#,
+        r#""a \"quoted\", [text] {with} \\""#,
+    ])
+    .prop_map(json)
+}
+
+fn any_extras() -> impl Strategy<Value = Extras> {
+    let after = prop::sample::select(vec![
+        "",
+        "status",
+        "started_at",
+        "attempts",
+        "retry_count",
+        "completed_at",
+        "address",
+        "last_updated",
+        "plan",
+        "schema_version",
+        "summary",
+        "other",
+        "\n",
+    ]);
+    let key = prop::sample::select(vec![
+        "a", "b", "c\"d", "status", "worker", "log", "crc32", "",
+    ]);
+    prop::collection::vec((after, key, any_json()), 0..4).prop_map(|fields| {
+        let mut extras = Extras::default();
+        for (after, key, value) in fields {
+            extras.push(after, key, value);
+        }
+        extras
+    })
+}
+
+fn any_item() -> impl Strategy<Value = ItemId> {
+    prop::sample::select(vec!["a", "100 N Example St", "ü\n\"", "d"]).prop_map(item)
+}
+
+fn any_phase() -> impl Strategy<Value = Phase> {
+    prop::sample::select(vec!["p0", "p1", "p2"]).prop_map(phase)
+}
+
+fn any_status() -> impl Strategy<Value = Status> {
+    prop::sample::select(Status::ALL.to_vec())
+}
+
+fn maybe_text() -> impl Strategy<Value = Option<String>> {
+    prop::option::of(
+        prop::sample::select(vec!["", "w1", "ca978112", "é \u{7}"]).prop_map(str::to_owned),
+    )
+}
+
+fn any_boot() -> impl Strategy<Value = Option<BootInstant>> {
+    prop::option::of(any::<u64>().prop_map(|micros| BootInstant {
+        boot: "boot".into(),
+        micros,
+    }))
+}
+
+fn any_owner() -> impl Strategy<Value = Option<Owner>> {
+    prop::option::of(any::<u32>().prop_map(|pid| Owner {
+        host: "h".into(),
+        boot: "b".into(),
+        pidns: "n".into(),
+        pid,
+        start: 9,
+    }))
+}
+
+fn any_imported_phase() -> impl Strategy<Value = ImportedPhase> {
+    let times = prop::array::uniform4(prop::option::of(any_time()));
+    let numbers = (0_u32..3, 0_u32..3);
+    (
+        any_phase(),
+        any_status(),
+        times,
+        maybe_text(),
+        maybe_text(),
+        numbers,
+        any_extras(),
+    )
+        .prop_map(
+            |(
+                phase,
+                status,
+                times,
+                imported_status,
+                error_message,
+                (attempts, retry_count),
+                extras,
+            )| {
+                let [started_at, completed_at, failed_at, stale_reset_at] = times;
+                ImportedPhase {
+                    phase,
+                    status,
+                    imported_status,
+                    started_at,
+                    completed_at,
+                    failed_at,
+                    stale_reset_at,
+                    error_message,
+                    attempts,
+                    retry_count,
+                    found: vec![],
+                    extras,
+                }
+            },
+        )
+}
+
+fn any_imported_item() -> impl Strategy<Value = Option<Box<ImportedItem>>> {
+    let times = prop::array::uniform2(prop::option::of(any_time()));
+    let phases = prop::collection::vec(any_imported_phase(), 0..3);
+    let imported = (times, phases, any_extras()).prop_map(|(times, phases, extras)| {
+        let [created_at, last_updated] = times;
+        Box::new(ImportedItem {
+            created_at,
+            last_updated,
+            phases,
+            found: vec![],
+            extras,
+        })
+    });
+    prop::option::of(imported)
+}
+
+fn any_plan() -> impl Strategy<Value = Vec<PhasePlan>> {
+    let phases = prop::sample::subsequence(vec!["p0", "p1", "p2", "p3"], 0..4);
+    (phases, prop::option::of(1_u32..50)).prop_map(|(names, timeout_minutes)| {
+        let planned = |name: &&str| PhasePlan {
+            timeout_minutes,
+            needs: vec![phase("p0")],
+            ..PhasePlan::named(phase(name))
+        };
+        names.iter().rev().map(planned).collect()
+    })
+}
+
+fn any_imported_file() -> impl Strategy<Value = Event> {
+    (prop::option::of(any_json()), any_extras()).prop_map(|(session, extras)| {
+        Event::Imported(Box::new(ImportedFile {
+            path: "x".into(),
+            kind: "work_items".into(),
+            shape: "b".into(),
+            bytes: 5,
+            sha256: "00".into(),
+            zone: None,
+            words: std::collections::BTreeMap::new(),
+            session,
+            extras,
+        }))
+    })
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let place = || (any_item(), any_phase());
+    let rare = prop_oneof![
+        Just(Event::Segment),
+        any_plan().prop_map(|phases| Event::Planned { phases }),
+        any_imported_file(),
+        place().prop_map(|(item, phase)| Event::Rejected {
+            item,
+            phase,
+            token: None,
+            of: "completed".into(),
+            code: "E-STALE-TOKEN".into(),
+        }),
+        (any_item(), maybe_text()).prop_map(|(item, reason)| Event::Held { item, reason }),
+        any_item().prop_map(|item| Event::Unheld { item }),
+    ];
+    let added = (any_item(), maybe_text(), any_imported_item())
+        .prop_map(|(item, id, imported)| Event::Added { item, id, imported });
+    let started = (place(), maybe_text(), any_boot(), any_owner()).prop_map(
+        |((item, phase), worker, boot, owner)| Event::Started {
+            item,
+            phase,
+            worker,
+            boot,
+            owner,
+        },
+    );
+    let failed = (
+        place(),
+        maybe_text(),
+        any::<bool>(),
+        prop::option::of(any_time()),
+    )
+        .prop_map(|((item, phase), error, permanent, due)| Event::Failed {
+            item,
+            phase,
+            token: None,
+            late: false,
+            error: error.unwrap_or_default(),
+            permanent,
+            due,
+        });
+    let reset = (place(), any::<u64>()).prop_map(|((item, phase), elapsed_us)| Event::Reset {
+        item,
+        phase,
+        token: None,
+        cause: ResetCause::OwnerDead,
+        elapsed_us,
+        limit_us: 1,
+        evidence: json("{}"),
+    });
+    let simple = (place(), 0..4, any_boot()).prop_map(|((item, phase), which, boot)| match which {
+        0 => Event::Completed {
+            item,
+            phase,
+            token: None,
+            late: false,
+        },
+        1 => Event::Skipped {
+            item,
+            phase,
+            token: None,
+            late: false,
+            reason: None,
+        },
+        2 => Event::Retried { item, phase },
+        _ => Event::Renewed {
+            item,
+            phase,
+            token: None,
+            boot,
+        },
+    });
+    let released = place().prop_map(|(item, phase)| Event::Released {
+        item,
+        phase,
+        token: None,
+    });
+    prop_oneof![
+        2 => rare,
+        2 => added,
+        4 => started,
+        2 => failed,
+        1 => reset,
+        4 => simple,
+        1 => released,
+    ]
+}
+
+fn any_state() -> impl Strategy<Value = PipelineState> {
+    let steps = prop::collection::vec((any_event(), any_time(), any::<bool>(), 1_u64..3), 0..40);
+    steps.prop_map(|steps| {
+        let (mut state, mut seq) = (PipelineState::default(), Seq::NONE);
+        for (event, at, clock_given, step) in steps {
+            seq = seq.plus(step);
+            state.apply(&Record {
+                seq,
+                at,
+                clock_given,
+                event,
+            });
+        }
+        state
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_state_comes_back(state in any_state()) {
+        let bytes = bytes_of(&state);
+        let decoded = decode(&bytes);
+        prop_assert_eq!(decoded, Decoded::Valid(inside(&state)));
+        let Decoded::Valid(names) = decode_names(&bytes) else { panic!("it was valid") };
+        prop_assert_eq!(names.companions, companions());
+        let value: Value = serde_json::from_slice(&bytes).unwrap();
+        let compact = serde_json::to_vec(&value).unwrap();
+        prop_assert_eq!(decode(&compact), Decoded::Reformatted(inside(&state)));
+    }
+
+    #[test]
+    fn a_changed_byte_is_never_valid(state in any_state(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = bytes_of(&state);
+        let at = at.index(bytes.len());
+        prop_assume!(bytes[at] != byte);
+        bytes[at] = byte;
+        match decode(&bytes) {
+            Decoded::Valid(_) => prop_assert!(false, "byte {at}"),
+            // White space for white space, or one letter for its escape: it says the same.
+            Decoded::Reformatted(inside) => prop_assert_eq!(inside.state, state),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_something(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode(&bytes);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_items() {
+    // In a release build this is the large store that must not keep anybody waiting.
+    let count = if cfg!(debug_assertions) { 500 } else { 100_000 };
+    let phases = ["p0", "p1", "p2", "p3"].map(phase);
+    let planned = phases.iter().cloned().map(PhasePlan::named).collect();
+    let mut events = vec![Event::Planned { phases: planned }];
+    for index in 0..count {
+        let item = item(&format!("{index} N Example St, Phoenix, AZ 85001"));
+        for phase in &phases[..2] {
+            let (item, phase) = (item.clone(), phase.clone());
+            events.push(Event::Started {
+                item: item.clone(),
+                phase: phase.clone(),
+                worker: None,
+                boot: None,
+                owner: None,
+            });
+            events.push(Event::Completed {
+                item,
+                phase,
+                token: None,
+                late: false,
+            });
+        }
+    }
+    let state = fold(events);
+    let bytes = bytes_of(&state);
+    assert_eq!(decode(&bytes).usable().unwrap().state.item_count(), count);
+}
