@@ -16,3 +16,5 @@ mod demo;
 mod look;
 mod oracles;
 mod crash;
+mod damage;
+mod repair;
