@@ -14,6 +14,7 @@ pub mod plan;
 pub mod event;
 pub mod codec;
 pub mod item;
+mod index;
 pub mod state;
 pub mod lease;
 pub mod ready;
