@@ -113,7 +113,9 @@ impl Index {
 
     /// When the first of those that are only waiting for their time can be started.
     pub(super) fn next_due(&self, phase: usize) -> Option<Timestamp> {
-        self.due.get(phase).and_then(|due| Timestamp::from_micros(due.root()))
+        self.due
+            .get(phase)
+            .and_then(|due| Timestamp::from_micros(due.root()))
     }
 
     /// True if something of the phase can be started, now or by waiting.

@@ -168,7 +168,10 @@ pub fn ready_of(
 ) -> impl Iterator<Item = Place> + '_ {
     let first = facts.first_ready(Place { item: 0, phase: 0 }, phase, now);
     std::iter::successors(first, move |last| {
-        let from = Place { item: last.item, phase: last.phase + 1 };
+        let from = Place {
+            item: last.item,
+            phase: last.phase + 1,
+        };
         facts.first_ready(from, phase, now)
     })
 }

@@ -15,10 +15,11 @@ use super::event::{Event, ImportedFile, ImportedItem, Record};
 use super::index::LazyIndex;
 use super::item::{Hold, Item, Lease, PhaseState, Return, Status};
 use super::json::{Extras, Json};
+use super::lease::{self, Evidence};
 use super::names::{ItemId, Phase};
 use super::plan::Plan;
 use super::ready::{Facts, Place};
-use super::time::Timestamp;
+use super::time::{Now, Timestamp};
 use crate::position::Seq;
 
 /// Everything that a fold over the log keeps.
@@ -413,6 +414,21 @@ impl Facts for PipelineState {
 }
 
 impl PipelineState {
+    /// Takes signs of life that are no records into the leases: for a look at the state, never for one that goes on.
+    pub fn note_signs(&mut self, known: &dyn Evidence, now: &Now) {
+        let running: Vec<Place> = self.in_progress().collect();
+        for place in running {
+            let phase = &mut self.items[place.item].phases[place.phase];
+            let sign = phase.token.and_then(|token| known.sign(token));
+            if let (Some(lease), Some(sign)) = (&mut phase.lease, sign)
+                && lease::is_newer(sign, lease, now)
+            {
+                (lease.at, lease.wall_only) = (sign.at, sign.wall_only);
+                lease.boot.clone_from(&sign.boot);
+            }
+        }
+    }
+
     fn places(&self, test: impl Fn(&PhaseState) -> bool + Copy) -> impl Iterator<Item = Place> {
         self.items.iter().enumerate().flat_map(move |(item, it)| {
             let hits = it

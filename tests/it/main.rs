@@ -9,6 +9,7 @@
 mod support;
 mod layers;
 mod cli;
+mod workers;
 mod kill;
 mod oracles;
 mod crash;
