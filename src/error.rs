@@ -95,7 +95,7 @@ pub enum Error {
         file: PathBuf,
     },
     /// A file is not what it should be.
-    #[error("{}: {message}{}", path.display(), place(*line, *column))]
+    #[error("{}{}: {message}", path.display(), place(*line, *column))]
     Parse {
         /// The file, or `-`.
         path: PathBuf,
@@ -284,7 +284,7 @@ impl From<Rejection> for Error {
 fn place(line: usize, column: usize) -> String {
     match (line, column) {
         (0, _) => String::new(),
-        (line, 0) => format!(" at line {line}"),
-        (line, column) => format!(" at line {line}, column {column}"),
+        (line, 0) => format!(", line {line}"),
+        (line, column) => format!(", line {line}, column {column}"),
     }
 }

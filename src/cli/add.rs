@@ -19,7 +19,9 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let items = args.items.read(context)?;
     if items.is_empty() {
-        return Err(Failure::usage("no items given: phaselog add ITEM…, or --items FILE"));
+        return Err(Failure::usage(
+            "no items given: phaselog add ITEM…, or --items FILE",
+        ));
     }
     let given = items.len();
     submit_items(context, &Command::Add { items }, given)

@@ -43,14 +43,27 @@ enum Word {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let Args { target, status, token, error } = args;
+    let Args {
+        target,
+        status,
+        token,
+        error,
+    } = args;
     if error.is_some() && status != Word::Failed {
         return Err(Failure::usage("--error goes with the status failed"));
     }
     match status {
         Word::InProgress => {
             let Target { item, phase } = target;
-            submit_start(context, &Command::Start { item, phase, worker: None, owner: None })
+            submit_start(
+                context,
+                &Command::Start {
+                    item,
+                    phase,
+                    worker: None,
+                    owner: None,
+                },
+            )
         }
         Word::Completed => submit_report(context, target, &token, ReportKind::Complete),
         Word::Skipped => submit_report(context, target, &token, ReportKind::Skip { reason: None }),
@@ -59,14 +72,29 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 Some(given) => values::text(context, &given)?,
                 None => "no error was given".to_owned(),
             };
-            submit_report(context, target, &token, ReportKind::Fail { error, permanent: false })
+            submit_report(
+                context,
+                target,
+                &token,
+                ReportKind::Fail {
+                    error,
+                    permanent: false,
+                },
+            )
         }
         Word::Pending => {
             if is_in_progress(context, &target)? {
                 return submit_report(context, target, &token, ReportKind::Release);
             }
             let Target { item, phase } = target;
-            submit_command(context, &Command::Retry { item, phase: Some(phase), force: false })
+            submit_command(
+                context,
+                &Command::Retry {
+                    item,
+                    phase: Some(phase),
+                    force: false,
+                },
+            )
         }
     }
 }

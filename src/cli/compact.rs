@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use crate::store::Compacted;
 
 use super::context::Context;
+use super::exit;
 use super::failure::Failure;
 use super::receipts::count;
 use super::render::{Report, Style};
-use super::exit;
 
 pub(super) const NAME: &str = "compact";
 
@@ -33,7 +33,12 @@ struct CompactReport(Compacted);
 impl Report for CompactReport {
     fn text(&self, _: &Style) -> String {
         match self.0 {
-            Compacted::Written { seq, covers, bytes, segments } => format!(
+            Compacted::Written {
+                seq,
+                covers,
+                bytes,
+                segments,
+            } => format!(
                 "recorded {seq}: compacted through {covers}, {bytes} bytes, {}\n",
                 count(segments, "segment")
             ),
@@ -45,7 +50,12 @@ impl Report for CompactReport {
 
     fn json(&self) -> Value {
         match self.0 {
-            Compacted::Written { seq, covers, bytes, segments } => json!({
+            Compacted::Written {
+                seq,
+                covers,
+                bytes,
+                segments,
+            } => json!({
                 "recorded": true, "seq": seq, "event": "compacted",
                 "covers_seq": covers, "bytes": bytes, "segments": segments,
             }),

@@ -18,7 +18,8 @@ pub(super) struct Args {
 
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "every subcommand's run takes its arguments"
+    clippy::unnecessary_wraps,
+    reason = "every subcommand's run takes its arguments and may fail"
 )]
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let mut script = Vec::new();

@@ -29,6 +29,10 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    #[expect(
+        clippy::result_large_err,
+        reason = "made once, and the printer goes along to print it"
+    )]
     pub(super) fn new(
         global: &Global,
         ports: &Ports,

@@ -9,9 +9,9 @@ use crate::position::Seq;
 use crate::store::{Receipt, Store};
 
 use super::context::Context;
+use super::exit;
 use super::failure::Failure;
 use super::receipts::ReceiptReport;
-use super::exit;
 
 pub(super) const NAME: &str = "demo-worker";
 
@@ -36,6 +36,10 @@ pub(super) struct Args {
     pad_bytes: usize,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every subcommand's run takes its arguments"
+)]
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let mut store = context.store()?;
     for _ in 0..args.jobs.unwrap_or(usize::MAX) {
@@ -65,7 +69,7 @@ struct Job {
 
 impl Job {
     fn report(self, fail_every: Option<u64>) -> Command {
-        let failed = fail_every.is_some_and(|every| self.token.get() % every == 0);
+        let failed = fail_every.is_some_and(|every| self.token.get().is_multiple_of(every));
         let kind = if failed {
             ReportKind::Fail {
                 error: "the listing site said 429 Too Many Requests".to_owned(),

@@ -32,19 +32,29 @@ struct DiffReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let before = moment::past(context, &args.before)?.state;
-    let after = moment::past(context, &args.after)?.state;
+    let Args { before, after } = args;
+    let before = moment::past(context, &before)?.state;
+    let after = moment::past(context, &after)?.state;
     let changes = listing::changes(&before, &after);
     if context.print.format == Format::Text {
         let word = |status: Option<Status>| status.map_or("-", Status::as_str);
         let fields = changes.iter().map(|change| {
-            vec![change.item.as_str(), change.phase.as_str(), word(change.from), word(change.to)]
+            vec![
+                change.item.as_str(),
+                change.phase.as_str(),
+                word(change.from),
+                word(change.to),
+            ]
         });
         let lines = rows(fields, false);
         context.print.data(&lines);
     } else {
         let (from_seq, to_seq) = (before.last_seq, after.last_seq);
-        context.print.report(&DiffReport { from_seq, to_seq, changes });
+        context.print.report(&DiffReport {
+            from_seq,
+            to_seq,
+            changes,
+        });
     }
     Ok(exit::DONE)
 }

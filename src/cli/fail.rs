@@ -26,6 +26,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let error = values::text(context, &args.error)?;
-    let kind = ReportKind::Fail { error, permanent: args.permanent };
+    let kind = ReportKind::Fail {
+        error,
+        permanent: args.permanent,
+    };
     submit_report(context, args.target, &args.token, kind)
 }

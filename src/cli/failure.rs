@@ -119,7 +119,7 @@ impl Failure {
             Error::Poisoned { .. } => "look at the disk (dmesg), then repeat the command".to_owned(),
             Error::Edited { file } => format!("phaselog compact --discard-edits writes it anew and keeps a copy of {}", file.display()),
             Error::NetworkFileSystem { .. } => "PHASELOG_ALLOW_NETWORK=1 goes on at your own risk".to_owned(),
-            Error::Rejected(rejection) => return rejection_hint(rejection),
+            Error::Rejected(rejection) => rejection_hint(rejection),
             Error::Parse { .. } | Error::TooLarge { .. } | Error::UnknownSeq { .. } | Error::Usage { .. } | Error::Io { .. } => return None,
         })
     }
@@ -162,8 +162,10 @@ impl Failure {
             Error::NewerFormat {
                 file: at, seq: s, ..
             } => (*file, *seq) = (path(at), json!(s)),
-            Error::OtherLog { file: at, .. } | Error::Edited { file: at } => *file = path(at),
-            Error::Io { path: at, .. } | Error::LockTimeout { path: at, .. } => *file = path(at),
+            Error::OtherLog { file: at, .. }
+            | Error::Edited { file: at }
+            | Error::Io { path: at, .. }
+            | Error::LockTimeout { path: at, .. } => *file = path(at),
             Error::NotAcknowledged { seq: s, .. } => *seq = json!(s),
             Error::UnknownSeq { seq: s, .. } => *seq = json!(s),
             Error::Rejected(rejection) => *seq = json!(rejection_seq(rejection)),
@@ -215,9 +217,9 @@ fn rejection_seq(rejection: &Rejection) -> Option<u64> {
     }
 }
 
-fn rejection_hint(rejection: &Rejection) -> Option<String> {
+fn rejection_hint(rejection: &Rejection) -> String {
     use crate::pipeline::Status;
-    Some(match rejection {
+    match rejection {
         Rejection::UnknownItem { nearest, .. } if nearest.is_empty() => {
             "phaselog list shows all items".to_owned()
         }
@@ -318,11 +320,11 @@ fn rejection_hint(rejection: &Rejection) -> Option<String> {
             "phaselog list --status failed; phaselog retry --status failed tries all of it again".to_owned()
         }
         Rejection::Drained { left } if left.held > 0 => "phaselog list --status blocked".to_owned(),
-        Rejection::Drained { .. } => return None,
+        Rejection::Drained { .. } => "phaselog status".to_owned(),
         Rejection::NotAToken { .. } => {
             "phaselog start and phaselog claim print the token; phaselog status shows those that hold".to_owned()
         }
-    })
+    }
 }
 
 /// A word as a shell takes it, so that a hint can be copied.

@@ -40,29 +40,57 @@ struct HistoryReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let Args {
+        item,
+        phase,
+        range,
+        reverse,
+    } = args;
     let mut ground = Ground::open(&context.ports, context.dir(), &context.options)?;
     context.warn(&ground.warnings);
-    let index = match lookup::resolve(ground.state(), args.item.as_str()) {
+    let index = match lookup::resolve(ground.state(), item.as_str()) {
         Ok(index) => index,
         // It may be named where the log cannot be read.
-        Err(rejection) => return Err(ground.failure.take().map_or_else(|| rejection.into(), Failure::from)),
+        Err(rejection) => {
+            return Err(ground
+                .failure
+                .take()
+                .map_or_else(|| rejection.into(), Failure::from));
+        }
     };
     let item = &ground.state().items()[index];
     let (item, id) = (item.name.clone(), item.id());
-    let range = args.range.resolve(context, &ground)?;
-    let phase = args.phase.as_ref();
-    let story =
-        history::history(&context.ports, context.dir(), &context.options, &ground, &item, phase, range);
+    let range = range.resolve(context, &ground)?;
+    let phase = phase.as_ref();
+    let story = history::history(
+        &context.ports,
+        context.dir(),
+        &context.options,
+        &ground,
+        &item,
+        phase,
+        range,
+    );
     let mut story = story?;
-    if args.reverse {
+    if reverse {
         story.records.reverse();
     }
     let complete = ground.complete && story.unreadable.is_empty() && story.strange().is_none();
-    let report = HistoryReport { item, id, story, complete };
+    let report = HistoryReport {
+        item,
+        id,
+        story,
+        complete,
+    };
     context.print.report(&report);
     context.print.flush();
     let Story { unreadable, .. } = &report.story;
-    Ok(told::finish(context, &ground, unreadable, report.story.strange()))
+    Ok(told::finish(
+        context,
+        &ground,
+        unreadable,
+        report.story.strange(),
+    ))
 }
 
 impl Report for HistoryReport {
@@ -77,10 +105,13 @@ impl Report for HistoryReport {
         ]);
         for told in &self.story.records {
             let delta = told.derived.since_previous_us;
-            table.row(vec![
+            table.row(&[
                 told.seq.to_string(),
-                told::time(told, style),
-                delta.map_or_else(|| "-".to_owned(), |micros| format!("+{}", human_duration(micros))),
+                told::time(told, *style),
+                delta.map_or_else(
+                    || "-".to_owned(),
+                    |micros| format!("+{}", human_duration(micros)),
+                ),
                 told.event.clone(),
                 told.phase.clone().unwrap_or_else(|| "-".to_owned()),
                 told.derived.words.clone(),

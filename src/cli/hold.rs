@@ -20,5 +20,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    submit_command(context, &Command::Hold { item: args.item, reason: args.reason })
+    submit_command(
+        context,
+        &Command::Hold {
+            item: args.item,
+            reason: args.reason,
+        },
+    )
 }

@@ -49,7 +49,10 @@ fn zone(text: &str) -> Result<Zone, String> {
     match text.to_ascii_lowercase().as_str() {
         "local" => Ok(Zone::Local),
         "utc" => Ok(Zone::Utc),
-        _ => text.parse().map(Zone::Named).map_err(|_| "not local, utc, or a zone such as America/Phoenix".to_owned()),
+        _ => text
+            .parse()
+            .map(Zone::Named)
+            .map_err(|_| "not local, utc, or a zone such as America/Phoenix".to_owned()),
     }
 }
 
@@ -57,14 +60,28 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let path = file_of(&args.path, context)?;
     let bytes = values::read_file(context, &path, import::MAX_FILE_BYTES)?;
     let now = context.ports.clock.now().at;
-    let options = import::Options { zone: args.assume_tz, now, linear: args.linear, salvage: args.salvage };
+    let options = import::Options {
+        zone: args.assume_tz,
+        now,
+        linear: args.linear,
+        salvage: args.salvage,
+    };
     let document = import::read(&path.display().to_string(), &bytes, &options)?;
     if document.plan.phases().is_empty() {
         let message = "there is no phase in it, so there is no pipeline to take over".to_owned();
-        return Err(Failure::from(Error::Parse { path, line: 0, column: 0, message })
-            .with_hint("phaselog init --phase NAME … makes a new store"));
+        return Err(Failure::from(Error::Parse {
+            path,
+            line: 0,
+            column: 0,
+            message,
+        })
+        .with_hint("phaselog init --phase NAME … makes a new store"));
     }
-    let original = Original { path: path.clone(), bytes, document };
+    let original = Original {
+        path: path.clone(),
+        bytes,
+        document,
+    };
     let dir = context.dir().to_owned();
     let imported = if args.dry_run {
         Store::would_import(&context.ports, &dir, &context.options, &original)?
@@ -73,7 +90,11 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         Store::import(&context.ports, &dir, &context.options, &original)?
     };
     let leftovers = leftovers(context, &path)?;
-    let judged = original.document.findings.iter().any(|finding| finding.severity == Severity::Judged);
+    let judged = original
+        .document
+        .findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Judged);
     let report = ImportReport {
         dry_run: args.dry_run,
         imported,
@@ -83,12 +104,18 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     };
     context.print.report(&report);
     if args.dry_run || matches!(imported, Imported::Unchanged { .. }) {
-        return Ok(if judged && args.dry_run { exit::FINDINGS } else { exit::DONE });
+        return Ok(if judged && args.dry_run {
+            exit::FINDINGS
+        } else {
+            exit::DONE
+        });
     }
     if let Ok(mut store) = Store::open(context.ports.clone(), &dir, context.options.clone()) {
         context.after_write(&mut store);
     }
-    context.print.hint("phaselog resume lists what is ready; phaselog status shows where everything stands");
+    context
+        .print
+        .hint("phaselog resume lists what is ready; phaselog status shows where everything stands");
     Ok(if judged { exit::FINDINGS } else { exit::DONE })
 }
 
@@ -100,7 +127,10 @@ fn file_of(path: &Path, context: &mut Context<'_>) -> Result<PathBuf, Failure> {
             for other in ["enrichment_data.json", "extraction_state.json"] {
                 if names.iter().any(|name| name == other) {
                     let left = path.join(other);
-                    context.print.warning(&format!("{} is left alone: this version takes over {WORK_ITEMS} only", left.display()));
+                    context.print.warning(&format!(
+                        "{} is left alone: this version takes over {WORK_ITEMS} only",
+                        left.display()
+                    ));
                 }
             }
             if names.iter().any(|name| name == WORK_ITEMS) {
@@ -123,14 +153,24 @@ fn leftovers(context: &Context<'_>, path: &Path) -> Result<Vec<String>, Failure>
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let names = context.ports.disk.list(dir).map_err(Error::io("list", dir))?;
-    let ours = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let names = context
+        .ports
+        .disk
+        .list(dir)
+        .map_err(Error::io("list", dir))?;
+    let ours = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     let is_leftover = |name: &String| {
         let stale = name.ends_with(".tmp") || name.ends_with(".bak") || name.contains(".bak.");
         let marked = name.ends_with(".backup.json") || name.ends_with(".corrupted.json");
         Some(name) != ours.as_ref() && (stale || marked)
     };
-    Ok(names.into_iter().filter(is_leftover).map(|name| dir.join(name).display().to_string()).collect())
+    Ok(names
+        .into_iter()
+        .filter(is_leftover)
+        .map(|name| dir.join(name).display().to_string())
+        .collect())
 }
 
 struct ImportReport<'a> {
@@ -159,10 +199,17 @@ impl ImportReport<'_> {
             file.shape
         );
         match self.imported {
-            Imported::Unchanged { seq } => format!("unchanged: {} was taken over before, at {seq}", file.path),
-            Imported::Created(_) if self.dry_run => format!("would take over {what} into {}", self.store),
+            Imported::Unchanged { seq } => {
+                format!("unchanged: nothing in {} is new since {seq}", file.path)
+            }
+            Imported::Created(_) if self.dry_run => {
+                format!("would take over {what} into {}", self.store)
+            }
             Imported::Created(created) => {
-                format!("recorded {}..{}: imported {what} into {}", created.first, created.last, self.store)
+                format!(
+                    "recorded {}..{}: imported {what} into {}",
+                    created.first, created.last, self.store
+                )
             }
         }
     }
@@ -177,14 +224,28 @@ impl Report for ImportReport<'_> {
             let seen = of_code.entry(finding.code).or_default();
             *seen += 1;
             if *seen <= SHOWN_OF_A_CODE {
-                let _ = writeln!(text, "{}", line_of(finding, &self.document.file.path, style));
+                let _ = writeln!(
+                    text,
+                    "{}",
+                    line_of(finding, &self.document.file.path, style)
+                );
             }
         }
-        for (code, seen) in of_code.into_iter().filter(|(_, seen)| *seen > SHOWN_OF_A_CODE) {
-            let _ = writeln!(text, "  {code}: and {} more (--json)", seen - SHOWN_OF_A_CODE);
+        for (code, seen) in of_code
+            .into_iter()
+            .filter(|(_, seen)| *seen > SHOWN_OF_A_CODE)
+        {
+            let _ = writeln!(
+                text,
+                "  {code}: and {} more (--json)",
+                seen - SHOWN_OF_A_CODE
+            );
         }
         for name in &self.leftovers {
-            let _ = writeln!(text, "  note   I-LEFTOVER {name}: left where it is, not read");
+            let _ = writeln!(
+                text,
+                "  note   I-LEFTOVER {name}: left where it is, not read"
+            );
         }
         text
     }
@@ -206,7 +267,13 @@ impl Report for ImportReport<'_> {
             }
             Value::Object(row)
         });
-        let counted = |severity| document.findings.iter().filter(|finding| finding.severity == severity).count();
+        let counted = |severity| {
+            document
+                .findings
+                .iter()
+                .filter(|finding| finding.severity == severity)
+                .count()
+        };
         json!({
             "dry_run": self.dry_run,
             "first_seq": created.and_then(|created| some(created.first)),
@@ -249,5 +316,9 @@ fn line_of(finding: &Finding, path: &str, style: &Style) -> String {
         (Some(line), None) => format!("{path}:{line}"),
         _ => path.to_owned(),
     };
-    format!("  {severity} {} {place}: {}", finding.code, escape(&finding.message))
+    format!(
+        "  {severity} {} {place}: {}",
+        finding.code,
+        escape(&finding.message)
+    )
 }

@@ -48,21 +48,34 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         count(plan.phases().len(), "phase"),
         count(created.items, "item")
     );
-    context.print.report(&CreatedReport { created, words, store: dir.display().to_string() });
+    context.print.report(&CreatedReport {
+        created,
+        words,
+        store: dir.display().to_string(),
+    });
     if let Ok(mut store) = Store::open(context.ports.clone(), &dir, context.options.clone()) {
         context.after_write(&mut store);
     }
     let item = items.first().map_or("ITEM", |item| item.name.as_str());
-    let phase = plan.phases().first().map_or("PHASE", |plan| plan.phase.as_str());
-    context.print.hint(&format!("phaselog start {} {phase}", super::failure::quote(item)));
+    let phase = plan
+        .phases()
+        .first()
+        .map_or("PHASE", |plan| plan.phase.as_str());
+    context.print.hint(&format!(
+        "phaselog start {} {phase}",
+        super::failure::quote(item)
+    ));
     Ok(exit::DONE)
 }
 
 fn plan_of_flags(flags: &[String]) -> Result<Plan, Failure> {
     if flags.is_empty() {
-        return Err(Failure::usage("a plan is needed: --phase NAME, once for each, or --plan FILE"));
+        return Err(Failure::usage(
+            "a plan is needed: --phase NAME, once for each, or --plan FILE",
+        ));
     }
-    let phases: Result<Vec<PhasePlan>, Failure> = flags.iter().map(|flag| phase_of_flag(flag)).collect();
+    let phases: Result<Vec<PhasePlan>, Failure> =
+        flags.iter().map(|flag| phase_of_flag(flag)).collect();
     Plan::new(phases?).map_err(|error| Failure::usage(error.to_string()))
 }
 
@@ -72,7 +85,11 @@ fn phase_of_flag(flag: &str) -> Result<PhasePlan, Failure> {
         None => (flag, None),
         Some((phase, rest)) => match rest.strip_prefix("needs=") {
             Some(needs) => (phase, Some(needs)),
-            None => return Err(Failure::usage(format!("--phase {flag}: only :needs=A+B may follow the name"))),
+            None => {
+                return Err(Failure::usage(format!(
+                    "--phase {flag}: only :needs=A+B may follow the name"
+                )));
+            }
         },
     };
     let mut plan = PhasePlan::named(name(phase)?);
@@ -84,27 +101,52 @@ fn phase_of_flag(flag: &str) -> Result<PhasePlan, Failure> {
 
 /// Reads a plan from a file: a JSON array, or an object with it under `plan`.
 fn read_plan(context: &Context<'_>, path: &Path) -> Result<Plan, Failure> {
-    const KNOWN: [&str; 5] = ["phase", "needs", "timeout_minutes", "max_attempts", "backoff_seconds"];
+    const KNOWN: [&str; 5] = [
+        "phase",
+        "needs",
+        "timeout_minutes",
+        "max_attempts",
+        "backoff_seconds",
+    ];
     let bytes = values::read_file(context, path, 1 << 20)?;
     let text = values::utf8(path, bytes)?;
-    let parse = |message: String| Failure::from(Error::Parse { path: path.to_owned(), line: 0, column: 0, message });
-    let json: Value = serde_json::from_str(&text).map_err(|error| values::parse_error(path, &error))?;
+    let parse = |message: String| {
+        Failure::from(Error::Parse {
+            path: path.to_owned(),
+            line: 0,
+            column: 0,
+            message,
+        })
+    };
+    let json: Value =
+        serde_json::from_str(&text).map_err(|error| values::parse_error(path, &error))?;
     let array = match json {
         Value::Object(mut fields) if fields.contains_key("plan") => fields["plan"].take(),
         other => other,
     };
     let Value::Array(rows) = array else {
-        return Err(parse("a plan is an array of {\"phase\": NAME, \"needs\": […], …}".to_owned()));
+        return Err(parse(
+            "a plan is an array of {\"phase\": NAME, \"needs\": […], …}".to_owned(),
+        ));
     };
     let mut phases = Vec::with_capacity(rows.len());
     for (index, row) in rows.into_iter().enumerate() {
-        let unknown = row.as_object().and_then(|fields| fields.keys().find(|key| !KNOWN.contains(&key.as_str())));
+        let unknown = row
+            .as_object()
+            .and_then(|fields| fields.keys().find(|key| !KNOWN.contains(&key.as_str())));
         if let Some(key) = unknown {
-            return Err(parse(format!("phase {}: {key:?} is not one of {}", index + 1, KNOWN.join(", "))));
+            return Err(parse(format!(
+                "phase {}: {key:?} is not one of {}",
+                index + 1,
+                KNOWN.join(", ")
+            )));
         }
         // Through text: numbers keep their digits on the way, which typed values do not accept.
         let phase = serde_json::from_str(&row.to_string());
-        phases.push(phase.map_err(|error| parse(format!("phase {}: {}", index + 1, values::bare(&error))))?);
+        phases
+            .push(phase.map_err(|error| {
+                parse(format!("phase {}: {}", index + 1, values::bare(&error)))
+            })?);
     }
     Plan::new(phases).map_err(|error| parse(error.to_string()))
 }

@@ -42,20 +42,34 @@ struct ListReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let mut selection = Selection { stuck: args.stuck, ..Selection::default() };
-    match (&args.status, &args.phase) {
+    let Args {
+        status,
+        phase,
+        stuck,
+        at,
+        nul,
+    } = args;
+    let mut selection = Selection {
+        stuck,
+        ..Selection::default()
+    };
+    match (&status, &phase) {
         (None, _) => {}
         (Some(word), None) => selection.item_status = Some(item_status(word)?),
         (Some(word), Some(_)) => selection.phase_status = Some(phase_status(word)?),
     }
-    let look = args.at.look(context)?;
-    if let Some(phase) = &args.phase {
+    let look = at.look(context)?;
+    if let Some(phase) = &phase {
         selection.phase = Some(lookup::resolve_phase(look.state(), phase)?);
     }
     let picked = listing::select(look.state(), selection, look.now());
-    let report = ListReport { look, phase: selection.phase, picked };
+    let report = ListReport {
+        look,
+        phase: selection.phase,
+        picked,
+    };
     if context.print.format == Format::Text {
-        let lines = rows(report.picked.iter().map(|&index| report.row(index)), args.nul);
+        let lines = rows(report.picked.iter().map(|&index| report.row(index)), nul);
         context.print.data(&lines);
     } else {
         context.print.report(&report);
@@ -64,19 +78,29 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
 }
 
 fn item_status(word: &str) -> Result<ItemStatus, Failure> {
-    ItemStatus::ALL.into_iter().find(|status| status.as_str() == word).ok_or_else(|| {
-        let words = ItemStatus::ALL.map(ItemStatus::as_str).join(", ");
-        let is_phase = Status::ALL.iter().any(|status| status.as_str() == word);
-        let more = if is_phase { "; --phase asks for a phase's" } else { "" };
-        Failure::usage(format!("{word:?} is no status of an item: {words}{more}"))
-    })
+    ItemStatus::ALL
+        .into_iter()
+        .find(|status| status.as_str() == word)
+        .ok_or_else(|| {
+            let words = ItemStatus::ALL.map(ItemStatus::as_str).join(", ");
+            let is_phase = Status::ALL.iter().any(|status| status.as_str() == word);
+            let more = if is_phase {
+                "; --phase asks for a phase's"
+            } else {
+                ""
+            };
+            Failure::usage(format!("{word:?} is no status of an item: {words}{more}"))
+        })
 }
 
 fn phase_status(word: &str) -> Result<Status, Failure> {
-    Status::ALL.into_iter().find(|status| status.as_str() == word).ok_or_else(|| {
-        let words = Status::ALL.map(Status::as_str).join(", ");
-        Failure::usage(format!("{word:?} is no status of a phase: {words}"))
-    })
+    Status::ALL
+        .into_iter()
+        .find(|status| status.as_str() == word)
+        .ok_or_else(|| {
+            let words = Status::ALL.map(Status::as_str).join(", ");
+            Failure::usage(format!("{word:?} is no status of a phase: {words}"))
+        })
 }
 
 impl ListReport {
@@ -98,8 +122,9 @@ impl ListReport {
     fn element(&self, index: usize) -> Value {
         let (item, plan) = (self.item(index), &self.look.state().plan);
         let phases = plan.phases().iter().zip(&item.phases);
-        let phases: serde_json::Map<String, Value> =
-            phases.map(|(planned, phase)| (planned.phase.to_string(), json!(phase.status))).collect();
+        let phases: serde_json::Map<String, Value> = phases
+            .map(|(planned, phase)| (planned.phase.to_string(), json!(phase.status)))
+            .collect();
         let mut element = json!({
             "item": item.name, "id": item.id(), "index": index,
             "status": item.status(), "held": item.hold.is_some(), "phases": phases,
@@ -108,7 +133,10 @@ impl ListReport {
             let state = &item.phases[phase];
             fields.insert("phase".into(), json!(plan.phases()[phase].phase));
             fields.insert("status".into(), json!(state.status));
-            fields.insert("started_at".into(), json!(state.started_at.map(Timestamp::to_offset_text)));
+            fields.insert(
+                "started_at".into(),
+                json!(state.started_at.map(Timestamp::to_offset_text)),
+            );
             fields.insert("attempts".into(), json!(state.attempts));
             fields.insert("error".into(), json!(state.error_message));
         }

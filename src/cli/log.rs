@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
+use crate::log::Crc;
+use crate::position::Seq;
 use crate::store::history::{self, Told};
-use crate::store::records::{self, Found, Ground, Unreadable};
+use crate::store::records::{self, Found, Ground, Raw, Unreadable};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -29,63 +31,90 @@ pub(super) struct Args {
 }
 
 struct LogReport {
-    records: VecDeque<Told>,
+    records: Vec<Told>,
     complete: bool,
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let Args {
+        last,
+        reverse,
+        range,
+    } = args;
     let ground = Ground::open(&context.ports, context.dir(), &context.options)?;
     context.warn(&ground.warnings);
-    let range = args.range.resolve(context, &ground)?;
-    let (ports, options, dir) = (context.ports.clone(), context.options.clone(), context.dir().to_owned());
+    let range = range.resolve(context, &ground)?;
+    let (ports, options, dir) = (
+        context.ports.clone(),
+        context.options.clone(),
+        context.dir().to_owned(),
+    );
     // What is durable already can be printed while it is read, if it comes in the order in which it is printed.
-    let at_once = !args.reverse && args.last.is_none() && context.print.format != Format::Json;
+    let at_once = !reverse && last.is_none() && context.print.format != Format::Json;
     let mut unreadable: Vec<Unreadable> = Vec::new();
-    let (mut kept, mut strange) = (VecDeque::new(), None);
-    records::walk(&ports, &dir, &options, ground.through.min(range.last), &mut |found| {
-        match found {
-            Found::Unreadable(place) => unreadable.push(place.clone()),
-            Found::Record(raw) if raw.seq < range.first => {}
-            Found::Record(raw) => {
-                let told = history::tell(raw);
-                if told.strange && strange.is_none() {
-                    strange = Some(told.clone());
-                }
-                if at_once {
+    let (mut kept, mut strange): (VecDeque<(Seq, Crc, String)>, Option<Told>) = Default::default();
+    records::walk(
+        &ports,
+        &dir,
+        &options,
+        ground.through.min(range.last),
+        &mut |found| {
+            match found {
+                Found::Unreadable(place) => unreadable.push(place.clone()),
+                Found::Record(raw) if raw.seq < range.first => {}
+                Found::Record(raw) if at_once => {
+                    let told = history::tell(raw);
                     print(context, &told);
-                } else {
-                    if args.last.is_some_and(|most| kept.len() >= most) {
+                    strange = strange.take().or(Some(told).filter(|told| told.strange));
+                }
+                Found::Record(raw) => {
+                    kept.push_back((raw.seq, raw.crc, raw.payload.to_owned()));
+                    if last.is_some_and(|most| kept.len() > most) {
                         kept.pop_front();
-                    }
-                    if args.last != Some(0) {
-                        kept.push_back(told);
                     }
                 }
             }
-        }
-        !context.print.is_closed()
-    })?;
-    if args.reverse {
-        kept.make_contiguous().reverse();
-    }
+            !context.print.is_closed()
+        },
+    )?;
     if !at_once {
+        let told = kept.iter().map(|(seq, crc, payload)| {
+            history::tell(Raw {
+                seq: *seq,
+                crc: *crc,
+                payload,
+            })
+        });
+        let mut kept: Vec<Told> = told.collect();
+        strange = kept.iter().find(|told| told.strange).cloned();
+        if reverse {
+            kept.reverse();
+        }
         let complete = ground.complete && unreadable.is_empty() && strange.is_none();
-        context.print.report(&LogReport { records: kept, complete });
+        context.print.report(&LogReport {
+            records: kept,
+            complete,
+        });
     }
     context.print.flush();
-    Ok(told::finish(context, &ground, &unreadable, strange.as_ref()))
+    Ok(told::finish(
+        context,
+        &ground,
+        &unreadable,
+        strange.as_ref(),
+    ))
 }
 
 fn print(context: &mut Context<'_>, told: &Told) {
     let line = match context.print.format {
-        Format::Text => line(told, &context.print.style),
+        Format::Text => line(told, context.print.style),
         Format::Json | Format::JsonLines => Value::Object(told::element(told)).to_string(),
     };
     context.print.line(&line);
 }
 
 /// `SEQ  TIME  EVENT  PHASE of ITEM: DETAIL`
-fn line(told: &Told, style: &Style) -> String {
+fn line(told: &Told, style: Style) -> String {
     let mut about: Vec<String> = Vec::new();
     match (&told.phase, &told.item) {
         (Some(phase), Some(item)) => about.push(format!("{} of {}", escape(phase), escape(item))),
@@ -96,16 +125,24 @@ fn line(told: &Told, style: &Style) -> String {
         about.push(escape(&told.derived.words));
     }
     let (seq, time, event) = (told.seq.get(), told::time(told, style), escape(&told.event));
-    format!("{seq:>6}  {time}  {event:<9}  {}", about.join(": ")).trim_end().to_owned()
+    format!("{seq:>6}  {time}  {event:<9}  {}", about.join(": "))
+        .trim_end()
+        .to_owned()
 }
 
 impl Report for LogReport {
     fn text(&self, style: &Style) -> String {
-        self.records.iter().map(|told| line(told, style) + "\n").collect()
+        self.records
+            .iter()
+            .map(|told| line(told, *style) + "\n")
+            .collect()
     }
 
     fn json(&self) -> Value {
-        let records = self.records.iter().map(|told| Value::Object(told::element(told)));
+        let records = self
+            .records
+            .iter()
+            .map(|told| Value::Object(told::element(told)));
         json!({"records": records.collect::<Vec<_>>(), "complete": self.complete})
     }
 

@@ -30,12 +30,11 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let mut cli = Cli::command();
     cli.build();
-    match args.dir {
-        Some(dir) => write_pages(&cli, &dir, context)?,
-        None => {
-            let page = whole_manual(&cli).expect("writing to memory does not fail");
-            context.print.data(&page);
-        }
+    if let Some(dir) = args.dir {
+        write_pages(&cli, &dir, context)?;
+    } else {
+        let page = whole_manual(&cli).expect("writing to memory does not fail");
+        context.print.data(&page);
     }
     Ok(exit::DONE)
 }
@@ -103,9 +102,8 @@ fn write_pages(cli: &clap::Command, dir: &Path, context: &mut Context<'_>) -> Re
             .expect("writing to memory does not fail");
         let path = dir.join(&name);
         let write = || -> io::Result<()> {
-            match disk.remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+            if disk.exists(&path)? {
+                disk.remove_file(&path)?;
             }
             disk.create_new(&path)?.write_full_at(0, &page)
         };

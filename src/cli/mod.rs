@@ -9,6 +9,13 @@
 //!   moment    now, or any time before              told      records in words          table  aligned columns
 //! ```
 
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::doc_markdown,
+    reason = "a command owns its arguments; a report may grow; clap prints these docs as they stand"
+)]
+
 mod global;
 mod context;
 mod values;
@@ -104,7 +111,11 @@ commands! {
     history => History,
     log => Log,
     diff => Diff,
+    replay => Replay,
     compact => Compact,
+    verify => Verify,
+    repair => Repair,
+    demo => Demo,
     completions => Completions,
     man => Man,
     demo_worker => DemoWorker,

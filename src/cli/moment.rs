@@ -70,7 +70,7 @@ fn name(context: &mut Context<'_>, text: &str, time: Timestamp, seq: Seq) {
 }
 
 /// Where a replay was stopped, the hint names the last record that it could reach.
-fn with_last_good(error: Error) -> Failure {
+pub(super) fn with_last_good(error: Error) -> Failure {
     let last = replay::last_good(&error);
     let failure = Failure::from(error);
     match last {

@@ -26,7 +26,8 @@ struct PlanReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let look = args.at.look(context)?;
+    let Args { at } = args;
+    let look = at.look(context)?;
     let (as_of_seq, plan) = (look.state().last_seq, look.state().plan.clone());
     context.print.report(&PlanReport { as_of_seq, plan });
     Ok(exit::DONE)
@@ -43,8 +44,12 @@ fn element(phase: &PhasePlan) -> Value {
 
 impl Report for PlanReport {
     fn text(&self, _: &Style) -> String {
-        let rows: Vec<String> =
-            self.plan.phases().iter().map(|phase| format!("  {}", element(phase))).collect();
+        let rows: Vec<String> = self
+            .plan
+            .phases()
+            .iter()
+            .map(|phase| format!("  {}", element(phase)))
+            .collect();
         format!("[\n{}\n]\n", rows.join(",\n"))
     }
 

@@ -11,9 +11,9 @@ use crate::position::Seq;
 use crate::store::TornTail;
 
 use super::context::Context;
+use super::exit;
 use super::failure::Failure;
 use super::render::{Format, Report, Style, rows, to_value};
-use super::exit;
 
 pub(super) const NAME: &str = "resume";
 
@@ -68,13 +68,20 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         let view = context.view()?;
         crate::pipeline::lookup::resolve_phase(view.state(), phase)?;
     }
-    let report = if args.dry_run { look(&args, context)? } else { resume(&args, context)? };
+    let report = if args.dry_run {
+        look(&args, context)?
+    } else {
+        resume(&args, context)?
+    };
     let did = if args.dry_run { "Would reset" } else { "Reset" };
     for (_, event) in &report.resets {
         tell_reset(did, event, context);
     }
     if context.print.format == Format::Text {
-        let pending = report.pending.iter().map(|(item, phase)| vec![item.as_str(), phase.as_str()]);
+        let pending = report
+            .pending
+            .iter()
+            .map(|(item, phase)| vec![item.as_str(), phase.as_str()]);
         let lines = rows(pending, report.nul);
         context.print.data(&lines);
     } else {
@@ -98,7 +105,11 @@ fn resume(args: &Args, context: &mut Context<'_>) -> Result<ResumeReport, Failur
     context.warn(&store.take_warnings());
     let resumed = resumed?;
     let now = context.ports.clock.now();
-    let resets = resumed.resets.into_iter().map(|record| (Some(record.seq), record.event)).collect();
+    let resets = resumed
+        .resets
+        .into_iter()
+        .map(|record| (Some(record.seq), record.event))
+        .collect();
     let report = ResumeReport {
         snapshot_seq: resumed.snapshot_seq,
         replayed: resumed.replayed,
@@ -107,14 +118,20 @@ fn resume(args: &Args, context: &mut Context<'_>) -> Result<ResumeReport, Failur
     };
     let compacted: StoreResult<_> = store.compact_if_due();
     if let Err(error) = compacted {
-        context.print.warning(&format!("the snapshots were not written: {error}"));
+        context
+            .print
+            .warning(&format!("the snapshots were not written: {error}"));
     }
     Ok(report)
 }
 
 fn look(args: &Args, context: &mut Context<'_>) -> Result<ResumeReport, Failure> {
     let view = context.view()?;
-    let resets = view.would_reset(args.timeout).into_iter().map(|event| (None, event)).collect();
+    let resets = view
+        .would_reset(args.timeout)
+        .into_iter()
+        .map(|event| (None, event))
+        .collect();
     Ok(ResumeReport {
         snapshot_seq: view.snapshot_seq(),
         replayed: view.replayed(),
@@ -135,7 +152,12 @@ fn report(
         let mut folded = state.clone();
         for (_, event) in &resets {
             let (seq, at) = (folded.last_seq.next(), now.at);
-            folded.apply(&crate::pipeline::Record { seq, at, clock_given: now.given, event: event.clone() });
+            folded.apply(&crate::pipeline::Record {
+                seq,
+                at,
+                clock_given: now.given,
+                event: event.clone(),
+            });
         }
         after = Some(folded);
     }
@@ -143,7 +165,11 @@ fn report(
     let (mut pending, mut left_out) = (Vec::new(), LeftOut::default());
     for (place, reason) in ready::open_with_reasons(shown, now) {
         let (item, phase) = names(shown, place);
-        if args.phase.as_ref().is_some_and(|wanted| wanted.as_str() != phase) {
+        if args
+            .phase
+            .as_ref()
+            .is_some_and(|wanted| wanted.as_str() != phase)
+        {
             continue;
         }
         let is_pending = shown.items()[place.item].phases[place.phase].status == Status::Pending;
@@ -191,14 +217,25 @@ impl Report for ResumeReport {
             })
         });
         let resets = self.resets.iter().filter_map(|(seq, event)| match event {
-            Event::Reset { item, phase, token, cause, elapsed_us, limit_us, evidence } => Some(json!({
+            Event::Reset {
+                item,
+                phase,
+                token,
+                cause,
+                elapsed_us,
+                limit_us,
+                evidence,
+            } => Some(json!({
                 "seq": seq, "item": item, "phase": phase, "token": token, "cause": cause,
                 "elapsed_secs": *elapsed_us as f64 / 1e6, "limit_secs": limit_us / 1_000_000,
                 "evidence": evidence,
             })),
             _ => None,
         });
-        let pending = self.pending.iter().map(|(item, phase)| json!({"item": item, "phase": phase}));
+        let pending = self
+            .pending
+            .iter()
+            .map(|(item, phase)| json!({"item": item, "phase": phase}));
         json!({
             "as_of_seq": self.as_of_seq,
             "dry_run": self.dry_run,

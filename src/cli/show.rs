@@ -36,8 +36,9 @@ struct ShowReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let look = args.at.look(context)?;
-    let index = lookup::resolve(look.state(), args.item.as_str())?;
+    let Args { item, at } = args;
+    let look = at.look(context)?;
+    let index = lookup::resolve(look.state(), item.as_str())?;
     context.print.report(&ShowReport { look, index });
     Ok(exit::DONE)
 }
@@ -51,7 +52,7 @@ impl ShowReport {
         ready::reason(&self.look.state().plan, self.item(), phase, self.look.now())
     }
 
-    fn detail(&self, index: usize, phase: &PhaseState, style: &Style) -> String {
+    fn detail(&self, index: usize, phase: &PhaseState, style: Style) -> String {
         let reason = self.reason(index);
         let mut parts = Vec::new();
         if let (Status::InProgress, Some(lease)) = (phase.status, &phase.lease) {
@@ -78,7 +79,12 @@ impl ShowReport {
         if let (Status::Pending, Some(back)) = (phase.status, &phase.returned) {
             parts.push(returned(back));
         }
-        parts.extend(phase.error_message.as_ref().map(|error| format!("error: {error}")));
+        parts.extend(
+            phase
+                .error_message
+                .as_ref()
+                .map(|error| format!("error: {error}")),
+        );
         parts.join(", ")
     }
 }
@@ -87,8 +93,15 @@ fn returned(back: &Return) -> String {
     match back.cause {
         None => format!("released at @{}", back.seq),
         Some(cause) => {
-            let (elapsed, limit) = (human_duration(back.elapsed_us), human_duration(back.limit_us));
-            format!("handed back at @{} ({}, {elapsed} > {limit})", back.seq, cause.as_str())
+            let (elapsed, limit) = (
+                human_duration(back.elapsed_us),
+                human_duration(back.limit_us),
+            );
+            format!(
+                "handed back at @{} ({}, {elapsed} > {limit})",
+                back.seq,
+                cause.as_str()
+            )
         }
     }
 }
@@ -96,15 +109,38 @@ fn returned(back: &Return) -> String {
 impl Report for ShowReport {
     fn text(&self, style: &Style) -> String {
         let item = self.item();
-        let mut text = format!("{}\n", style.paint(AnsiColor::BrightWhite, &escape(item.name.as_str())));
-        let _ = write!(text, "  id {}, index {}: {}", escape(&item.id()), self.index, item.status().as_str());
+        let mut text = format!(
+            "{}\n",
+            style.paint(AnsiColor::BrightWhite, &escape(item.name.as_str()))
+        );
+        let _ = write!(
+            text,
+            "  id {}, index {}: {}",
+            escape(&item.id()),
+            self.index,
+            item.status().as_str()
+        );
         if let Some(hold) = &item.hold {
-            let reason = hold.reason.as_deref().map(|reason| format!(": {}", escape(reason)));
-            let _ = write!(text, ", held since @{}{}", hold.seq, reason.unwrap_or_default());
+            let reason = hold
+                .reason
+                .as_deref()
+                .map(|reason| format!(": {}", escape(reason)));
+            let _ = write!(
+                text,
+                ", held since @{}{}",
+                hold.seq,
+                reason.unwrap_or_default()
+            );
         }
         text.push('\n');
-        let time = |at: Option<Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| style.time(at));
-        let _ = writeln!(text, "  created {}, updated {}\n", time(item.created_at), time(item.last_updated));
+        let time =
+            |at: Option<Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| style.time(at));
+        let _ = writeln!(
+            text,
+            "  created {}, updated {}\n",
+            time(item.created_at),
+            time(item.last_updated)
+        );
         let mut table = Table::new(&[
             ("PHASE", Align::Left),
             ("STATUS", Align::Left),
@@ -114,19 +150,31 @@ impl Report for ShowReport {
             ("FAILED", Align::Right),
             ("", Align::Left),
         ]);
-        for (index, (planned, phase)) in self.look.state().plan.phases().iter().zip(&item.phases).enumerate() {
+        for (index, (planned, phase)) in self
+            .look
+            .state()
+            .plan
+            .phases()
+            .iter()
+            .zip(&item.phases)
+            .enumerate()
+        {
             let at = phase.completed_at.or(phase.failed_at).or(phase.started_at);
-            table.row(vec![
+            table.row(&[
                 planned.phase.to_string(),
                 phase.status.as_str().to_owned(),
-                if phase.since == Seq::NONE { String::new() } else { format!("@{}", phase.since) },
+                if phase.since == Seq::NONE {
+                    String::new()
+                } else {
+                    format!("@{}", phase.since)
+                },
                 at.map(|at| style.time(at)).unwrap_or_default(),
                 phase.attempts.to_string(),
                 phase.retry_count.to_string(),
-                self.detail(index, phase, style),
+                self.detail(index, phase, *style),
             ]);
         }
-        text + &table.text("  ", style)
+        text + &table.text("  ", *style)
     }
 
     fn json(&self) -> Value {

@@ -22,5 +22,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    submit_report(context, args.target, &args.token, ReportKind::Skip { reason: args.reason })
+    submit_report(
+        context,
+        args.target,
+        &args.token,
+        ReportKind::Skip {
+            reason: args.reason,
+        },
+    )
 }

@@ -16,7 +16,12 @@ pub(super) struct Args {
     #[command(flatten)]
     target: Target,
     /// Who does the work
-    #[arg(long, value_name = "NAME", env = "PHASELOG_WORKER", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PHASELOG_WORKER",
+        hide_env_values = true
+    )]
     worker: Option<String>,
     /// The process that does the work: when it is gone, the work is handed back at once
     #[arg(long, value_name = "N")]

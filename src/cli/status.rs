@@ -51,11 +51,13 @@ struct StatusReport {
 struct SnapshotFacts {
     seq: Option<Seq>,
     behind: u64,
+    current: bool,
     edited: Vec<String>,
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let look = args.at.look(context)?;
+    let Args { at } = args;
+    let look = at.look(context)?;
     let store = context.dir().display().to_string();
     let report = report(store, look);
     context.print.report(&report);
@@ -93,7 +95,12 @@ fn snapshot_facts(view: &View) -> SnapshotFacts {
     SnapshotFacts {
         seq: view.snapshot_seq(),
         behind: view.snapshot_behind(),
-        edited: view.edited().iter().map(|file| file.display().to_string()).collect(),
+        current: view.snapshot_is_current(),
+        edited: view
+            .edited()
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect(),
     }
 }
 
@@ -102,7 +109,10 @@ pub(super) fn headline(store: &str, overview: &Overview) -> String {
     let counts = &overview.counts;
     let (done, total) = (counts.items[ItemStatus::Completed as usize], counts.total());
     let percent = counts.completion_percentage();
-    format!("{store}: {done} of {} completed ({percent:.1} %)", count(total, "item"))
+    format!(
+        "{store}: {done} of {} completed ({percent:.1} %)",
+        count(total, "item")
+    )
 }
 
 impl Report for StatusReport {
@@ -110,40 +120,59 @@ impl Report for StatusReport {
         let head = headline(&self.store, &self.overview);
         let (seq, at) = (self.state.last_seq, style.time(self.as_of));
         let mut text = format!("{head}, record @{seq}, {at}\n");
-        text.push_str(&self.bar(style));
+        text.push_str(&self.bar(*style));
         if !self.state.plan.phases().is_empty() {
             text.push('\n');
-            text.push_str(&self.phases(style));
+            text.push_str(&self.phases(*style));
         }
         if !self.overview.running.is_empty() {
             text.push('\n');
-            text.push_str(&self.running(style));
+            text.push_str(&self.running(*style));
         }
         text.push('\n');
-        text.push_str(&self.facts(style));
+        text.push_str(&self.facts(*style));
         text
     }
 
     fn json(&self) -> Value {
-        let Overview { counts, running, running_total, pace, eta_secs, .. } = &self.overview;
+        let Overview {
+            counts,
+            running,
+            running_total,
+            pace,
+            eta_secs,
+            ..
+        } = &self.overview;
         let mut items = serde_json::Map::new();
         items.insert("total".into(), counts.total().into());
         for status in ItemStatus::ALL {
             items.insert(status.as_str().into(), counts.items[status as usize].into());
         }
-        let phases = self.state.plan.phases().iter().zip(&counts.phases).map(|(planned, counts)| {
-            let mut row = serde_json::Map::new();
-            row.insert("phase".into(), json!(planned.phase));
-            for status in Status::ALL {
-                row.insert(status.as_str().into(), counts.by_status[status as usize].into());
-            }
-            row.insert("ready".into(), counts.ready.into());
-            row.insert("waiting".into(), counts.waiting.into());
-            Value::from(row)
-        });
+        let phases =
+            self.state
+                .plan
+                .phases()
+                .iter()
+                .zip(&counts.phases)
+                .map(|(planned, counts)| {
+                    let mut row = serde_json::Map::new();
+                    row.insert("phase".into(), json!(planned.phase));
+                    for status in Status::ALL {
+                        row.insert(
+                            status.as_str().into(),
+                            counts.by_status[status as usize].into(),
+                        );
+                    }
+                    row.insert("ready".into(), counts.ready.into());
+                    row.insert("waiting".into(), counts.waiting.into());
+                    Value::from(row)
+                });
         let in_progress = running.iter().map(|run| {
             let item = &self.state.items()[run.place.item];
-            let (planned, phase) = (&self.state.plan.phases()[run.place.phase], &item.phases[run.place.phase]);
+            let (planned, phase) = (
+                &self.state.plan.phases()[run.place.phase],
+                &item.phases[run.place.phase],
+            );
             json!({
                 "item": item.name, "phase": planned.phase, "token": phase.token,
                 "worker": phase.worker,
@@ -183,10 +212,14 @@ impl Report for StatusReport {
 }
 
 impl StatusReport {
-    fn bar(&self, style: &Style) -> String {
+    fn bar(&self, style: Style) -> String {
         let counts = &self.overview.counts;
         let total = counts.total();
-        let cells = |status: ItemStatus| (counts.items[status as usize] * BAR).checked_div(total).unwrap_or(0);
+        let cells = |status: ItemStatus| {
+            (counts.items[status as usize] * BAR)
+                .checked_div(total)
+                .unwrap_or(0)
+        };
         let (done, failed) = (cells(ItemStatus::Completed), cells(ItemStatus::Failed));
         let mut bar = style.paint(AnsiColor::Green, &"█".repeat(done));
         bar += &style.paint(AnsiColor::Red, &"▒".repeat(failed));
@@ -200,7 +233,7 @@ impl StatusReport {
         format!("  {bar}  {}\n", words.join(", ")).replace("  \n", "\n")
     }
 
-    fn phases(&self, style: &Style) -> String {
+    fn phases(&self, style: Style) -> String {
         let mut table = Table::new(&[
             ("PHASE", Align::Left),
             ("PENDING", Align::Right),
@@ -211,16 +244,22 @@ impl StatusReport {
             ("READY", Align::Right),
             ("WAITING", Align::Right),
         ]);
-        for (planned, counts) in self.state.plan.phases().iter().zip(&self.overview.counts.phases) {
+        for (planned, counts) in self
+            .state
+            .plan
+            .phases()
+            .iter()
+            .zip(&self.overview.counts.phases)
+        {
             let mut row = vec![planned.phase.to_string()];
             row.extend(counts.by_status.iter().map(ToString::to_string));
             row.extend([counts.ready.to_string(), counts.waiting.to_string()]);
-            table.row(row);
+            table.row(&row);
         }
         table.text("  ", style)
     }
 
-    fn running(&self, style: &Style) -> String {
+    fn running(&self, style: Style) -> String {
         let mut table = Table::new(&[
             ("IN PROGRESS", Align::Left),
             ("PHASE", Align::Left),
@@ -233,19 +272,36 @@ impl StatusReport {
         ]);
         for run in self.overview.running.iter().take(RUNNING_SHOWN) {
             let item = &self.state.items()[run.place.item];
-            let (planned, phase) = (&self.state.plan.phases()[run.place.phase], &item.phases[run.place.phase]);
-            table.row(vec![
+            let (planned, phase) = (
+                &self.state.plan.phases()[run.place.phase],
+                &item.phases[run.place.phase],
+            );
+            table.row(&[
                 item.name.to_string(),
                 planned.phase.to_string(),
                 phase.worker.as_deref().unwrap_or_default().to_owned(),
-                phase.token.map(|token| token.to_string()).unwrap_or_default(),
-                phase.started_at.or(run.last_sign_at).map(|at| style.time(at)).unwrap_or_default(),
+                phase
+                    .token
+                    .map(|token| token.to_string())
+                    .unwrap_or_default(),
+                phase
+                    .started_at
+                    .or(run.last_sign_at)
+                    .map(|at| style.time(at))
+                    .unwrap_or_default(),
                 human_duration(run.elapsed_us),
                 human_duration(planned.limit_micros()),
-                if run.stuck { "STUCK".to_owned() } else { String::new() },
+                if run.stuck {
+                    "STUCK".to_owned()
+                } else {
+                    String::new()
+                },
             ]);
         }
-        let mut text = table.text("  ", style).replace("  STUCK\n", &format!("  {}\n", style.paint(AnsiColor::Red, "STUCK")));
+        let mut text = table.text("  ", style).replace(
+            "  STUCK\n",
+            &format!("  {}\n", style.paint(AnsiColor::Red, "STUCK")),
+        );
         let more = self.overview.running_total.saturating_sub(RUNNING_SHOWN);
         if more > 0 {
             let _ = writeln!(text, "  … and {more} more");
@@ -253,12 +309,21 @@ impl StatusReport {
         text
     }
 
-    fn facts(&self, style: &Style) -> String {
-        let Overview { counts, pace, eta_secs, remaining, .. } = &self.overview;
+    fn facts(&self, style: Style) -> String {
+        let Overview {
+            counts,
+            pace,
+            eta_secs,
+            remaining,
+            ..
+        } = &self.overview;
         let mut lines: Vec<(&str, String)> = Vec::new();
         let mut attention = Vec::new();
         if counts.stuck > 0 {
-            attention.push(format!("{} stuck (phaselog resume hands them back)", counts.stuck));
+            attention.push(format!(
+                "{} stuck (phaselog resume hands them back)",
+                counts.stuck
+            ));
         }
         if counts.held > 0 {
             attention.push(format!("{} held", counts.held));
@@ -267,7 +332,13 @@ impl StatusReport {
             attention.push(format!("{} without attempts left", counts.exhausted));
         }
         if self.state.rejected > 0 {
-            attention.push(format!("{} refused as too late", count(usize::try_from(self.state.rejected).unwrap_or(usize::MAX), "report")));
+            attention.push(format!(
+                "{} refused as too late",
+                count(
+                    usize::try_from(self.state.rejected).unwrap_or(usize::MAX),
+                    "report"
+                )
+            ));
         }
         if !attention.is_empty() {
             lines.push(("attention", attention.join(", ")));
@@ -276,12 +347,19 @@ impl StatusReport {
             let (last, span) = (style.time(pace.last), human_duration(pace.span_us));
             lines.push((
                 "pace",
-                format!("{:.1} phases an hour ({} in {span}), until {last}", pace.per_hour, pace.completed),
+                format!(
+                    "{:.1} phases an hour ({} in {span}), until {last}",
+                    pace.per_hour, pace.completed
+                ),
             ));
         }
         let left = match eta_secs {
             Some(0) => "nothing that can be done without a person".to_owned(),
-            Some(secs) => format!("{}, about {}", count(*remaining, "phase"), human_duration(secs.saturating_mul(MICROS_PER_SEC))),
+            Some(secs) => format!(
+                "{}, about {}",
+                count(*remaining, "phase"),
+                human_duration(secs.saturating_mul(MICROS_PER_SEC))
+            ),
             None => count(*remaining, "phase"),
         };
         if counts.items[ItemStatus::Completed as usize] < counts.total() {
@@ -291,9 +369,12 @@ impl StatusReport {
         if let Some(facts) = &self.snapshot {
             let files = match (facts.seq, facts.behind) {
                 (None, _) => "not written yet: phaselog compact".to_owned(),
-                (Some(seq), 0) => format!("as of @{seq}, up to date"),
+                (Some(seq), _) if facts.current => format!("as of @{seq}, up to date"),
                 (Some(seq), behind) => {
-                    format!("as of @{seq}, {} behind", count(usize::try_from(behind).unwrap_or(usize::MAX), "record"))
+                    format!(
+                        "as of @{seq}, {} behind",
+                        count(usize::try_from(behind).unwrap_or(usize::MAX), "record")
+                    )
                 }
             };
             lines.push(("files", files));

@@ -24,13 +24,13 @@ impl Table {
     }
 
     /// Adds a row: one cell a column.
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(super) fn row(&mut self, cells: &[String]) {
         self.rows
             .push(cells.iter().map(|cell| escape(cell)).collect());
     }
 
     /// The table with `indent` before each line, empty columns left out. The last cell of a row may be of any length.
-    pub(super) fn text(&self, indent: &str, style: &Style) -> String {
+    pub(super) fn text(&self, indent: &str, style: Style) -> String {
         let kept: Vec<(usize, usize)> = self
             .widths()
             .filter(|&(column, _)| self.rows.iter().any(|row| !row[column].is_empty()))
@@ -96,19 +96,14 @@ mod tests {
             ("X", Align::Left),
             ("Z", Align::Left),
         ]);
-        table.row(vec!["é".into(), "1".into(), String::new(), "a\tb".into()]);
-        table.row(vec![
-            "long".into(),
-            "100".into(),
-            String::new(),
-            String::new(),
-        ]);
+        table.row(&["é".into(), "1".into(), String::new(), "a\tb".into()]);
+        table.row(&["long".into(), "100".into(), String::new(), String::new()]);
         let style = Style {
             color: false,
             zone: Show::Utc,
         };
         assert_eq!(
-            table.text(" ", &style),
+            table.text(" ", style),
             " A       N  Z\n é       1  a\\tb\n long  100\n"
         );
     }

@@ -31,7 +31,7 @@ pub(super) fn element(told: &Told) -> Map<String, Value> {
 }
 
 /// The time of a record, for people.
-pub(super) fn time(told: &Told, style: &Style) -> String {
+pub(super) fn time(told: &Told, style: Style) -> String {
     told.at.map_or_else(|| "?".to_owned(), |at| style.time(at))
 }
 

@@ -126,7 +126,7 @@ pub(super) fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let (bytes, before) = (error.as_bytes(), &error.as_bytes()[..good]);
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
         let start = before
             .iter()
             .rposition(|&byte| byte == b'\n')

@@ -32,16 +32,20 @@ struct WhyReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let Args { item, phase } = args;
     let view = context.view()?;
     let state = view.state();
-    let item = &state.items()[lookup::resolve(state, args.item.as_str())?];
-    let phase = match &args.phase {
+    let item = &state.items()[lookup::resolve(state, item.as_str())?];
+    let phase = match &phase {
         Some(phase) => lookup::resolve_phase(state, phase)?,
         None => why::telling_phase(item)
             .ok_or_else(|| Failure::usage("the plan has no phases: there is nothing to tell"))?,
     };
     let why = why::why(&state.plan, item, phase, view.now());
-    context.print.report(&WhyReport { item: item.name.clone(), why });
+    context.print.report(&WhyReport {
+        item: item.name.clone(),
+        why,
+    });
     Ok(exit::DONE)
 }
 
@@ -49,7 +53,11 @@ impl WhyReport {
     /// The command that moves the phase on, as a shell takes it.
     fn next(&self) -> String {
         let item = quote(self.item.as_str());
-        let dashes = if self.item.as_str().starts_with('-') { "-- " } else { "" };
+        let dashes = if self.item.as_str().starts_with('-') {
+            "-- "
+        } else {
+            ""
+        };
         match &self.why.next {
             Next::Start(phase) => format!("phaselog start {dashes}{item} {phase}"),
             Next::Release(phase) => format!("phaselog release {dashes}{item} {phase}"),
@@ -64,7 +72,14 @@ impl WhyReport {
 
 impl Report for WhyReport {
     fn text(&self, style: &Style) -> String {
-        let Why { phase, status, reason, because, rule, .. } = &self.why;
+        let Why {
+            phase,
+            status,
+            reason,
+            because,
+            rule,
+            ..
+        } = &self.why;
         let (item, status) = (escape(self.item.as_str()), status.as_str());
         let reason = style.paint(AnsiColor::Yellow, reason.as_str());
         let mut text = if *self.why.reason.as_str() == *status {
@@ -74,8 +89,15 @@ impl Report for WhyReport {
         };
         for (index, cause) in because.iter().enumerate() {
             let label = if index == 0 { "because" } else { "" };
-            let record = cause.seq.map_or_else(|| "since the beginning".to_owned(), |seq| format!("since record @{seq}"));
-            let _ = writeln!(text, "  {label:<7}  {} is {} {record}", cause.phase, cause.status);
+            let record = cause.seq.map_or_else(
+                || "since the beginning".to_owned(),
+                |seq| format!("since record @{seq}"),
+            );
+            let _ = writeln!(
+                text,
+                "  {label:<7}  {} is {} {record}",
+                cause.phase, cause.status
+            );
         }
         let _ = writeln!(text, "  rule     {}", escape(rule));
         let _ = writeln!(text, "  next     {}", escape(&self.next()));
@@ -84,7 +106,8 @@ impl Report for WhyReport {
 
     fn json(&self) -> Value {
         let because = self.why.because.iter();
-        let because = because.map(|cause| json!({"phase": cause.phase, "status": cause.status, "seq": cause.seq}));
+        let because = because
+            .map(|cause| json!({"phase": cause.phase, "status": cause.status, "seq": cause.seq}));
         json!({
             "item": self.item,
             "phase": self.why.phase,

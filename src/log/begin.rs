@@ -4,8 +4,10 @@ use std::io;
 
 use super::files;
 use super::frame::{self, Crc};
+use super::group;
 use super::header::SegmentHeader;
 use super::reader::{Log, LogEnd, Position, Tail};
+use super::writer::check_payloads;
 use crate::error::{Error, Result};
 use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
@@ -25,9 +27,31 @@ pub fn begin_segment(
     previous: Crc,
     durable: Seq,
 ) -> Result<LogEnd> {
+    begin_segment_with(log, header, seq, previous, durable, &[])
+}
+
+/// As [`begin_segment`], with a group of records behind the header: all of it is there, or nothing.
+///
+/// # Errors
+/// As [`begin_segment`]; [`Error::TooLarge`] and [`Error::Usage`] for a payload that is none.
+pub fn begin_segment_with(
+    log: &Log,
+    header: &SegmentHeader,
+    seq: Seq,
+    previous: Crc,
+    durable: Seq,
+    payloads: &[String],
+) -> Result<LogEnd> {
     let id = SegmentId::starting_at(seq);
     let mut bytes = Vec::new();
-    let crc = frame::encode(&mut bytes, previous, seq, durable, &header.to_payload());
+    let mut crc = frame::encode(&mut bytes, previous, seq, durable, &header.to_payload());
+    let mut last = seq;
+    if !payloads.is_empty() {
+        check_payloads(payloads)?;
+        let group = group::encode_group(crc, seq.next(), durable, payloads);
+        bytes.extend_from_slice(&group.bytes);
+        (crc, last) = (group.last_crc, group.last);
+    }
     let file = place_segment(log, id, &bytes).map_err(|source| Error::NotRecorded { source })?;
     if let Err(source) = log.ports.disk.sync_dir(&log.wal) {
         return Err(log.poisoned_by(id, durable, source, Some(seq)));
@@ -35,11 +59,11 @@ pub fn begin_segment(
     let position = Position {
         segment: id,
         offset: Offset::new(bytes.len() as u64),
-        next: seq.next(),
+        next: last.next(),
         previous: crc,
         log: header.log,
-        // The header got its name only when it was durable.
-        durable_seen: seq,
+        // The file got its name only when its bytes were durable.
+        durable_seen: last,
         name_proven: true,
         sha256: header.sha256,
         lost: header.lost.clone(),

@@ -17,18 +17,21 @@ pub(super) struct Cursor {
     pub(super) durable_seen: Seq,
     pub(super) name_proven: bool,
     pub(super) lost: Vec<LostRange>,
-    /// The snapshot that must have been taken just before this segment.
-    pub(super) snapshot: Option<(Crc, LogId)>,
+    /// The snapshot that reading began behind: the segment that it was taken just before, and what it says.
+    pub(super) snapshot: Option<(SegmentId, Crc, LogId)>,
 }
 
 impl Cursor {
     pub(super) fn start(from: From) -> Self {
         match from {
             From::FirstRecord => Self::at(SegmentId::FIRST, Some(Crc::NONE)),
-            From::AfterSnapshot { seq, crc, log } => Self {
-                snapshot: Some((crc, log)),
-                ..Self::at(SegmentId::starting_at(seq.next()), Some(crc))
-            },
+            From::AfterSnapshot { seq, crc, log } => {
+                let segment = SegmentId::starting_at(seq.next());
+                Self {
+                    snapshot: Some((segment, crc, log)),
+                    ..Self::at(segment, Some(crc))
+                }
+            }
             From::Position(position) => Self {
                 segment: position.segment,
                 scan: Scan::new(position.offset, position.next, Some(position.previous)),

@@ -33,15 +33,17 @@ pub mod reader;
 pub mod survey;
 mod begin;
 mod clearing;
+mod replace;
 pub mod writer;
 mod create;
 
-pub use begin::begin_segment;
+pub use begin::{begin_segment, begin_segment_with};
 pub use create::create;
 pub use frame::{Crc, Frame};
 pub use head::{Head, Sha256Hex};
 pub use header::{LogId, LostRange, Predecessor, SegmentHeader};
 pub use reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
+pub use replace::{replace_segments, set_aside};
 pub use survey::{Finding, SegmentFacts, Severity, Survey, SurveyEnd};
 pub use writer::{Appended, Locked, LogOptions, Sealed, Writer};
 

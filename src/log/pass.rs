@@ -170,10 +170,10 @@ impl<'l> Pass<'l> {
             Ok(found) => found,
             Err(problem) => return Err(header_trouble(self.log, id, problem)),
         };
-        if let Some((crc, log)) = cursor.snapshot {
+        if let Some((segment, crc, log)) = cursor.snapshot {
             let what = if header.log != log {
                 format!("its log is {log}, the segments are of {}", header.log)
-            } else if previous != crc {
+            } else if id == segment && previous != crc {
                 let seq = id.first_seq().before();
                 format!("its record {seq} has the checksum {crc}, the log's has {previous}")
             } else {

@@ -123,6 +123,7 @@ impl Log {
             cursor: Cursor::at(first, previous),
             last: (Seq::NONE, Crc::NONE),
             bad: 0,
+            hurt: false,
         };
         if let Ok(header) = surveyor.header(last)? {
             surveyor.cursor.learn_lost(&header);
@@ -153,6 +154,8 @@ struct Surveyor<'l> {
     cursor: Cursor,
     last: (Seq, Crc),
     bad: usize,
+    /// The segment that is read is hurt, or in part given up: its bytes are not those that were sealed.
+    hurt: bool,
 }
 
 impl Surveyor<'_> {
@@ -174,8 +177,11 @@ impl Surveyor<'_> {
         let len = file.len().map_err(Error::io("read", &path))?;
         let header = self.header(id)?;
         let sealed = match after {
-            Some(after) => self.header(after)?.ok().and_then(|header| header.prev),
-            None => None,
+            // What a header says that was given up is not believed, as no reader believes it.
+            Some(after) if !self.cursor.header_lost(after) => {
+                self.header(after)?.ok().and_then(|header| header.prev)
+            }
+            _ => None,
         };
         let sealed = sealed.filter(|prev| prev.segment == id);
         sink(Survey::Segment(SegmentFacts {
@@ -185,6 +191,7 @@ impl Surveyor<'_> {
             sealed_at: sealed.map(|prev| prev.valid_bytes),
         }))?;
         self.enter(before, id, header, sink)?;
+        self.hurt = self.cursor.header_lost(id);
         let limit = sealed.map_or(len, |prev| prev.valid_bytes.get());
         self.pass.forget();
         self.records(&*file, limit, after, sink)?;
@@ -220,6 +227,7 @@ impl Surveyor<'_> {
         };
         self.cursor.enter(id, previous);
         match header {
+            Ok(_) if self.cursor.header_lost(id) => {}
             Ok(header) => {
                 if self.cursor.log.is_some_and(|log| log != header.log) {
                     let kind = DamageKind::Header(format!("it belongs to the log {}", header.log));
@@ -230,7 +238,9 @@ impl Surveyor<'_> {
                 self.cursor.learn(&header);
                 if gone != before {
                     let gone = gone.filter(|&gone| before.is_none_or(|before| gone > before));
-                    self.missing(gone.unwrap_or(SegmentId::starting_at(expected)), id, sink)?;
+                    let gone = gone.unwrap_or(SegmentId::starting_at(expected));
+                    // With several gone in a row, the header names only the last of them.
+                    self.missing(gone, expected.min(gone.first_seq()), id, sink)?;
                 }
             }
             Err(HeaderProblem::Hurt(kind @ DamageKind::Header(_)))
@@ -241,7 +251,7 @@ impl Surveyor<'_> {
                 self.report(misfit, 0, None, Severity::Damaged, sink)?;
             }
             Err(_) if before.is_none() && id != SegmentId::FIRST => {
-                self.missing(SegmentId::FIRST, id, sink)?;
+                self.missing(SegmentId::FIRST, Seq::FIRST, id, sink)?;
             }
             Err(_) => {}
         }
@@ -251,12 +261,13 @@ impl Surveyor<'_> {
     fn missing(
         &mut self,
         gone: SegmentId,
+        from: Seq,
         successor: SegmentId,
         sink: &mut SurveySink<'_>,
     ) -> Result<()> {
         let by = Some(Witness::Name(successor));
         let mut missing = self.damage(gone, Offset::START, DamageKind::MissingSegment, by);
-        missing.seq = gone.first_seq();
+        missing.seq = from;
         let severity = if self.cursor.segment_lost(gone, successor) {
             Severity::GivenUp
         } else {
@@ -406,6 +417,10 @@ impl Surveyor<'_> {
         let Ok(header) = self.header(successor)? else {
             return Ok(Some(head));
         };
+        // The head of hurt bytes is another, and what hurt them was told.
+        if self.hurt || self.cursor.header_lost(successor) {
+            return Ok(Some(head));
+        }
         let sealed = header
             .prev
             .is_some_and(|prev| prev.segment == id && prev.valid_bytes.get() == end);
@@ -465,6 +480,7 @@ impl Surveyor<'_> {
         if matches!(severity, Severity::Damaged | Severity::Ambiguous) {
             self.bad += 1;
         }
+        self.hurt |= !matches!(severity, Severity::Sealed);
         sink(Survey::Finding(&Finding {
             damage,
             bytes,

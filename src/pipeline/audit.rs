@@ -196,9 +196,9 @@ fn late_word(late: bool) -> Option<String> {
 
 /// The last line that says something: of a traceback, the error itself.
 fn one_line(text: &str) -> String {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let count = lines.clone().count();
-    let last = lines.last().unwrap_or_default();
+    let last = lines.next_back().unwrap_or_default();
     if count > 1 {
         format!("{last} (last of {count} lines)")
     } else {

@@ -268,6 +268,7 @@ pub fn decode(seq: Seq, payload: &str) -> Result<Record, PayloadError> {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
 fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
     let boot = match (wire.boot, wire.boot_us) {
         (Some(boot), Some(micros)) => Some(BootInstant {

@@ -255,15 +255,15 @@ impl<'a> Target<'a> {
         (self.item.name.clone(), self.plan().phase.clone())
     }
 
-    fn unchanged(&self) -> Result<Decision, Rejection> {
+    fn unchanged(&self) -> Decision {
         let ((item, phase), state) = (self.names(), self.state());
         let (status, since) = (state.status, state.since);
-        Ok(Decision::Unchanged(Unchanged::Phase {
+        Decision::Unchanged(Unchanged::Phase {
             item,
             phase,
             status,
             since,
-        }))
+        })
     }
 
     fn illegal(&self, verb: &'static str) -> Rejection {
@@ -357,12 +357,12 @@ fn decide_report(target: &Target<'_>, report: &Report, now: &Now) -> Result<Deci
     let illegal = || Err(target.illegal(report.kind.verb()));
     match (&report.kind, state.status) {
         (ReportKind::Complete, Status::Completed) | (ReportKind::Skip { .. }, Status::Skipped) => {
-            target.unchanged()
+            Ok(target.unchanged())
         }
         (ReportKind::Fail { error, permanent }, Status::Failed)
             if state.error_message.as_deref() == Some(error) && state.permanent == *permanent =>
         {
-            target.unchanged()
+            Ok(target.unchanged())
         }
         (ReportKind::Release, Status::InProgress) => record(Event::Released { item, phase, token }),
         (ReportKind::Release, _) | (_, Status::Completed | Status::Skipped) => illegal(),
@@ -487,7 +487,7 @@ impl Target<'_> {
 fn retry(target: &Target<'_>, force: bool) -> Result<Decision, Rejection> {
     let (item, phase) = target.names();
     match target.state().status {
-        Status::Pending => target.unchanged(),
+        Status::Pending => Ok(target.unchanged()),
         Status::Failed => record(Event::Retried { item, phase }),
         Status::Completed | Status::Skipped if force => record(Event::Retried { item, phase }),
         Status::InProgress | Status::Completed | Status::Skipped => Err(target.illegal("retry")),
@@ -513,10 +513,18 @@ fn retry_failed(facts: &dyn Facts, item: &ItemId) -> Result<Decision, Rejection>
     Ok(Decision::Record(events))
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the last word of each decision that records"
+)]
 fn record(event: Event) -> Result<Decision, Rejection> {
     Ok(Decision::Record(vec![event]))
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the last word of a decision, as `record` is"
+)]
 fn unchanged_hold(item: ItemId, since: Option<Seq>) -> Result<Decision, Rejection> {
     Ok(Decision::Unchanged(Unchanged::Hold { item, since }))
 }

@@ -65,10 +65,8 @@ impl ItemId {
     /// The id that an item has when nobody gave it one: the first 8 hex digits of its SHA-256. Not unique.
     pub fn derived_id(&self) -> String {
         let digest = Sha256::digest(self.0.as_bytes());
-        digest[..4]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let first = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+        format!("{first:08x}")
     }
 }
 

@@ -235,14 +235,13 @@ impl PipelineState {
     }
 
     fn item_mut(&mut self, name: &ItemId) -> &mut Item {
-        let index = match self.by_name.get(name) {
-            Some(&index) => index,
-            None => {
-                self.by_name.insert(name.clone(), self.items.len());
-                self.items
-                    .push(Item::new(name.clone(), self.plan.phases().len()));
-                self.items.len() - 1
-            }
+        let index = if let Some(&index) = self.by_name.get(name) {
+            index
+        } else {
+            self.by_name.insert(name.clone(), self.items.len());
+            self.items
+                .push(Item::new(name.clone(), self.plan.phases().len()));
+            self.items.len() - 1
         };
         &mut self.items[index]
     }

@@ -15,13 +15,20 @@ pub const MICROS_PER_SEC: u64 = 1_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+/// 0000-01-01T00:00:00Z: RFC 3339 has four digits for a year.
+const FIRST_MICROS: i64 = -62_167_219_200_000_000;
+/// 9999-12-31T23:59:59.999999Z.
+const LAST_MICROS: i64 = 253_402_300_799_999_999;
+
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
-    /// Makes a timestamp from microseconds since the epoch; `None` outside the years chrono can write.
+    /// Makes a timestamp from microseconds since the epoch; `None` outside the years 0 to 9999.
     pub fn from_micros(micros: i64) -> Option<Self> {
-        DateTime::<Utc>::from_timestamp_micros(micros).map(|_| Self(micros))
+        (FIRST_MICROS..=LAST_MICROS)
+            .contains(&micros)
+            .then_some(Self(micros))
     }
 
     /// Microseconds since the epoch.
@@ -34,7 +41,9 @@ impl Timestamp {
     /// # Errors
     /// The text is not RFC 3339, or has no offset.
     pub fn parse_rfc3339(text: &str) -> Result<Self, chrono::ParseError> {
-        DateTime::parse_from_rfc3339(text).map(|time| Self(time.timestamp_micros()))
+        // An offset may lead out of the years that can be written; the time then stays at their edge.
+        let micros = DateTime::parse_from_rfc3339(text)?.timestamp_micros();
+        Ok(Self(micros.clamp(FIRST_MICROS, LAST_MICROS)))
     }
 
     /// The time as chrono knows it.
@@ -69,7 +78,7 @@ impl Timestamp {
 
 impl From<DateTime<Utc>> for Timestamp {
     fn from(time: DateTime<Utc>) -> Self {
-        Self(time.timestamp_micros())
+        Self(time.timestamp_micros().clamp(FIRST_MICROS, LAST_MICROS))
     }
 }
 
@@ -192,6 +201,22 @@ mod tests {
         let early = Timestamp::from_micros(5).unwrap();
         let late = Timestamp::from_micros(9).unwrap();
         assert_eq!((late.micros_since(early), early.micros_since(late)), (4, 0));
+    }
+
+    #[test]
+    fn every_time_that_exists_can_be_written_and_read_back() {
+        for (micros, text) in [
+            (FIRST_MICROS, "0000-01-01T00:00:00.000000Z"),
+            (LAST_MICROS, "9999-12-31T23:59:59.999999Z"),
+        ] {
+            let time = Timestamp::from_micros(micros).unwrap();
+            assert_eq!(time.to_record_text(), text);
+            assert_eq!(Timestamp::parse_rfc3339(text), Ok(time));
+        }
+        assert_eq!(Timestamp::from_micros(LAST_MICROS + 1), None);
+        let edge = Timestamp::parse_rfc3339("9999-12-31T23:59:59-23:00").unwrap();
+        assert_eq!(edge.micros(), LAST_MICROS);
+        assert_eq!(edge.plus_micros(u64::MAX), edge);
     }
 
     #[test]

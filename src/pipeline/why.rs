@@ -282,7 +282,7 @@ mod tests {
                 item.hold = Some(Box::new(Hold {
                     seq: Seq::new(4),
                     reason: Some("owner called".into()),
-                }))
+                }));
             },
             0,
         );

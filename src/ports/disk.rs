@@ -68,6 +68,16 @@ pub trait Disk: Send + Sync {
     /// `NotFound` if nothing has that name.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
 
+    /// Removes an empty directory. Not durable until the directory that holds it is synced. A store never does this;
+    /// the demo tidies up.
+    ///
+    /// # Errors
+    /// `DirectoryNotEmpty`; `Unsupported` where a disk knows no such call.
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Makes every name in the directory durable as it is now: new ones, changed ones, and that others are gone.
     ///
     /// # Errors

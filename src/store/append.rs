@@ -153,7 +153,12 @@ pub(super) fn apply_header(locked: &Locked<'_>, now: &Now, state: &mut PipelineS
 }
 
 fn header_record(seq: Seq, now: &Now) -> Record {
-    Record { seq, at: now.at, clock_given: now.given, event: Event::Segment }
+    Record {
+        seq,
+        at: now.at,
+        clock_given: now.given,
+        event: Event::Segment,
+    }
 }
 
 /// Says which record may or may not survive.

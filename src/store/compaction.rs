@@ -164,7 +164,9 @@ impl Store {
 
     /// Writes the state, as it stands at `place`, in place of the set on disk; returns its length in bytes.
     fn save_set(&self, place: &LogPlace, discard_edits: bool, stamp: Timestamp) -> Result<u64> {
-        let Self { ports, dir, state, .. } = self;
+        let Self {
+            ports, dir, state, ..
+        } = self;
         let saved = set::Saving {
             disk: &*ports.disk,
             dir,

@@ -8,8 +8,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::error::{Error, Result};
 use crate::log::header::LogId;
 use crate::log::{self, writer::LogOptions};
@@ -17,7 +15,7 @@ use crate::pipeline::{Event, NewItem, Now, Plan, codec};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::import::ImportedDocument;
-use crate::snapshot::set::ROOT;
+use crate::snapshot::{set::ROOT, work_items};
 
 use super::dir::{self, IMPORTED, WAL};
 use super::{Options, Store};
@@ -51,9 +49,9 @@ pub struct Original {
 pub enum Imported {
     /// A new store was made.
     Created(Created),
-    /// The file was taken over before, byte for byte; nothing was recorded.
+    /// The file was taken over before, byte for byte, or is a snapshot of this store; nothing was recorded.
     Unchanged {
-        /// The record of that import.
+        /// The record of that import, or the last record in the snapshot.
         seq: Seq,
     },
 }
@@ -140,7 +138,11 @@ impl Store {
         }
         let last = Seq::FIRST.plus(original.document.events().len() as u64);
         let items = original.document.items.len();
-        Ok(Imported::Created(Created { first: Seq::FIRST, last, items }))
+        Ok(Imported::Created(Created {
+            first: Seq::FIRST,
+            last,
+            items,
+        }))
     }
 }
 
@@ -152,14 +154,19 @@ fn is_store(ports: &Ports, dir: &Path, options: &Options) -> Result<bool> {
     }
 }
 
-/// Whether the store has taken over these bytes before.
-pub(super) fn already_imported(
+/// Whether there is nothing new in these bytes: the store has taken them over before, or wrote them itself.
+fn already_imported(
     ports: &Ports,
     dir: &Path,
     options: &Options,
     original: &Original,
 ) -> Result<Imported> {
     let view = super::View::open(ports, dir, options)?;
+    if let Some(own) = work_items::decode_names(&original.bytes).usable()
+        && own.place.id == view.log_id()
+    {
+        return Ok(Imported::Unchanged { seq: own.place.seq });
+    }
     let sha256 = &original.document.file.sha256;
     match view
         .state()
@@ -257,15 +264,4 @@ fn keep_original(ports: &Ports, dir: &Path, original: &Original) -> Result<()> {
         let _ = disk.remove_file(&temp);
         Error::io("write", &path)(source)
     })
-}
-
-/// SHA-256 of a file's bytes, as 64 hex digits.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
 }

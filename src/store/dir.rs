@@ -77,3 +77,16 @@ fn no_store(ports: &Ports, dir: &Path) -> Error {
 pub(super) fn absolute(dir: &Path) -> PathBuf {
     std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned())
 }
+
+/// Reads a range of a file, as far as the file goes.
+pub(super) fn read_range(ports: &Ports, path: &Path, from: u64, to: u64) -> Result<Vec<u8>> {
+    let read = || -> io::Result<Vec<u8>> {
+        let len =
+            usize::try_from(to.saturating_sub(from)).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let mut bytes = vec![0; len];
+        let read = ports.disk.open_read(path)?.read_full_at(from, &mut bytes)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    };
+    read().map_err(Error::io("read", path))
+}

@@ -9,6 +9,8 @@
 //!   view        Recovered, synced                      -> whoever asks
 //!   replay      record 1 to any other                  -> the state then
 //!   records     whatever can be read                   -> history, log
+//!   verify      everything there is, read              -> Verified      (reads only)
+//!   repair      a log that cannot be read              -> one that can, and says what it lost
 //! ```
 //!
 //! This layer alone knows that a snapshot and a log continue each other.
@@ -26,6 +28,8 @@ pub mod compaction;
 pub mod view;
 pub mod replay;
 pub mod records;
+pub mod verify;
+pub mod repair;
 pub mod history;
 pub mod create;
 

@@ -115,9 +115,15 @@ pub(super) fn load_snapshot(ports: &Ports, dir: &Path) -> Result<Loaded> {
 /// The findings that no import explains: a file that was taken over, byte for byte, is ours to replace.
 pub(super) fn unexplained(findings: Vec<Finding>, state: &PipelineState) -> Vec<Finding> {
     let explained = |finding: &Finding| {
-        finding.sha256.as_deref().is_some_and(|sha256| is_imported(state, sha256))
+        finding
+            .sha256
+            .as_deref()
+            .is_some_and(|sha256| is_imported(state, sha256))
     };
-    findings.into_iter().filter(|finding| !explained(finding)).collect()
+    findings
+        .into_iter()
+        .filter(|finding| !explained(finding))
+        .collect()
 }
 
 /// True if a file of these bytes was taken over: its original is kept.

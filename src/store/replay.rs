@@ -1,8 +1,10 @@
 //! The state as it stood at any record or time, folded from record 1.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::log::files;
 use crate::log::frame::{self, Crc};
 use crate::log::head::{Head, Sha256Hex};
 use crate::log::header::{LogId, SegmentHeader};
@@ -10,6 +12,8 @@ use crate::log::reader::{Access, From, Witnesses};
 use crate::pipeline::{Event, Now, PipelineState, Timestamp};
 use crate::ports::Ports;
 use crate::position::{SegmentId, Seq};
+use crate::snapshot::set::ROOT;
+use crate::snapshot::{LogPlace, TimeStyle, work_items};
 
 use super::{Options, dir, proof, recovery};
 
@@ -48,17 +52,93 @@ impl Past {
     }
 }
 
+impl Past {
+    /// Writes `work_items.json` as a compaction at that moment would have written it.
+    ///
+    /// # Errors
+    /// What `out` returns.
+    pub fn write_work_items(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let place = LogPlace {
+            id: self.log.map(|log| log.to_string()).unwrap_or_default(),
+            seq: self.state.last_seq,
+            crc32: self.crc.value(),
+            sha256: self.head.to_string(),
+        };
+        work_items::encode(&self.state, &place, &[], TimeStyle::Utc, out).map(drop)
+    }
+
+    /// Writes every state file to a directory, which is made if it is not there; returns their paths. Replaces files
+    /// that were written so before.
+    ///
+    /// # Errors
+    /// [`Error::StoreExists`] if another program's file has such a name; [`Error::Usage`] if the directory is a store: what is replayed never touches one.
+    pub fn write_files(&self, ports: &Ports, dir: &Path) -> Result<Vec<PathBuf>> {
+        let disk = &*ports.disk;
+        match disk.create_dir(dir) {
+            Ok(()) => disk
+                .sync_dir(files::parent(dir))
+                .map_err(Error::io("sync", files::parent(dir)))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("create", dir)(error)),
+        }
+        let wal = dir.join(dir::WAL);
+        if disk.exists(&wal).map_err(Error::io("look at", &wal))? {
+            let message = format!(
+                "{} is a store; a replay is written elsewhere",
+                dir.display()
+            );
+            return Err(Error::Usage { message });
+        }
+        let path = dir.join(ROOT);
+        if disk.exists(&path).map_err(Error::io("look at", &path))? {
+            let there = disk
+                .read(&path, u64::MAX)
+                .map_err(Error::io("read", &path))?;
+            if work_items::decode_names(&there).usable().is_none() {
+                let what = "has a work_items.json of another program";
+                return Err(Error::StoreExists {
+                    dir: dir.to_owned(),
+                    what,
+                });
+            }
+        }
+        let mut bytes = Vec::new();
+        self.write_work_items(&mut bytes)
+            .map_err(Error::io("write", &path))?;
+        let temp = dir.join(files::temp_name(ROOT, ports.process.random()));
+        let written = disk.create_new(&temp).and_then(|file| {
+            file.write_full_at(0, &bytes)?;
+            file.sync()?;
+            disk.rename(&temp, &path)?;
+            disk.sync_dir(dir)
+        });
+        if let Err(error) = written {
+            let _ = disk.remove_file(&temp);
+            return Err(Error::io("write", path)(error));
+        }
+        Ok(vec![path])
+    }
+}
+
 /// The state after the record that `at` names, folded from record 1. Snapshots are not asked.
 ///
 /// # Errors
 /// [`Error::UnknownSeq`] beyond the log's end; damage if the log cannot be read so far.
 pub fn past(ports: &Ports, dir: &Path, options: &Options, at: At) -> Result<Past> {
     let seq = seq_of(ports, dir, options, at)?;
-    let mut past = fold(ports, dir, options, seq)?;
+    let mut past = fold(ports, dir, options, Some(seq))?;
     if let At::Time(time) = at {
         past.at = time;
     }
     Ok(past)
+}
+
+/// The state after the last record, folded from record 1.
+///
+/// # Errors
+/// As [`past`].
+pub fn present(ports: &Ports, dir: &Path, options: &Options) -> Result<Past> {
+    fold(ports, dir, options, None)
 }
 
 /// The state after the record that `at` names.
@@ -122,16 +202,16 @@ pub(super) fn fold_through(
     options: &Options,
     last: Seq,
 ) -> Result<PipelineState> {
-    fold(ports, dir, options, last).map(|past| past.state)
+    fold(ports, dir, options, Some(last)).map(|past| past.state)
 }
 
-fn fold(ports: &Ports, dir: &Path, options: &Options, last: Seq) -> Result<Past> {
+fn fold(ports: &Ports, dir: &Path, options: &Options, last: Option<Seq>) -> Result<Past> {
     let (mut state, mut at, mut log, mut crc) =
         (PipelineState::default(), Timestamp::EPOCH, None, Crc::NONE);
     let (mut head, mut line) = (Head::of_segment(None), Vec::new());
     let read = read_all(ports, dir, options, &mut |entry| {
         let frame = &entry.frame;
-        if frame.seq > last {
+        if last.is_some_and(|last| frame.seq > last) {
             return Ok(());
         }
         let record = recovery::decode(&entry)?;
@@ -157,15 +237,14 @@ fn fold(ports: &Ports, dir: &Path, options: &Options, last: Seq) -> Result<Past>
     match read {
         // What lies behind the place that was asked for is no business of this answer.
         Err(Error::Damaged(_) | Error::AmbiguousTail(_) | Error::NewerFormat { .. })
-            if state.last_seq == last => {}
+            if last == Some(state.last_seq) => {}
         Err(error) => return Err(error),
-        Ok(()) if state.last_seq < last => {
-            return Err(Error::UnknownSeq {
-                seq: last,
-                last: state.last_seq,
-            });
+        Ok(()) => {
+            if let Some(seq) = last.filter(|&last| state.last_seq < last) {
+                let last = state.last_seq;
+                return Err(Error::UnknownSeq { seq, last });
+            }
         }
-        Ok(()) => {}
     }
     Ok(Past {
         state,

@@ -99,6 +99,11 @@ impl View {
         self.state.last_seq
     }
 
+    /// The id of the log: 32 hex digits, the same for ever.
+    pub fn log_id(&self) -> String {
+        self.end.position.log.to_string()
+    }
+
     /// The highest record known to be durable.
     pub fn durable_seq(&self) -> Seq {
         self.durable
@@ -117,6 +122,13 @@ impl View {
     /// How many records the snapshot is behind.
     pub fn snapshot_behind(&self) -> u64 {
         self.last_seq().get() - self.snapshot.seq.unwrap_or(Seq::NONE).get()
+    }
+
+    /// True if nothing but bookkeeping follows the snapshot: it says all there is to say.
+    pub fn snapshot_is_current(&self) -> bool {
+        self.snapshot
+            .seq
+            .is_some_and(|seq| self.snapshot.last_change <= seq)
     }
 
     /// Records read behind the snapshot.

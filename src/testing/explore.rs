@@ -36,6 +36,12 @@ impl<C> Clone for Claims<C> {
     }
 }
 
+impl<C> Default for Claims<C> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
 impl<C: Clone> Claims<C> {
     fn of(claims: &[C]) -> Self {
         Self(Arc::new(Mutex::new(claims.to_vec())))

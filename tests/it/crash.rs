@@ -13,7 +13,11 @@ use crate::oracles::{self, Claim};
 const DIR: &str = "data";
 
 fn options() -> Options {
-    Options { segment_bytes: 700, compact: phaselog::store::CompactMode::Never, ..Options::default() }
+    Options {
+        segment_bytes: 700,
+        compact: phaselog::store::CompactMode::Never,
+        ..Options::default()
+    }
 }
 
 fn item(name: &str) -> ItemId {
@@ -25,30 +29,59 @@ fn phase(name: &str) -> Phase {
 }
 
 fn new_items(names: &[&str]) -> Vec<NewItem> {
-    names.iter().map(|name| NewItem { name: item(name), id: None }).collect()
+    names
+        .iter()
+        .map(|name| NewItem {
+            name: item(name),
+            id: None,
+        })
+        .collect()
 }
 
 /// A store with two items and two phases, everything in it durable.
 fn base() -> SimDisk {
     let disk = SimDisk::new();
     let ports = disk.ports_for("setup");
-    let plan = Plan::new(vec![PhasePlan::named(phase("p")), PhasePlan::named(phase("q"))]).unwrap();
-    let _ = Store::init(&ports, Path::new(DIR), &options(), &plan, &new_items(&["a", "b"])).unwrap();
+    let plan = Plan::new(vec![
+        PhasePlan::named(phase("p")),
+        PhasePlan::named(phase("q")),
+    ])
+    .unwrap();
+    let _ = Store::init(
+        &ports,
+        Path::new(DIR),
+        &options(),
+        &plan,
+        &new_items(&["a", "b"]),
+    )
+    .unwrap();
     disk.settle();
     disk
 }
 
 fn start(name: &str, phase_name: &str) -> Command {
-    Command::Start { item: item(name), phase: phase(phase_name), worker: None, owner: None }
+    Command::Start {
+        item: item(name),
+        phase: phase(phase_name),
+        worker: None,
+        owner: None,
+    }
 }
 
 fn report(name: &str, phase_name: &str, token: Option<Seq>, kind: ReportKind) -> Command {
-    Command::Report(Report { item: item(name), phase: phase(phase_name), token, kind })
+    Command::Report(Report {
+        item: item(name),
+        phase: phase(phase_name),
+        token,
+        kind,
+    })
 }
 
 /// Opens the store and does these things, claiming what was answered; ends at the first error of the disk.
 fn work(ports: &Ports, claims: &Claims<Claim>, commands: &[Step]) {
-    let Ok(mut store) = Store::open(ports.clone(), Path::new(DIR), options()) else { return };
+    let Ok(mut store) = Store::open(ports.clone(), Path::new(DIR), options()) else {
+        return;
+    };
     let mut token = None;
     for step in commands {
         let done = match step {
@@ -58,18 +91,27 @@ fn work(ports: &Ports, claims: &Claims<Claim>, commands: &[Step]) {
                 token = done.clone().flatten();
                 done
             }
-            Step::Complete(name, phase_name) => {
-                submit(&mut store, &report(name, phase_name, token, ReportKind::Complete), claims)
-            }
+            Step::Complete(name, phase_name) => submit(
+                &mut store,
+                &report(name, phase_name, token, ReportKind::Complete),
+                claims,
+            ),
             Step::Resume => store.resume(None).ok().map(|resumed| {
-                resumed.resets.iter().for_each(|record| claims.push(Claim::recorded(record)));
+                resumed
+                    .resets
+                    .iter()
+                    .for_each(|record| claims.push(Claim::recorded(record)));
                 None
             }),
             Step::Compact => store.compact(false).ok().map(|_| None),
-            Step::Look => phaselog::View::open(ports, Path::new(DIR), &options()).ok().map(|view| {
-                claims.push(Claim::Shown { seq: view.last_seq().get() });
-                None
-            }),
+            Step::Look => phaselog::View::open(ports, Path::new(DIR), &options())
+                .ok()
+                .map(|view| {
+                    claims.push(Claim::Shown {
+                        seq: view.last_seq().get(),
+                    });
+                    None
+                }),
         };
         if done.is_none() {
             return;
@@ -90,19 +132,28 @@ enum Step {
 }
 
 /// `None` if the disk failed; else the seq of the record, if there is one.
-#[expect(clippy::option_option, reason = "a failed disk and a command that records nothing are two things")]
+#[expect(
+    clippy::option_option,
+    reason = "a failed disk and a command that records nothing are two things"
+)]
 fn submit(store: &mut Store, command: &Command, claims: &Claims<Claim>) -> Option<Option<Seq>> {
     match store.submit(command) {
         Ok(Receipt::Recorded(records)) => {
-            records.iter().for_each(|record| claims.push(Claim::recorded(record)));
+            records
+                .iter()
+                .for_each(|record| claims.push(Claim::recorded(record)));
             Some(records.first().map(|record| record.seq))
         }
         Ok(Receipt::Unchanged(unchanged)) => {
-            claims.push(Claim::Rests { on: oracles::rests_on(&unchanged) });
+            claims.push(Claim::Rests {
+                on: oracles::rests_on(&unchanged),
+            });
             Some(None)
         }
         Err(phaselog::Error::Rejected(_)) => {
-            claims.push(Claim::Rests { on: store.state().last_seq.get() });
+            claims.push(Claim::Rests {
+                on: store.state().last_seq.get(),
+            });
             Some(None)
         }
         Err(_) => None,
@@ -110,15 +161,22 @@ fn submit(store: &mut Store, command: &Command, claims: &Claims<Claim>) -> Optio
 }
 
 /// Runs one search, prints what it went through, and fails with the first violation.
-fn explore(name: &str, base: &SimDisk, stages: &[(&'static str, Kills, Vec<Step>)], outcomes: usize) -> Explored {
+fn explore(
+    name: &str,
+    base: &SimDisk,
+    stages: &[(&'static str, Kills, Vec<Step>)],
+    outcomes: usize,
+) -> Explored {
     let mut explorer = Explorer::new(base).outcomes(outcomes).torn(2);
     for (actor, kills, steps) in stages.iter().cloned() {
-        explorer = explorer.stage(actor, kills, move |ports, claims| work(&ports, claims, &steps));
+        explorer = explorer.stage(actor, kills, move |ports, claims| {
+            work(&ports, claims, &steps)
+        });
     }
-    let explored = explorer.run(|disk, claims| oracles::all(disk, DIR, &options(), claims));
-    println!("{name}: {explored}");
-    explored.assert_clean();
-    explored
+    let found = explorer.run(|disk, claims| oracles::all(disk, DIR, &options(), claims));
+    println!("{name}: {found}");
+    found.assert_clean();
+    found
 }
 
 fn complete(name: &str) -> Step {
@@ -138,9 +196,17 @@ fn an_answer_that_rests_on_a_dead_actors_record_waits_for_its_own_sync() {
 
 #[test]
 fn a_group_is_whole_or_absent() {
-    let add = |names: &[&str]| Step::Do(Command::Add { items: new_items(names) });
+    let add = |names: &[&str]| {
+        Step::Do(Command::Add {
+            items: new_items(names),
+        })
+    };
     let stages = [
-        ("A", Kills::WithinWrites(16), vec![add(&["c", "d", "e", "f"])]),
+        (
+            "A",
+            Kills::WithinWrites(16),
+            vec![add(&["c", "d", "e", "f"])],
+        ),
         ("B", Kills::AtEveryCall, vec![add(&["d", "g"]), Step::Look]),
     ];
     explore("group", &base(), &stages, 64);
@@ -149,9 +215,17 @@ fn a_group_is_whole_or_absent() {
 #[test]
 fn rotations_lose_nothing_and_nothing_is_written_behind_a_sealed_tail() {
     let fill = |name: &'static str| {
-        vec![Step::Start(name, "p"), Step::Complete(name, "p"), Step::Start(name, "q"), Step::Complete(name, "q")]
+        vec![
+            Step::Start(name, "p"),
+            Step::Complete(name, "p"),
+            Step::Start(name, "q"),
+            Step::Complete(name, "q"),
+        ]
     };
-    let stages = [("A", Kills::WithinWrites(100), fill("a")), ("B", Kills::AtEveryCall, fill("b"))];
+    let stages = [
+        ("A", Kills::WithinWrites(100), fill("a")),
+        ("B", Kills::AtEveryCall, fill("b")),
+    ];
     explore("rotation", &base(), &stages, 24);
 }
 
@@ -175,7 +249,11 @@ fn resume_may_be_killed_anywhere_and_runs_again() {
 #[test]
 fn compaction_may_be_killed_anywhere_and_changes_no_answer() {
     let stages = [
-        ("A", Kills::AtEveryCall, vec![Step::Start("a", "p"), Step::Compact]),
+        (
+            "A",
+            Kills::AtEveryCall,
+            vec![Step::Start("a", "p"), Step::Compact],
+        ),
         ("B", Kills::AtEveryCall, vec![complete("a"), Step::Compact]),
     ];
     explore("compaction", &base(), &stages, 6);
@@ -188,9 +266,39 @@ fn two_at_once_interleaved_at_every_call() {
     let (first, second) = (steps("a"), steps("b"));
     let explored = Explorer::new(&base)
         .outcomes(4)
-        .stage("A", Kills::AtEveryCall, move |ports, claims| work(&ports, claims, &first))
-        .stage("B", Kills::Never, move |ports, claims| work(&ports, claims, &second))
-        .run_interleaved(1, 12, |disk, claims| oracles::all(disk, DIR, &options(), claims));
+        .stage("A", Kills::AtEveryCall, move |ports, claims| {
+            work(&ports, claims, &first)
+        })
+        .stage("B", Kills::Never, move |ports, claims| {
+            work(&ports, claims, &second)
+        })
+        .run_interleaved(1, 12, |disk, claims| {
+            oracles::all(disk, DIR, &options(), claims)
+        });
     println!("interleaved: {explored}");
     explored.assert_clean();
+}
+
+#[test]
+fn a_store_opens_when_segments_follow_the_one_behind_its_snapshot() {
+    // Found by the crash states of a compaction: the snapshot was held against every later segment too.
+    let disk = base();
+    let claims = Claims::default();
+    let ports = disk.ports_for("A");
+    let mut steps = vec![Step::Compact];
+    for name in ["a", "b"] {
+        steps.extend([
+            Step::Start(name, "p"),
+            Step::Complete(name, "p"),
+            Step::Start(name, "q"),
+        ]);
+    }
+    work(&ports, &claims, &steps);
+    let segments = disk
+        .files()
+        .iter()
+        .filter(|(name, _)| name.ends_with(".wal"))
+        .count();
+    assert!(segments > 3, "{segments} segments");
+    oracles::all(&disk, DIR, &options(), &claims.all()).unwrap();
 }

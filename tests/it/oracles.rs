@@ -26,7 +26,10 @@ pub(crate) enum Claim {
 impl Claim {
     pub(crate) fn recorded(record: &Record) -> Self {
         let payload = codec::encode(&record.event, record.at, record.clock_given);
-        Self::Recorded { seq: record.seq.get(), payload }
+        Self::Recorded {
+            seq: record.seq.get(),
+            payload,
+        }
     }
 }
 
@@ -40,13 +43,19 @@ pub(crate) fn rests_on(unchanged: &Unchanged) -> u64 {
 }
 
 /// All oracles, on a disk after a power cut.
-pub(crate) fn all(disk: &SimDisk, dir: &str, options: &Options, claims: &[Claim]) -> Result<(), String> {
+pub(crate) fn all(
+    disk: &SimDisk,
+    dir: &str,
+    options: &Options,
+    claims: &[Claim],
+) -> Result<(), String> {
     let dir = Path::new(dir);
     let lines = read_log(disk, dir)?;
     o1_acknowledged_is_there(&lines, claims)?;
     o2_groups_are_whole(&lines)?;
     let before = disk.fork();
-    let view = View::open(&disk.ports_for("reader"), dir, options).map_err(|error| format!("open: {error}"))?;
+    let view = View::open(&disk.ports_for("reader"), dir, options)
+        .map_err(|error| format!("open: {error}"))?;
     o9_readers_write_nothing(disk, "reader")?;
     o3_state_is_the_models(&view, &lines)?;
     o8_snapshot_and_tail_are_a_replay(disk, dir, options, &view)?;
@@ -56,12 +65,21 @@ pub(crate) fn all(disk: &SimDisk, dir: &str, options: &Options, claims: &[Claim]
 
 fn read_log(disk: &SimDisk, dir: &Path) -> Result<Vec<(u64, String)>, String> {
     let log = Log::new(disk.ports_for("lister"), dir);
-    let witnesses = Witnesses { mark: log.mark(), snapshot: Seq::NONE };
+    let witnesses = Witnesses {
+        mark: log.mark(),
+        snapshot: Seq::NONE,
+    };
     let mut lines = Vec::new();
-    log.read(From::FirstRecord, witnesses, Access::ReadOnly, false, &mut |entry| {
-        lines.push((entry.frame.seq.get(), entry.frame.payload.to_owned()));
-        Ok(())
-    })
+    log.read(
+        From::FirstRecord,
+        witnesses,
+        Access::ReadOnly,
+        false,
+        &mut |entry| {
+            lines.push((entry.frame.seq.get(), entry.frame.payload.to_owned()));
+            Ok(())
+        },
+    )
     .map_err(|error| format!("reading the log: {error}"))?;
     Ok(lines)
 }
@@ -72,15 +90,22 @@ fn o1_acknowledged_is_there(lines: &[(u64, String)], claims: &[Claim]) -> Result
     for claim in claims {
         match claim {
             Claim::Recorded { seq, payload } => {
-                let found = lines.iter().find(|line| line.0 == *seq).map(|line| line.1.as_str());
+                let found = lines
+                    .iter()
+                    .find(|line| line.0 == *seq)
+                    .map(|line| line.1.as_str());
                 let found = found.map(|text| text.replacen("{\"more\":true,", "{", 1));
                 if found.as_deref() != Some(payload) {
-                    return Err(format!("O1: {seq} was acknowledged as {payload}; there is {found:?}"));
+                    return Err(format!(
+                        "O1: {seq} was acknowledged as {payload}; there is {found:?}"
+                    ));
                 }
             }
             Claim::Rests { on: seq } | Claim::Shown { seq } => {
                 if *seq > last {
-                    return Err(format!("O1: an answer rests on {seq}; the log ends at {last}"));
+                    return Err(format!(
+                        "O1: an answer rests on {seq}; the log ends at {last}"
+                    ));
                 }
             }
         }
@@ -96,7 +121,9 @@ fn o2_groups_are_whole(lines: &[(u64, String)]) -> Result<(), String> {
         }
     }
     match lines.last() {
-        Some((seq, payload)) if payload.starts_with("{\"more\":true,") => Err(format!("O2: the group at {seq} has no end")),
+        Some((seq, payload)) if payload.starts_with("{\"more\":true,") => {
+            Err(format!("O2: the group at {seq} has no end"))
+        }
         _ => Ok(()),
     }
 }
@@ -108,24 +135,46 @@ fn o3_state_is_the_models(view: &View, lines: &[(u64, String)]) -> Result<(), St
     let mut seen = BTreeMap::new();
     for item in state.items() {
         for (plan, phase) in state.plan.phases().iter().zip(&item.phases) {
-            let facts = (phase.status.as_str().to_owned(), phase.attempts, phase.retry_count);
+            let facts = (
+                phase.status.as_str().to_owned(),
+                phase.attempts,
+                phase.retry_count,
+            );
             seen.insert((item.name.to_string(), plan.phase.to_string()), facts);
         }
     }
-    if seen == model.phases { Ok(()) } else { Err(format!("O3: {seen:?}\nbut the model says {:?}", model.phases)) }
+    if seen == model.phases {
+        Ok(())
+    } else {
+        Err(format!(
+            "O3: {seen:?}\nbut the model says {:?}",
+            model.phases
+        ))
+    }
 }
 
 /// O4: recovering twice is recovering once, and the second time writes nothing.
-fn o4_recovering_twice_is_once(disk: &SimDisk, dir: &Path, options: &Options, claims: &[Claim]) -> Result<(), String> {
+fn o4_recovering_twice_is_once(
+    disk: &SimDisk,
+    dir: &Path,
+    options: &Options,
+    claims: &[Claim],
+) -> Result<(), String> {
     let resume = |disk: &SimDisk, actor: &str| {
-        let mut store = Store::open(disk.ports_for(actor), dir, options.clone()).map_err(|error| format!("O4 open: {error}"))?;
-        store.resume(None).map_err(|error| format!("O4 resume: {error}"))?;
+        let mut store = Store::open(disk.ports_for(actor), dir, options.clone())
+            .map_err(|error| format!("O4 open by {actor}: {error}\n{}", disk.trace()))?;
+        store
+            .resume(None)
+            .map_err(|error| format!("O4 resume: {error}"))?;
         Ok::<_, String>(store.state().clone())
     };
     let first = resume(disk, "first")?;
     let before = disk.calls_made().len();
     let second = resume(disk, "second")?;
-    let wrote = disk.calls_made()[before..].iter().find(|call| call.kind.writes() && !call.path.ends_with("mark")).cloned();
+    let wrote = disk.calls_made()[before..]
+        .iter()
+        .find(|call| call.kind.writes() && !call.path.ends_with("mark"))
+        .cloned();
     if let Some(call) = wrote {
         return Err(format!("O4: the second recovery wrote: {call:?}"));
     }
@@ -138,22 +187,57 @@ fn o4_recovering_twice_is_once(disk: &SimDisk, dir: &Path, options: &Options, cl
 }
 
 /// O5: a power cut right after something was shown changes nothing of it.
-fn o5_what_was_shown_stays(disk: &SimDisk, dir: &Path, options: &Options, view: &View) -> Result<(), String> {
+fn o5_what_was_shown_stays(
+    disk: &SimDisk,
+    dir: &Path,
+    options: &Options,
+    view: &View,
+) -> Result<(), String> {
     let cut = disk.power_cut(&mut |_| false);
-    let again = View::open(&cut.ports_for("again"), dir, options).map_err(|error| format!("O5 open: {error}"))?;
-    if again.state() == view.state() { Ok(()) } else { Err(format!("O5: shown {:?}\nthen {:?}", view.state(), again.state())) }
+    let again = View::open(&cut.ports_for("again"), dir, options)
+        .map_err(|error| format!("O5 open: {error}"))?;
+    if again.state() == view.state() {
+        Ok(())
+    } else {
+        Err(format!(
+            "O5: shown {:?}\nthen {:?}",
+            view.state(),
+            again.state()
+        ))
+    }
 }
 
 /// O8: snapshot and tail equal a replay from record 1, in everything that `apply` keeps.
-fn o8_snapshot_and_tail_are_a_replay(disk: &SimDisk, dir: &Path, options: &Options, view: &View) -> Result<(), String> {
-    let replayed = replay::state_at(&disk.ports_for("replay"), dir, options, At::Seq(view.last_seq()));
+fn o8_snapshot_and_tail_are_a_replay(
+    disk: &SimDisk,
+    dir: &Path,
+    options: &Options,
+    view: &View,
+) -> Result<(), String> {
+    let replayed = replay::state_at(
+        &disk.ports_for("replay"),
+        dir,
+        options,
+        At::Seq(view.last_seq()),
+    );
     let replayed = replayed.map_err(|error| format!("O8 replay: {error}"))?;
-    if replayed == *view.state() { Ok(()) } else { Err(format!("O8: {:?}\nbut a replay gives {replayed:?}", view.state())) }
+    if replayed == *view.state() {
+        Ok(())
+    } else {
+        Err(format!(
+            "O8: {:?}\nbut a replay gives {replayed:?}",
+            view.state()
+        ))
+    }
 }
 
 /// O9: who looks issues no writing call.
 fn o9_readers_write_nothing(disk: &SimDisk, actor: &str) -> Result<(), String> {
-    match disk.calls_made().iter().find(|call| &*call.actor == actor && call.kind.writes()) {
+    match disk
+        .calls_made()
+        .iter()
+        .find(|call| &*call.actor == actor && call.kind.writes())
+    {
         Some(call) => Err(format!("O9: a reader wrote: {call:?}")),
         None => Ok(()),
     }
@@ -181,11 +265,15 @@ impl Model {
         match event["event"].as_str().unwrap() {
             "planned" => {
                 let phases = event["phases"].as_array().unwrap();
-                self.plan = phases.iter().map(|phase| phase["phase"].as_str().unwrap().to_owned()).collect();
+                self.plan = phases
+                    .iter()
+                    .map(|phase| phase["phase"].as_str().unwrap().to_owned())
+                    .collect();
             }
             "added" => {
                 for phase in self.plan.clone() {
-                    self.phases.insert((text("item"), phase), ("pending".to_owned(), 0, 0));
+                    self.phases
+                        .insert((text("item"), phase), ("pending".to_owned(), 0, 0));
                 }
             }
             "segment" | "compacted" | "noted" | "rejected" | "held" | "unheld" | "renewed" => {}

@@ -18,13 +18,18 @@ fn fixed() -> Lab {
 
 /// Runs with another time.
 fn at(lab: &Lab, time: &str, args: &[&str]) -> Output {
-    let all: Vec<&str> = ["--now", time].into_iter().chain(args.iter().copied()).collect();
+    let all: Vec<&str> = ["--now", time]
+        .into_iter()
+        .chain(args.iter().copied())
+        .collect();
     lab.run(&all)
 }
 
 /// Runs a script in a shell in which the program is known as `phaselog`.
 fn script(lab: &Lab, shell: &str, text: &str) -> String {
-    let bin = std::path::Path::new(PROGRAM).parent().expect("a program lies in a directory");
+    let bin = std::path::Path::new(PROGRAM)
+        .parent()
+        .expect("a program lies in a directory");
     let output = Command::new(shell)
         .args(["-c", text])
         .current_dir(lab.path(""))
@@ -55,7 +60,11 @@ fn a_claim_takes_the_first_line_of_resume() {
     let lab = fixed();
     shows(
         "claim__several",
-        &[lab.run(&["claim", "--limit", "2"]), lab.run(&["claim", "-0"]), lab.run(&["resume"])],
+        &[
+            lab.run(&["claim", "--limit", "2"]),
+            lab.run(&["claim", "-0"]),
+            lab.run(&["resume"]),
+        ],
     );
 }
 
@@ -66,7 +75,11 @@ fn a_claim_hands_back_what_is_stuck_before_it_takes() {
     shows(
         "claim__reset",
         &[
-            at(&lab, "2026-11-23T02:10:15.123456Z", &["claim", "--phase", "photos"]),
+            at(
+                &lab,
+                "2026-11-23T02:10:15.123456Z",
+                &["claim", "--phase", "photos"],
+            ),
             at(&lab, "2026-11-23T02:10:15.123457Z", &["claim"]),
             lab.run(&["complete", HOUSE, "list", "--token", "6"]),
         ],
@@ -83,12 +96,20 @@ fn a_claim_that_gets_nothing_says_whether_waiting_helps() {
     lab.must(&["fail", a, "photos", "--error", "x"]);
     lab.must(&["hold", b]);
     lab.must(&["skip", c, "photos"]);
-    let backing_off = [lab.run(&["claim"]), lab.run(&["claim", "--json"]), lab.run(&["claim", "--export"])];
+    let backing_off = [
+        lab.run(&["claim"]),
+        lab.run(&["claim", "--json"]),
+        lab.run(&["claim", "--export"]),
+    ];
     shows("claim__nothing_ready", &backing_off);
     lab.must(&["fail", a, "photos", "--error", "y", "--permanent"]);
     shows(
         "claim__drained",
-        &[lab.run(&["claim"]), lab.run(&["claim", "--json"]), lab.run(&["claim", "--export", "--wait"])],
+        &[
+            lab.run(&["claim"]),
+            lab.run(&["claim", "--json"]),
+            lab.run(&["claim", "--export", "--wait"]),
+        ],
     );
     shows(
         "claim__misuse",
@@ -108,11 +129,17 @@ fn a_claim_waits_as_long_as_it_is_told() {
     lab.must(&["claim", "--limit", "3"]);
     shows("claim__waited", &[lab.run(&["claim", "--wait=50ms"])]);
     // What becomes ready meanwhile is taken.
-    let waiting = lab.command(&["claim", "--wait=60s"]).stdout(std::process::Stdio::piped()).spawn();
+    let waiting = lab
+        .command(&["claim", "--wait=60s"])
+        .stdout(std::process::Stdio::piped())
+        .spawn();
     let waiting = waiting.expect("the program starts");
     lab.must(&["complete", HOUSE, "list"]);
     let output = waiting.wait_with_output().expect("the program ends");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{HOUSE}\tphotos\t10\n"));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        format!("{HOUSE}\tphotos\t10\n")
+    );
 }
 
 #[test]
@@ -128,7 +155,15 @@ fn the_documented_loop_ends_by_itself() {
     "#;
     for shell in ["bash", "dash"] {
         let lab = Lab::new();
-        lab.must(&["init", "--phase", "list", "--phase", "photos:needs=list", "1 O'Hare $(St)", "b  b"]);
+        lab.must(&[
+            "init",
+            "--phase",
+            "list",
+            "--phase",
+            "photos:needs=list",
+            "1 O'Hare $(St)",
+            "b  b",
+        ]);
         let expected = "list of 1 O'Hare $(St)\nrecorded 6: completed list of 1 O'Hare $(St)\n\
             photos of 1 O'Hare $(St)\nrecorded 8: completed photos of 1 O'Hare $(St)\n\
             list of b  b\nrecorded 10: completed list of b  b\n\
@@ -143,7 +178,10 @@ fn the_documented_loop_ends_by_itself() {
 #[test]
 fn the_work_of_a_dead_process_is_handed_back_at_once() {
     let lab = Lab::with_store();
-    let mut owner = Command::new("sleep").arg("600").spawn().expect("sleep starts");
+    let mut owner = Command::new("sleep")
+        .arg("600")
+        .spawn()
+        .expect("sleep starts");
     let pid = owner.id().to_string();
     lab.must(&["start", HOUSE, "list", "--pid", &pid]);
     let text = |output: Output| format!("{}{}", output.stdout, output.stderr);
@@ -151,7 +189,10 @@ fn the_work_of_a_dead_process_is_handed_back_at_once() {
     assert!(!alive.contains("Reset"), "{alive}");
     owner.kill().expect("it runs");
     owner.wait().expect("it ends");
-    let stale = Output { line: String::new(), ..lab.run(&["claim", "--worker", "w2"]) };
+    let stale = Output {
+        line: String::new(),
+        ..lab.run(&["claim", "--worker", "w2"])
+    };
     shows(
         "claim__owner_dead",
         &[
@@ -169,10 +210,26 @@ fn a_heartbeat_renews_and_is_recorded_when_it_matters() {
     shows(
         "heartbeat__renewed",
         &[
-            at(&lab, "2026-11-23T01:50:15.123456Z", &["heartbeat", "6", "--progress", "page 3 of 7"]),
-            at(&lab, "2026-11-23T01:50:15.123456Z", &["heartbeat", "6", "--json"]),
-            at(&lab, "2026-11-23T02:20:15.123456Z", &["resume", "--dry-run"]),
-            at(&lab, "2026-11-23T02:20:15.123457Z", &["resume", "--dry-run"]),
+            at(
+                &lab,
+                "2026-11-23T01:50:15.123456Z",
+                &["heartbeat", "6", "--progress", "page 3 of 7"],
+            ),
+            at(
+                &lab,
+                "2026-11-23T01:50:15.123456Z",
+                &["heartbeat", "6", "--json"],
+            ),
+            at(
+                &lab,
+                "2026-11-23T02:20:15.123456Z",
+                &["resume", "--dry-run"],
+            ),
+            at(
+                &lab,
+                "2026-11-23T02:20:15.123457Z",
+                &["resume", "--dry-run"],
+            ),
             at(&lab, "2026-11-23T02:00:00Z", &["heartbeat", "6"]),
             at(&lab, "2026-11-23T02:00:00Z", &["status", "--json"]),
         ],
@@ -192,6 +249,10 @@ fn a_heartbeat_under_a_token_that_is_none_is_refused() {
     at(&lab, "2026-11-23T03:00:00Z", &["claim"]);
     shows(
         "heartbeat__refused",
-        &[never.to_vec(), vec![beat("6"), lab.run(&["heartbeat", "6", "--json"]), beat("x")]].concat(),
+        &[
+            never.to_vec(),
+            vec![beat("6"), lab.run(&["heartbeat", "6", "--json"]), beat("x")],
+        ]
+        .concat(),
     );
 }

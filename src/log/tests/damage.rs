@@ -225,3 +225,37 @@ fn rewritten_history_breaks_the_chain_of_heads() {
     fs::copy(wal(&other).join(SegmentId::FIRST.file_name()), &first).unwrap();
     assert_ne!(survey(&dir, 0).last().unwrap(), "bad 0");
 }
+
+#[test]
+fn several_segments_may_follow_a_snapshot() {
+    let (dir, mut writer) = two_segments();
+    let first = fs::read(wal(&dir).join(SegmentId::FIRST.file_name())).unwrap();
+    let lines = first[..first.len() - 1].rsplit(|&byte| byte == b'\n');
+    let crc = frame::parse(lines.take(1).next().unwrap()).unwrap().crc;
+    let mut locked = writer.lock().unwrap();
+    locked.catch_up(&mut |_| Ok(())).unwrap();
+    locked.rotate(at()).unwrap();
+    drop(locked);
+    let from = From::AfterSnapshot {
+        seq: Seq::new(4),
+        crc,
+        log: LogId::new(7),
+    };
+    let end = log(&dir).read(
+        from,
+        Witnesses::default(),
+        Access::ReadOnly,
+        true,
+        &mut |_| Ok(()),
+    );
+    assert_eq!(end.unwrap().position.next, Seq::new(9));
+}
+
+#[test]
+fn a_hurt_record_is_one_finding_and_not_a_rewritten_history() {
+    let (dir, _writer) = two_segments();
+    let first = wal(&dir).join(SegmentId::FIRST.file_name());
+    flip(&first, 30, b'!');
+    let said = survey(&dir, 7);
+    assert_eq!(said.last().unwrap(), "bad 1", "{said:?}");
+}

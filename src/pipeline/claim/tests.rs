@@ -44,14 +44,37 @@ impl Evidence for Machine {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Claim { worker: usize, owned: bool, phase: bool },
-    Report { worker: usize, kind: u8, forgets: bool },
-    Beat { worker: usize },
-    Kill { worker: usize },
-    Hold { item: usize, on: bool },
-    Retry { item: usize, force: bool },
-    Pass { micros: u64, asleep: bool },
-    SetWall { micros: i64 },
+    Claim {
+        worker: usize,
+        owned: bool,
+        phase: bool,
+    },
+    Report {
+        worker: usize,
+        kind: u8,
+        forgets: bool,
+    },
+    Beat {
+        worker: usize,
+    },
+    Kill {
+        worker: usize,
+    },
+    Hold {
+        item: usize,
+        on: bool,
+    },
+    Retry {
+        item: usize,
+        force: bool,
+    },
+    Pass {
+        micros: u64,
+        asleep: bool,
+    },
+    SetWall {
+        micros: i64,
+    },
     Reboot,
     Resume,
 }
@@ -97,7 +120,8 @@ impl Machine {
             holds: vec![None; 4],
             completed: HashSet::new(),
         };
-        let plan = r#"[{"phase":"a"},{"phase":"b","needs":["a"],"max_attempts":3,"backoff_seconds":60}]"#;
+        let plan =
+            r#"[{"phase":"a"},{"phase":"b","needs":["a"],"max_attempts":3,"backoff_seconds":60}]"#;
         let phases: Vec<PhasePlan> = serde_json::from_str(plan).unwrap();
         machine.record(Event::Planned { phases });
         for index in 0..3 {
@@ -145,7 +169,12 @@ impl Machine {
                 assert_eq!(*token, state.token, "a superseded token was accepted");
             }
             Event::Retried { .. } => drop(self.completed.remove(&key)),
-            Event::Reset { cause, elapsed_us, limit_us, .. } => {
+            Event::Reset {
+                cause,
+                elapsed_us,
+                limit_us,
+                ..
+            } => {
                 let lease = state.lease.as_deref().unwrap();
                 let owner = lease.owner.as_ref().map(|owner| self.owner(owner));
                 match owner {
@@ -160,22 +189,41 @@ impl Machine {
 
     fn step(&mut self, step: &Step) {
         match *step {
-            Step::Claim { worker, owned, phase } => self.claim(worker, owned, phase),
-            Step::Report { worker, kind, forgets } => self.report(worker, kind, forgets),
+            Step::Claim {
+                worker,
+                owned,
+                phase,
+            } => self.claim(worker, owned, phase),
+            Step::Report {
+                worker,
+                kind,
+                forgets,
+            } => self.report(worker, kind, forgets),
             Step::Beat { worker } => self.beat(worker),
             Step::Kill { worker } => drop(self.processes.remove(&pid_of(worker))),
-            Step::Hold { item, on: true } => self.submit(&Command::Hold { item: name(item), reason: None }),
+            Step::Hold { item, on: true } => self.submit(&Command::Hold {
+                item: name(item),
+                reason: None,
+            }),
             Step::Hold { item, on: false } => self.submit(&Command::Unhold { item: name(item) }),
             Step::Retry { item, force } => {
                 let phase = force.then(|| Phase::new("a").unwrap());
-                self.submit(&Command::Retry { item: name(item), phase, force });
+                self.submit(&Command::Retry {
+                    item: name(item),
+                    phase,
+                    force,
+                });
             }
             Step::Pass { micros, asleep } => self.pass(micros, asleep),
             Step::SetWall { micros } => self.now.at = Timestamp::from_micros(micros).unwrap(),
             Step::Reboot => {
                 self.boots += 1;
                 let boot = format!("boot{}", self.boots);
-                self.now.boot = Some(BootInstant { boot, micros: 0, asleep_us: 0 });
+                self.now.boot = Some(BootInstant {
+                    boot,
+                    micros: 0,
+                    asleep_us: 0,
+                });
                 self.processes.clear();
             }
             Step::Resume => self.resume(),
@@ -210,7 +258,10 @@ impl Machine {
             Ok(started) => {
                 let place = place_of(&self.state, &started[0]).unwrap();
                 assert_eq!(Some(place), expected.map(|(place, _)| place));
-                let (item, phase) = (started[0].item().unwrap().clone(), started[0].phase().unwrap().clone());
+                let (item, phase) = (
+                    started[0].item().unwrap().clone(),
+                    started[0].phase().unwrap().clone(),
+                );
                 let token = self.record(started[0].clone());
                 self.holds[worker] = Some((item, phase, token));
             }
@@ -222,24 +273,44 @@ impl Machine {
     }
 
     fn check_refusal(&self, rejection: &Rejection, phase: bool) {
-        let running = self.state.in_progress().filter(|place| phase || place.phase < 2).count();
+        let running = self
+            .state
+            .in_progress()
+            .filter(|place| phase || place.phase < 2)
+            .count();
         let of_time = |reason: &Reason| matches!(reason, Reason::Ready | Reason::BackingOff(_));
         let mut open = ready::open_with_reasons(&self.state, &self.now);
         let goes_on = running > 0 || open.any(|(_, reason)| of_time(&reason));
-        assert_eq!(goes_on, matches!(rejection, Rejection::NothingReady { .. }), "{rejection}");
+        assert_eq!(
+            goes_on,
+            matches!(rejection, Rejection::NothingReady { .. }),
+            "{rejection}"
+        );
     }
 
     fn report(&mut self, worker: usize, kind: u8, forgets: bool) {
-        let held = if forgets { self.holds[worker].take() } else { self.holds[worker].clone() };
+        let held = if forgets {
+            self.holds[worker].take()
+        } else {
+            self.holds[worker].clone()
+        };
         let Some((item, phase, token)) = held else {
             return;
         };
         let kind = match kind {
             0..=2 => ReportKind::Complete,
-            3 => ReportKind::Fail { error: "no".into(), permanent: false },
+            3 => ReportKind::Fail {
+                error: "no".into(),
+                permanent: false,
+            },
             _ => ReportKind::Release,
         };
-        self.submit(&Command::Report(Report::new(item, phase, Some(token), kind)));
+        self.submit(&Command::Report(Report::new(
+            item,
+            phase,
+            Some(token),
+            kind,
+        )));
     }
 
     fn beat(&mut self, worker: usize) {
@@ -270,7 +341,9 @@ impl Machine {
 
     fn submit(&mut self, command: &Command) {
         match decide(&self.state, command, &self.now) {
-            Ok(Decision::Record(events)) => events.into_iter().for_each(|event| drop(self.record(event))),
+            Ok(Decision::Record(events)) => events
+                .into_iter()
+                .for_each(|event| _ = self.record(event)),
             Ok(Decision::Unchanged(_)) => {}
             Err(rejection) => {
                 if let Some(event) = rejection.to_be_recorded() {
@@ -316,17 +389,31 @@ fn the_refusal_says_whether_waiting_helps() {
     let mut machine = Machine::new();
     let refusal = |machine: &Machine, phase: Option<&str>| {
         let phase = phase.map(|phase| Phase::new(phase).unwrap());
-        let wanted = Claim { phase, ..Claim::default() };
-        claim(&machine.state, &wanted, &[], &machine.now).unwrap_err().to_string()
+        let wanted = Claim {
+            phase,
+            ..Claim::default()
+        };
+        claim(&machine.state, &wanted, &[], &machine.now)
+            .unwrap_err()
+            .to_string()
     };
-    assert_eq!(refusal(&machine, Some("b")), "nothing can be claimed now: what it needs is to be done first");
+    assert_eq!(
+        refusal(&machine, Some("b")),
+        "nothing can be claimed now: what it needs is to be done first"
+    );
     assert_eq!(refusal(&machine, Some("c")), "no phase c");
     for worker in 0..3 {
         machine.claim(worker, false, false);
     }
-    assert_eq!(refusal(&machine, None), "nothing can be claimed now: 3 in progress");
+    assert_eq!(
+        refusal(&machine, None),
+        "nothing can be claimed now: 3 in progress"
+    );
     machine.report(0, 3, false);
-    machine.submit(&Command::Hold { item: name(1), reason: None });
+    machine.submit(&Command::Hold {
+        item: name(1),
+        reason: None,
+    });
     machine.report(1, 4, false);
     machine.report(2, 0, false);
     machine.claim(2, false, false);
@@ -335,7 +422,10 @@ fn the_refusal_says_whether_waiting_helps() {
         refusal(&machine, None),
         "nothing can be claimed now: the next may be tried again at 2026-11-23T01:41:15.123456Z"
     );
-    assert_eq!(refusal(&machine, Some("a")), "nothing is left to claim: 1 failed, 1 held, 0 waiting");
+    assert_eq!(
+        refusal(&machine, Some("a")),
+        "nothing is left to claim: 1 failed, 1 held, 0 waiting"
+    );
 }
 
 #[test]
@@ -344,7 +434,10 @@ fn several_at_once_are_the_first_several() {
     machine.claim(0, false, false);
     machine.pass(31 * MINUTE, false);
     let resets = lease::expired(&machine.state, &machine.now, None, &machine);
-    let wanted = Claim { limit: 2, ..Claim::default() };
+    let wanted = Claim {
+        limit: 2,
+        ..Claim::default()
+    };
     let started = claim(&machine.state, &wanted, &resets, &machine.now).unwrap();
     let items: Vec<&ItemId> = started.iter().filter_map(Event::item).collect();
     assert_eq!(items, [&name(0), &name(1)]);

@@ -240,25 +240,125 @@ fn thirty_minutes_and_not_a_moment_less() {
     let wall = |micros: u64| i64::try_from(micros).unwrap();
     let timeout = vec!["timeout"];
     let cases: Vec<(&str, Now, bool, Told, Vec<&str>)> = vec![
-        ("29:59.999", later(wall(limit - 1_000), limit - 1_000, 0), false, unknown(), vec![]),
-        ("30:00.000", later(wall(limit), limit, 0), false, unknown(), vec![]),
-        ("30:00.001", later(wall(limit + 1_000), limit + 1_000, 0), false, unknown(), timeout.clone()),
-        ("the wall clock an hour forward", later(wall(60 * MINUTE), 1_000, 0), false, unknown(), vec![]),
-        ("the wall clock a year back", later(-YEAR, limit, 0), false, unknown(), vec![]),
-        ("a year back, and stuck", later(-YEAR, limit + 1, 0), false, unknown(), timeout.clone()),
-        ("the wall clock at 1970", later(-BEGIN, limit + 1, 0), false, unknown(), timeout.clone()),
-        ("a laptop slept, the owner lives", later(0, 9 * limit, 8 * limit), true, Told(Liveness::Alive, None), vec![]),
-        ("a laptop slept, the owner hangs", later(0, 9 * limit, 8 * limit - 1), true, Told(Liveness::Alive, None), timeout.clone()),
-        ("a laptop slept, nobody knows the owner", later(0, 9 * limit, 8 * limit), false, unknown(), timeout.clone()),
-        ("the owner is gone", later(0, 1, 0), true, Told(Liveness::Dead { replaced_by: None }, None), vec!["owner_dead"]),
-        ("the machine was started again", now(BEGIN, false, boot("c", 1)), true, Told(Liveness::Rebooted { boot: "c".into() }, None), vec!["reboot"]),
-        ("started again, no owner, in time", now(BEGIN + wall(limit), false, boot("c", 1)), false, unknown(), vec![]),
-        ("started again, no owner, stuck", now(BEGIN + wall(limit + 1), false, boot("c", 1)), false, unknown(), timeout.clone()),
-        ("a given time in time", now(BEGIN + wall(limit), true, boot("b", 9 * limit)), false, unknown(), vec![]),
-        ("a given time beyond it", now(BEGIN + wall(limit + 1), true, boot("b", 0)), false, unknown(), timeout),
+        (
+            "29:59.999",
+            later(wall(limit - 1_000), limit - 1_000, 0),
+            false,
+            unknown(),
+            vec![],
+        ),
+        (
+            "30:00.000",
+            later(wall(limit), limit, 0),
+            false,
+            unknown(),
+            vec![],
+        ),
+        (
+            "30:00.001",
+            later(wall(limit + 1_000), limit + 1_000, 0),
+            false,
+            unknown(),
+            timeout.clone(),
+        ),
+        (
+            "the wall clock an hour forward",
+            later(wall(60 * MINUTE), 1_000, 0),
+            false,
+            unknown(),
+            vec![],
+        ),
+        (
+            "the wall clock a year back",
+            later(-YEAR, limit, 0),
+            false,
+            unknown(),
+            vec![],
+        ),
+        (
+            "a year back, and stuck",
+            later(-YEAR, limit + 1, 0),
+            false,
+            unknown(),
+            timeout.clone(),
+        ),
+        (
+            "the wall clock at 1970",
+            later(-BEGIN, limit + 1, 0),
+            false,
+            unknown(),
+            timeout.clone(),
+        ),
+        (
+            "a laptop slept, the owner lives",
+            later(0, 9 * limit, 8 * limit),
+            true,
+            Told(Liveness::Alive, None),
+            vec![],
+        ),
+        (
+            "a laptop slept, the owner hangs",
+            later(0, 9 * limit, 8 * limit - 1),
+            true,
+            Told(Liveness::Alive, None),
+            timeout.clone(),
+        ),
+        (
+            "a laptop slept, nobody knows the owner",
+            later(0, 9 * limit, 8 * limit),
+            false,
+            unknown(),
+            timeout.clone(),
+        ),
+        (
+            "the owner is gone",
+            later(0, 1, 0),
+            true,
+            Told(Liveness::Dead { replaced_by: None }, None),
+            vec!["owner_dead"],
+        ),
+        (
+            "the machine was started again",
+            now(BEGIN, false, boot("c", 1)),
+            true,
+            Told(Liveness::Rebooted { boot: "c".into() }, None),
+            vec!["reboot"],
+        ),
+        (
+            "started again, no owner, in time",
+            now(BEGIN + wall(limit), false, boot("c", 1)),
+            false,
+            unknown(),
+            vec![],
+        ),
+        (
+            "started again, no owner, stuck",
+            now(BEGIN + wall(limit + 1), false, boot("c", 1)),
+            false,
+            unknown(),
+            timeout.clone(),
+        ),
+        (
+            "a given time in time",
+            now(BEGIN + wall(limit), true, boot("b", 9 * limit)),
+            false,
+            unknown(),
+            vec![],
+        ),
+        (
+            "a given time beyond it",
+            now(BEGIN + wall(limit + 1), true, boot("b", 0)),
+            false,
+            unknown(),
+            timeout,
+        ),
     ];
     for (name, now, owned, known, expected) in cases {
-        assert_eq!(causes(&running(BEGIN, owned), &now, &known), expected, "{name}");
+        assert_eq!(
+            causes(&running(BEGIN, owned), &now, &known),
+            expected,
+            "{name}"
+        );
     }
 }
 
@@ -268,16 +368,36 @@ fn the_newest_sign_of_life_counts_recorded_or_not() {
     let (stuck, limit) = (now(0, false, boot("b", 91 * MINUTE)), 30 * MINUTE);
     let sign = |at, boot| {
         let at = Timestamp::from_micros(at).unwrap();
-        Told(Liveness::Unknown, Some(Sign { at, wall_only: false, boot, progress: None }))
+        Told(
+            Liveness::Unknown,
+            Some(Sign {
+                at,
+                wall_only: false,
+                boot,
+                progress: None,
+            }),
+        )
     };
     let cases = [
-        ("older than the start", sign(0, boot("b", 59 * MINUTE)), true),
+        (
+            "older than the start",
+            sign(0, boot("b", 59 * MINUTE)),
+            true,
+        ),
         ("in time", sign(0, boot("b", 91 * MINUTE - limit)), false),
-        ("too long ago", sign(0, boot("b", 91 * MINUTE - limit - 1)), true),
+        (
+            "too long ago",
+            sign(0, boot("b", 91 * MINUTE - limit - 1)),
+            true,
+        ),
         ("of the future", sign(0, boot("b", 92 * MINUTE)), true),
         ("of another boot", sign(0, boot("a", 90 * MINUTE)), true),
     ];
     for (name, known, is_stuck) in cases {
-        assert_eq!(!causes(&state, &stuck, &known).is_empty(), is_stuck, "{name}");
+        assert_eq!(
+            !causes(&state, &stuck, &known).is_empty(),
+            is_stuck,
+            "{name}"
+        );
     }
 }

@@ -85,6 +85,10 @@ impl Disk for RealDisk {
         fs::remove_file(path)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         os::sync_dir(or_here(dir))
     }
@@ -411,6 +415,12 @@ mod tests {
         assert_eq!(
             RealDisk.remove_file(&at("b")).unwrap_err().kind(),
             io::ErrorKind::NotFound
+        );
+        RealDisk.create_dir(&at("e")).unwrap();
+        RealDisk.remove_dir(&at("e")).unwrap();
+        assert_eq!(
+            RealDisk.remove_dir(dir.path()).unwrap_err().kind(),
+            io::ErrorKind::DirectoryNotEmpty
         );
         let disk: &dyn Disk = &RealDisk;
         assert!(disk.exists(&at("d")).unwrap() && !disk.exists(&at("b")).unwrap());

@@ -206,7 +206,11 @@ impl Tree {
         content.resize(len, 0);
         let touched = last.offset / SECTOR..(last.offset + taken).div_ceil(SECTOR);
         for op in self.pending.iter().filter(|op| op.write != Some(last.id)) {
-            if let Effect::Data { node, sector, bytes } = &op.effect
+            if let Effect::Data {
+                node,
+                sector,
+                bytes,
+            } = &op.effect
                 && *node == last.node
                 && touched.contains(sector)
             {

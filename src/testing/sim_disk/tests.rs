@@ -397,7 +397,12 @@ fn a_torn_write_takes_along_what_stood_in_its_sector() {
     write("A", 4, b"AAAA");
     write("B", 8, b"BBBB");
     let torn = disk.torn_last_write().filter_map(|cut| cut.peek("log"));
-    let with_b = torn.filter(|bytes| bytes.contains(&b'B')).collect::<Vec<_>>();
+    let with_b = torn
+        .filter(|bytes| bytes.contains(&b'B'))
+        .collect::<Vec<_>>();
     assert!(!with_b.is_empty());
-    assert!(with_b.iter().all(|bytes| bytes.starts_with(b"0000AAAA")), "{with_b:?}");
+    assert!(
+        with_b.iter().all(|bytes| bytes.starts_with(b"0000AAAA")),
+        "{with_b:?}"
+    );
 }

@@ -1,0 +1,214 @@
+//! `repair`: the plan, item by item; with `--apply`, done.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::position::Seq;
+use crate::store::repair::{self, Occasion, RepairPlan, Repaired, SeqRange};
+
+use super::context::Context;
+use super::failure::Failure;
+use super::receipts::count;
+use super::render::{Report, Style, escape};
+use super::exit;
+
+pub(super) const NAME: &str = "repair";
+
+/// Show what can be done about damage, item by item, and do it with --apply
+///
+/// Without --apply nothing is written. A single flipped bit is put right without a loss; giving up acknowledged
+/// records needs exactly their range typed. Originals are kept in wal/quarantine/.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The directory was restored from a backup: go on at a seq that no worker can hold a token of
+    #[arg(long)]
+    restored: bool,
+    /// Do it
+    #[arg(long)]
+    apply: bool,
+    /// Give up exactly these records, as the plan prints them
+    #[arg(long, value_name = "A..B", requires = "apply", value_delimiter = ',')]
+    accept_loss: Vec<SeqRange>,
+}
+
+pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let occasion = if args.restored {
+        Occasion::Restored
+    } else {
+        Occasion::Hurt
+    };
+    let (ports, options) = (context.ports.clone(), context.options.clone());
+    let dir = context.dir().to_owned();
+    if !args.apply {
+        let plan = repair::plan(&ports, &dir, &options, occasion)?;
+        let status = if plan.next.is_none() {
+            exit::DONE
+        } else {
+            exit::FINDINGS
+        };
+        let hint = hint(&plan, args.restored);
+        context.print.report(&RepairReport { plan, done: None });
+        if status == exit::FINDINGS {
+            context.print.hint(&hint);
+        }
+        return Ok(status);
+    }
+    context.announce_write();
+    match repair::apply(&ports, &dir, &options, occasion, &args.accept_loss)? {
+        Repaired::Nothing => {
+            context.print.report(&RepairReport {
+                plan: RepairPlan::nothing(),
+                done: None,
+            });
+            Ok(exit::DONE)
+        }
+        Repaired::NotAccepted(plan) => {
+            let hint = hint(&plan, args.restored);
+            let needed = ranges(&plan.lost);
+            context.print.report(&RepairReport { plan, done: None });
+            let message = match &*needed {
+                "" => "no record would be lost, so no loss can be accepted".to_owned(),
+                _ => format!("records {needed} would be lost, and exactly they must be accepted"),
+            };
+            context
+                .print
+                .warning(&format!("{message}; nothing was changed"));
+            context.print.hint(&hint);
+            Ok(exit::DAMAGED)
+        }
+        Repaired::Done { plan, noted, kept } => {
+            let lossless = plan.lost.is_empty();
+            let kept = kept.iter().map(|path| path.display().to_string()).collect();
+            context.print.report(&RepairReport {
+                plan,
+                done: Some((noted, kept)),
+            });
+            Ok(if lossless {
+                exit::DONE
+            } else {
+                exit::FINDINGS
+            })
+        }
+    }
+}
+
+fn ranges(lost: &[SeqRange]) -> String {
+    lost.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn hint(plan: &RepairPlan, restored: bool) -> String {
+    let mut command = "phaselog repair".to_owned();
+    if restored {
+        command.push_str(" --restored");
+    }
+    command.push_str(" --apply");
+    if !plan.lost.is_empty() {
+        let _ = write!(command, " --accept-loss {}", ranges(&plan.lost));
+    }
+    format!("{command} does this")
+}
+
+/// The plan; with the record that tells of it and the files that were kept, if it was done.
+struct RepairReport {
+    plan: RepairPlan,
+    done: Option<(Seq, Vec<String>)>,
+}
+
+impl Report for RepairReport {
+    fn text(&self, _: &Style) -> String {
+        let plan = &self.plan;
+        let Some(next) = plan.next else {
+            return "nothing to do: the log can be read to its end\n".to_owned();
+        };
+        let mut text = String::new();
+        for step in &plan.steps {
+            let _ = writeln!(
+                text,
+                "{} byte {}: {}",
+                escape(&step.file),
+                step.byte,
+                escape(&step.message)
+            );
+        }
+        for touched in &plan.items {
+            let lost = touched.lost.join(", ");
+            let then: Vec<&str> = touched
+                .then
+                .iter()
+                .map(String::as_str)
+                .filter(|then| !then.is_empty())
+                .collect();
+            let _ = writeln!(
+                text,
+                "  {}: lost: {}; {}",
+                escape(&touched.item),
+                escape(&lost),
+                escape(&then.join(", "))
+            );
+        }
+        if plan.items_unknown {
+            text.push_str("  some of what is lost left no bytes that name items: whatever shows as open afterwards may have been done\n");
+        }
+        match &self.done {
+            None => {
+                let _ = writeln!(text, "the log would go on in wal/{next}");
+            }
+            Some((noted, kept)) => {
+                for path in kept {
+                    let _ = writeln!(text, "kept {}", escape(path));
+                }
+                let lost: u64 = plan
+                    .lost
+                    .iter()
+                    .map(|range| range.to.get() - range.from.get() + 1)
+                    .sum();
+                let lost = count(usize::try_from(lost).unwrap_or(usize::MAX), "record");
+                let _ = writeln!(
+                    text,
+                    "recorded {noted}: repaired, {lost} given up; the log goes on in wal/{next}"
+                );
+            }
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let plan = &self.plan;
+        let steps = plan.steps.iter().map(|step| {
+            json!({
+                "do": step.kind.as_str(),
+                "file": step.file,
+                "byte": step.byte,
+                "bytes": step.bytes,
+                "first_seq": step.seqs.map(|seqs| seqs.from),
+                "seq": step.seqs.map(|seqs| seqs.to),
+                "message": step.message,
+            })
+        });
+        let items = plan.items.iter().map(
+            |touched| json!({"item": touched.item, "lost": touched.lost, "then": touched.then}),
+        );
+        let lost = plan
+            .lost
+            .iter()
+            .map(|range| json!({"first_seq": range.from, "seq": range.to}));
+        json!({
+            "recorded": self.done.is_some(),
+            "seq": self.done.as_ref().map(|(noted, _)| noted),
+            "steps": steps.collect::<Vec<_>>(),
+            "lost": lost.collect::<Vec<_>>(),
+            "items": items.collect::<Vec<_>>(),
+            "items_unknown": plan.items_unknown,
+            "next": plan.next.map(|next| format!("wal/{next}")),
+            "kept": self.done.as_ref().map(|(_, kept)| kept),
+        })
+    }
+
+    fn array(&self) -> Option<&'static str> {
+        Some("steps")
+    }
+}

@@ -1,0 +1,149 @@
+//! Carrying a plan out: what can be lost is kept first, and the new segment is the last step.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::log::{self, files, lock, mark, poison};
+use crate::pipeline::{Event, Json, codec};
+use crate::ports::Ports;
+
+use super::super::{Options, dir};
+use super::draft::Draft;
+use super::{Occasion, RepairPlan, Repaired, SeqRange, StepKind};
+
+/// The longest list of items that the note names; the header names the records in any case.
+const NOTED_ITEMS: usize = 1000;
+
+/// Repairs the store, if the records that are lost are exactly those that were accepted.
+///
+/// # Errors
+/// As [`super::plan`]; [`Error::Io`] if a file could not be replaced, [`Error::NotRecorded`] and
+/// [`Error::NotAcknowledged`] if the new segment could not be begun. What was done by then is as good as before, and
+/// another repair goes on from there.
+pub fn apply(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    occasion: Occasion,
+    accepted: &[SeqRange],
+) -> Result<Repaired> {
+    let log = dir::check(ports, dir, options)?;
+    let wal = log.wal_dir();
+    let compacting = lock::exclusive(ports, &wal.join(files::COMPACT_LOCK), options.lock_wait)?;
+    let writing = lock::exclusive(ports, &wal.join(files::LOCK), options.lock_wait)?;
+    // Opened before a byte of it is read: its sync then reports every error since.
+    let last = log.segments()?.into_iter().next_back();
+    let last = match last.map(|id| (id, log.segment_path(id))) {
+        Some((id, path)) => Some((
+            id,
+            ports
+                .disk
+                .open_read(&path)
+                .map_err(Error::io("open", path))?,
+        )),
+        None => None,
+    };
+    let draft = Draft::make(ports, dir, options, occasion)?;
+    if draft.plan.next.is_none() {
+        return Ok(Repaired::Nothing);
+    }
+    let mut accepted = accepted.to_vec();
+    accepted.sort_unstable();
+    accepted.dedup();
+    if accepted != draft.plan.lost {
+        return Ok(Repaired::NotAccepted(draft.plan));
+    }
+    let contents: Vec<_> = draft
+        .contents
+        .iter()
+        .map(|(id, bytes)| (*id, &**bytes))
+        .collect();
+    let mut kept = log::replace_segments(&log, &contents)?;
+    for path in &draft.set_aside {
+        kept.push(log::set_aside(&log, path)?);
+    }
+    let replaced = |id| contents.iter().any(|(other, _)| *other == id);
+    if let Some((id, file)) =
+        last.filter(|(id, _)| !replaced(*id) && !draft.set_aside.contains(&log.segment_path(*id)))
+        && let Err(source) = file.sync()
+    {
+        return Err(log.poisoned_by(id, draft.durable, source, None));
+    }
+    let noted = note(ports, occasion, &draft.plan, &kept);
+    let end = log::begin_segment_with(
+        &log,
+        &draft.header,
+        draft.first,
+        draft.previous,
+        draft.durable,
+        &[noted],
+    )?;
+    if draft.poisoned {
+        let flag = wal.join(poison::POISONED);
+        ports
+            .disk
+            .remove_file(&flag)
+            .map_err(Error::io("remove", flag))?;
+    }
+    let noted = end.position.last_seq();
+    drop((writing, compacting));
+    // Advisory: without it the next record raises it.
+    let _ = mark::raise(&*ports.disk, wal, noted);
+    Ok(Repaired::Done {
+        plan: draft.plan,
+        noted,
+        kept,
+    })
+}
+
+/// The record that tells of the repair for ever.
+fn note(ports: &Ports, occasion: Occasion, plan: &RepairPlan, kept: &[PathBuf]) -> String {
+    let now = ports.clock.now();
+    let steps = plan.steps.iter().map(|step| {
+        json!({
+            "do": step.kind.as_str(),
+            "file": step.file,
+            "byte": step.byte,
+            "bytes": step.bytes,
+            "records": step.seqs.map(|seqs| seqs.to_string()),
+        })
+    });
+    let detail = json!({
+        "steps": steps.take(NOTED_ITEMS).collect::<Vec<_>>(),
+        "lost": plan.lost.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "kept": kept.iter().take(NOTED_ITEMS).map(|path| path.display().to_string()).collect::<Vec<_>>(),
+    });
+    let event = Event::Noted {
+        note: words(occasion, plan),
+        detail: Some(Json::from_value(&detail)),
+        items: plan
+            .items
+            .iter()
+            .take(NOTED_ITEMS)
+            .map(|touched| touched.item.clone())
+            .collect(),
+    };
+    codec::encode(&event, now.at, now.given)
+}
+
+fn words(occasion: Occasion, plan: &RepairPlan) -> String {
+    let lost: Vec<String> = plan.lost.iter().map(ToString::to_string).collect();
+    let did = |kind| plan.steps.iter().filter(|step| step.kind == kind).count();
+    let parts = [
+        (occasion == Occasion::Restored).then(|| "restored from a backup".to_owned()),
+        (did(StepKind::PutBack) > 0)
+            .then(|| format!("{} segments put back", did(StepKind::PutBack))),
+        (did(StepKind::Correct) > 0).then(|| format!("{} bits corrected", did(StepKind::Correct))),
+        (!lost.is_empty()).then(|| format!("records {} given up", lost.join(", "))),
+        (did(StepKind::Seal) > 0).then(|| "a torn tail sealed".to_owned()),
+        (did(StepKind::SetAside) > 0)
+            .then(|| format!("{} files set aside", did(StepKind::SetAside))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        return "repaired".to_owned();
+    }
+    format!("repaired: {}", parts.join("; "))
+}

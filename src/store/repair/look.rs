@@ -1,0 +1,214 @@
+//! What a survey tells a repair: segments, what is hurt, and what is attested.
+
+use crate::error::{Damage, DamageKind, Error, Result, Witness};
+use crate::log::frame::Crc;
+use crate::log::group;
+use crate::log::header::{LostRange, SegmentHeader};
+use crate::log::reader::{Entry, Log, Witnesses};
+use crate::log::survey::{Survey, SurveyEnd};
+use crate::log::{Finding, Severity, tail};
+use crate::position::{Offset, SegmentId, Seq};
+
+use super::super::recovery;
+
+/// Everything that was surveyed.
+pub(super) struct Look {
+    pub(super) segments: Vec<Segment>,
+    pub(super) hurt: Vec<Hurt>,
+    /// The tail that a crash cut off.
+    pub(super) torn: Option<Finding>,
+    pub(super) end: SurveyEnd,
+    /// The segment of the last record that can be read.
+    pub(super) last_in: Option<SegmentId>,
+    /// The highest seq that any record that can be read attests.
+    pub(super) durable: Seq,
+    /// What was given up before, as the headers repeat it.
+    pub(super) declared: Vec<LostRange>,
+}
+
+/// A segment's file.
+pub(super) struct Segment {
+    pub(super) id: SegmentId,
+    pub(super) len: u64,
+    /// Where its successor says that it ends.
+    pub(super) sealed: Option<Offset>,
+    pub(super) header: Option<SegmentHeader>,
+}
+
+impl Segment {
+    /// Where its bytes end that count.
+    pub(super) fn limit(&self) -> u64 {
+        self.sealed.map_or(self.len, Offset::get)
+    }
+}
+
+/// A range that cannot be read.
+pub(super) struct Hurt {
+    pub(super) finding: Finding,
+    /// The checksum of the record before it; `None` if nobody knows it.
+    pub(super) previous: Option<Crc>,
+}
+
+struct Looking {
+    segments: Vec<Segment>,
+    hurt: Vec<Hurt>,
+    torn: Option<Finding>,
+    last_in: Option<SegmentId>,
+    durable: Seq,
+    declared: Vec<LostRange>,
+    last: (Seq, Crc),
+    group: Option<Group>,
+}
+
+/// A group whose last line has not come yet.
+struct Group {
+    offset: Offset,
+    first: Seq,
+    previous: Crc,
+    fault: Option<Damage>,
+}
+
+impl Look {
+    /// Surveys the log. Nobody may write meanwhile.
+    pub(super) fn at(log: &Log, witnesses: Witnesses) -> Result<Self> {
+        let mut looking = Looking {
+            segments: Vec::new(),
+            hurt: Vec::new(),
+            torn: None,
+            last_in: None,
+            durable: Seq::NONE,
+            declared: Vec::new(),
+            last: (Seq::NONE, Crc::NONE),
+            group: None,
+        };
+        let end = log.survey(witnesses, true, &mut |what| looking.take(what))?;
+        let Looking {
+            segments,
+            hurt,
+            torn,
+            last_in,
+            durable,
+            declared,
+            ..
+        } = looking;
+        Ok(Self {
+            segments,
+            hurt,
+            torn,
+            end,
+            last_in,
+            durable,
+            declared,
+        })
+    }
+
+    pub(super) fn segment(&self, id: SegmentId) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.id == id)
+    }
+
+    /// The header that attests where a segment ends.
+    pub(super) fn seal(&self, id: SegmentId) -> Option<&SegmentHeader> {
+        let headers = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.header.as_ref());
+        headers
+            .into_iter()
+            .find(|header| header.prev.is_some_and(|prev| prev.segment == id))
+    }
+}
+
+impl Looking {
+    fn take(&mut self, what: Survey<'_>) -> Result<()> {
+        match what {
+            Survey::Segment(facts) => {
+                self.group = None;
+                for lost in facts.header.iter().flat_map(|header| &header.lost) {
+                    if !self.declared.contains(lost) {
+                        self.declared.push(*lost);
+                    }
+                }
+                if let Some(prev) = facts.header.and_then(|header| header.prev) {
+                    self.durable = self.durable.max(prev.last_seq);
+                }
+                self.segments.push(Segment {
+                    id: facts.id,
+                    len: facts.file_bytes,
+                    sealed: facts.sealed_at,
+                    header: facts.header.cloned(),
+                });
+            }
+            Survey::Record(entry) => self.record(&entry)?,
+            Survey::Finding(finding) => match finding.severity {
+                Severity::Damaged | Severity::Ambiguous => {
+                    let follows = self.last.0.next() == finding.damage.seq;
+                    let previous = follows.then_some(self.last.1);
+                    self.hurt.push(Hurt {
+                        finding: finding.clone(),
+                        previous,
+                    });
+                }
+                Severity::Torn(_) => self.torn = Some(finding.clone()),
+                Severity::InFlight | Severity::Sealed | Severity::GivenUp => {}
+            },
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, entry: &Entry<'_>) -> Result<()> {
+        let (frame, offset) = (entry.frame, entry.offset);
+        let group = self.group.get_or_insert(Group {
+            offset,
+            first: frame.seq,
+            previous: self.last.1,
+            fault: None,
+        });
+        match recovery::decode(entry) {
+            Ok(_) => {}
+            Err(Error::Damaged(mut damage)) => {
+                damage.items = tail::items(frame.payload.as_bytes());
+                group.fault.get_or_insert(*damage);
+            }
+            Err(error) => return Err(error),
+        }
+        self.last = (frame.seq, frame.crc);
+        self.last_in = Some(entry.segment);
+        self.durable = self.durable.max(frame.durable);
+        if group::is_more(frame.payload) {
+            return Ok(());
+        }
+        let end = offset.plus(frame.encoded_len());
+        if let Some(Group {
+            offset,
+            first,
+            previous,
+            fault: Some(damage),
+        }) = self.group.take()
+        {
+            // What verifies and is no event stops every fold; its group goes with it.
+            let bytes = end.get() - offset.get();
+            let damage = Damage {
+                offset,
+                seq: first,
+                witness: Some(Witness::Record(frame.seq)),
+                kind: match damage.kind {
+                    DamageKind::Payload(what) => DamageKind::Payload(what),
+                    kind => kind,
+                },
+                ..damage
+            };
+            let to_seq = Some(frame.seq);
+            let finding = Finding {
+                damage,
+                bytes,
+                to_seq,
+                severity: Severity::Damaged,
+            };
+            self.hurt.push(Hurt {
+                finding,
+                previous: Some(previous),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! Which records are given up where bytes cannot be read, and where the log goes on.
+//!
+//! Pure: what was surveyed in, ranges out.
+
+use crate::error::DamageKind;
+use crate::log::header::{LogId, LostRange};
+use crate::log::{Finding, tail};
+use crate::position::{Offset, SegmentId, Seq};
+
+use super::SeqRange;
+use super::look::{Hurt, Look, Segment};
+
+/// The shortest line that is a record, with its newline.
+const SHORTEST: u64 = 26;
+
+/// The range that a header declares lost for hurt bytes. `bytes` are those bytes, `attested` is the highest seq that
+/// anybody attests.
+pub(super) fn of_hurt(
+    look: &Look,
+    hurt: &Hurt,
+    bytes: &[u8],
+    attested: Seq,
+    log: Option<LogId>,
+) -> LostRange {
+    let finding = &hurt.finding;
+    let damage = &finding.damage;
+    let id = damage.segment.unwrap_or(SegmentId::FIRST);
+    let Some(segment) = look.segment(id) else {
+        // The file is not there.
+        return LostRange {
+            segment: id,
+            from_byte: Offset::START,
+            to_byte: Offset::START,
+            from_seq: damage.seq,
+            to_seq: finding.to_seq.unwrap_or(attested).max(damage.seq),
+        };
+    };
+    let header_only = finding.bytes == 0 && matches!(damage.kind, DamageKind::Header(_));
+    if header_only {
+        return of_header(look, segment, bytes, log);
+    }
+    let reached = damage.offset.get() + finding.bytes;
+    let to_end = reached >= segment.len.min(segment.limit());
+    let to_byte = if to_end {
+        segment.limit().max(reached)
+    } else {
+        reached
+    };
+    LostRange {
+        segment: id,
+        from_byte: damage.offset,
+        to_byte: Offset::new(to_byte),
+        from_seq: damage.seq,
+        to_seq: finding
+            .to_seq
+            .unwrap_or_else(|| last_possible(finding, bytes, attested)),
+    }
+}
+
+/// A header that verifies and does not fit: it is given up, and with it every record of a segment of another log.
+fn of_header(look: &Look, segment: &Segment, bytes: &[u8], log: Option<LogId>) -> LostRange {
+    let foreign = segment
+        .header
+        .as_ref()
+        .is_some_and(|header| log.is_some_and(|log| log != header.log));
+    let next = look.segments.iter().find(|other| other.id > segment.id);
+    let first = segment.id.first_seq();
+    let (to_byte, to_seq) = if foreign {
+        let to = next.map_or(look.end.last, |next| next.id.first_seq().before());
+        (segment.limit().max(segment.len), to.max(first))
+    } else {
+        let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |len| len + 1);
+        (line as u64, first)
+    };
+    LostRange {
+        segment: segment.id,
+        from_byte: Offset::START,
+        to_byte: Offset::new(to_byte),
+        from_seq: first,
+        to_seq,
+    }
+}
+
+/// The highest seq that hurt bytes at the end of the log may have held: no token in them may be issued again.
+fn last_possible(finding: &Finding, bytes: &[u8], attested: Seq) -> Seq {
+    let from = finding.damage.seq;
+    if bytes.is_empty() {
+        return attested.max(from);
+    }
+    let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
+    let pieces = lines + u64::from(bytes.last() != Some(&b'\n'));
+    let counted = from.plus(pieces.saturating_sub(1));
+    // What still looks like the head of a record says its seq, as long as so many records can have been there.
+    let most = from.plus(bytes.len() as u64 / SHORTEST);
+    let said = bytes
+        .split(|&byte| byte == b' ')
+        .filter_map(|field| std::str::from_utf8(field).ok()?.parse().ok());
+    let said = said
+        .map(Seq::new)
+        .filter(|&seq| seq >= from && seq <= most)
+        .max();
+    let within = tail::attested_within(bytes).map(|attested| attested.seq);
+    [Some(attested), Some(counted), said, within]
+        .into_iter()
+        .flatten()
+        .max()
+        .unwrap_or(from)
+}
+
+/// Ranges of seqs, sorted, with those that touch as one; ranges of bytes that are no record are none.
+pub(super) fn merged(ranges: &[LostRange]) -> Vec<SeqRange> {
+    let mut all: Vec<SeqRange> = ranges
+        .iter()
+        .filter(|lost| lost.to_seq >= lost.from_seq)
+        .map(|lost| SeqRange {
+            from: lost.from_seq,
+            to: lost.to_seq,
+        })
+        .collect();
+    all.sort_unstable();
+    let mut merged: Vec<SeqRange> = Vec::new();
+    for range in all {
+        match merged.last_mut() {
+            Some(last) if range.from <= last.to.next() => last.to = last.to.max(range.to),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Damage;
+    use crate::log::Severity;
+
+    fn lost(from: u64, to: u64) -> LostRange {
+        LostRange {
+            segment: SegmentId::FIRST,
+            from_byte: Offset::START,
+            to_byte: Offset::START,
+            from_seq: Seq::new(from),
+            to_seq: Seq::new(to),
+        }
+    }
+
+    #[test]
+    fn ranges_that_touch_are_one() {
+        let ranges = merged(&[
+            lost(8, 9),
+            lost(3, 4),
+            lost(5, 4),
+            lost(5, 6),
+            lost(4, 5),
+            lost(11, 11),
+        ]);
+        let shown: Vec<String> = ranges.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["3..6", "8..9", "11..11"]);
+    }
+
+    fn possible(bytes: &[u8], attested: u64) -> u64 {
+        let finding = Finding {
+            damage: Damage {
+                file: "wal".into(),
+                segment: Some(SegmentId::FIRST),
+                offset: Offset::START,
+                seq: Seq::new(40),
+                kind: DamageKind::Checksum,
+                witness: None,
+                items: Vec::new(),
+            },
+            bytes: bytes.len() as u64,
+            to_seq: None,
+            severity: Severity::Ambiguous,
+        };
+        last_possible(&finding, bytes, Seq::new(attested)).get()
+    }
+
+    #[test]
+    fn no_seq_that_hurt_bytes_may_have_held_is_issued_again() {
+        assert_eq!(possible(b"", 45), 45);
+        assert_eq!(possible(b"xxxxxxxx yyyyyyyy 40 3 {}\n", 0), 40);
+        assert_eq!(possible(b"hurt\nhurt\nhurt", 0), 42);
+        assert_eq!(possible(b"hurt\n", 44), 44);
+        // Two lines that a hurt newline made one.
+        let glued = b"0123abcd 0123abcd 40 39 {\"event\":\"x\"}*0123abcd 0123abcd 41 39 {\"event\":\"x\"}\n";
+        assert_eq!(possible(glued, 0), 41);
+        assert_eq!(possible(b"a 99999999 b\n", 0), 40);
+    }
+}

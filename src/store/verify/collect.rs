@@ -1,0 +1,395 @@
+//! What a survey of the log comes upon, as findings; every record is folded meanwhile.
+
+use std::collections::BTreeSet;
+
+use crate::error::{DamageKind, Result};
+use crate::log::frame::Crc;
+use crate::log::head::Head;
+use crate::log::reader::{Entry, Log};
+use crate::log::survey::{SegmentFacts, Survey, SurveyEnd};
+use crate::log::{Severity, Sha256Hex, survey, tail};
+use crate::pipeline::codec::{self, PayloadError};
+use crate::pipeline::{Event, PipelineState};
+use crate::ports::Ports;
+use crate::position::{Offset, SegmentId, Seq};
+use crate::snapshot::set::{LoadedSet, ROOT};
+
+use super::{Extent, Finding, Verdict, differ, sense};
+
+/// How much of a file is read at once.
+const BLOCK: usize = 1 << 20;
+
+/// Bytes behind a sealed end beyond this many are not searched for records.
+const SEARCHED: u64 = 64 << 20;
+
+/// Takes what a survey comes upon.
+pub(super) struct Collector<'c> {
+    ports: &'c Ports,
+    log: &'c Log,
+    extent: &'c Extent,
+    snapshot: Option<&'c LoadedSet>,
+    findings: Vec<Finding>,
+    state: PipelineState,
+    /// The fold stands for the whole log: nothing was hurt or given up so far.
+    whole: bool,
+    /// The fold can go on: every record so far was an event.
+    folds: bool,
+    /// Where the log begins to be given up, if it was.
+    given_up: Option<Seq>,
+    /// The snapshot's place was passed.
+    placed: bool,
+    /// Tokens that were issued, to be told from numbers that never were one.
+    tokens: BTreeSet<Seq>,
+    /// The `sha256` of the header of the segment that is being read.
+    sha256: Option<Sha256Hex>,
+    /// The segment, the end and the `sha256` of its header, for the record whose head is asked for.
+    asked: Option<(SegmentId, Offset, Option<Sha256Hex>)>,
+    last: (Seq, Crc),
+    pub(super) durable: Seq,
+    pub(super) records: u64,
+    pub(super) segments: usize,
+    pub(super) in_flight: bool,
+}
+
+impl<'c> Collector<'c> {
+    pub(super) fn new(
+        ports: &'c Ports,
+        log: &'c Log,
+        extent: &'c Extent,
+        snapshot: Option<&'c LoadedSet>,
+    ) -> Self {
+        Self {
+            ports,
+            log,
+            extent,
+            snapshot,
+            findings: Vec::new(),
+            state: PipelineState::default(),
+            whole: true,
+            folds: true,
+            given_up: None,
+            placed: false,
+            tokens: BTreeSet::new(),
+            sha256: None,
+            asked: None,
+            last: (Seq::NONE, Crc::NONE),
+            durable: Seq::NONE,
+            records: 0,
+            segments: 0,
+            in_flight: false,
+        }
+    }
+
+    pub(super) fn take(&mut self, what: Survey<'_>) -> Result<()> {
+        match what {
+            Survey::Segment(facts) => self.segment(&facts),
+            Survey::Record(entry) => self.record(&entry),
+            Survey::Finding(finding) => self.finding(finding),
+        }
+    }
+
+    fn segment(&mut self, facts: &SegmentFacts<'_>) -> Result<()> {
+        self.segments += 1;
+        self.sha256 = facts.header.and_then(|header| header.sha256);
+        if let Some(header) = facts.header {
+            if let Some(prev) = header.prev {
+                self.durable = self.durable.max(prev.last_seq);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, entry: &Entry<'_>) -> Result<()> {
+        let frame = entry.frame;
+        self.pass_snapshot(frame.seq);
+        self.records += 1;
+        self.last = (frame.seq, frame.crc);
+        self.durable = self.durable.max(frame.durable);
+        if entry.offset == Offset::START {
+            // The segment before was synced before this one got its name.
+            self.durable = self.durable.max(frame.seq);
+        }
+        let asked = self.extent.head.map(|(_, at)| at);
+        if asked.is_some_and(|at| at.is_none_or(|at| at == frame.seq)) {
+            let end = entry.offset.plus(frame.encoded_len());
+            self.asked = Some((entry.segment, end, self.sha256));
+        }
+        let record = match codec::decode(frame.seq, frame.payload) {
+            Ok(record) => record,
+            Err(error) => {
+                self.no_event(entry, &error);
+                return Ok(());
+            }
+        };
+        if self.whole
+            && let Some(what) = sense::nonsense(&self.state, &self.tokens, &record)
+        {
+            let finding = at_record("V-SENSE", Verdict::Warnings, entry).saying(what);
+            self.findings.push(Finding {
+                items: record
+                    .event
+                    .item()
+                    .map(ToString::to_string)
+                    .into_iter()
+                    .collect(),
+                items_certain: true,
+                ..finding
+            });
+        }
+        if matches!(record.event, Event::Started { .. }) {
+            self.tokens.insert(record.seq);
+        }
+        if self.folds {
+            self.state.apply(&record);
+        }
+        Ok(())
+    }
+
+    fn no_event(&mut self, entry: &Entry<'_>, error: &PayloadError) {
+        (self.folds, self.whole) = (false, false);
+        let finding = match error {
+            PayloadError::UnknownKind { .. } => at_record("V-NEWER", Verdict::Warnings, entry)
+                .saying(format!(
+                    "record {}: {error}; a newer version wrote it",
+                    entry.frame.seq
+                )),
+            _ => {
+                let seq = entry.frame.seq;
+                let witness = Some(format!("its own checksum, record {seq}"));
+                let finding = at_record("V-EVENT", Verdict::Damaged, entry)
+                    .saying(format!("record {seq} verifies and is no event: {error}"));
+                Finding { witness, ..finding }
+            }
+        };
+        let items = tail::items(entry.frame.payload.as_bytes());
+        self.findings.push(Finding {
+            items,
+            items_certain: true,
+            ..finding
+        });
+    }
+
+    fn finding(&mut self, finding: &survey::Finding) -> Result<()> {
+        match finding.severity {
+            Severity::InFlight => {
+                self.in_flight = true;
+                return Ok(());
+            }
+            Severity::Sealed => return self.sealed(finding),
+            Severity::GivenUp => {
+                self.whole = false;
+                self.given_up.get_or_insert(finding.damage.seq);
+            }
+            Severity::Damaged | Severity::Ambiguous => (self.whole, self.folds) = (false, false),
+            Severity::Torn(_) => {}
+        }
+        self.findings.push(of_survey(finding));
+        Ok(())
+    }
+
+    /// Bytes behind a sealed end were never acknowledged. A record among them that says otherwise is a contradiction.
+    fn sealed(&mut self, finding: &survey::Finding) -> Result<()> {
+        let Some(segment) = finding.damage.segment else {
+            return Ok(());
+        };
+        let from = finding.damage.offset.get();
+        let bytes = self.read(segment, from, from + finding.bytes.min(SEARCHED))?;
+        if let Some(attested) = tail::attested_within(&bytes)
+            && attested.seq >= finding.damage.seq
+        {
+            let mut said = of_survey(finding);
+            (said.code, said.weight) = ("V-SEAL", Verdict::Damaged);
+            said.witness = Some(attested.by.to_string());
+            said.message = format!(
+                "{} bytes lie behind where the next header ends this segment, and {} among them attests record {}",
+                finding.bytes, attested.by, attested.seq
+            );
+            self.findings.push(said);
+        }
+        Ok(())
+    }
+
+    /// Compares the snapshot with the log when the survey has come to its place.
+    fn pass_snapshot(&mut self, next: Seq) {
+        let Some(found) = self.snapshot else { return };
+        if self.placed || next <= found.place.seq {
+            return;
+        }
+        self.placed = true;
+        let place = &found.place;
+        if self.last.0 == place.seq && self.last.1.value() != place.crc32 {
+            let what = format!(
+                "its record {} has another checksum than the log's",
+                place.seq
+            );
+            self.other_history(what);
+        }
+        if self.extent.deep && self.folds && self.last.0 == place.seq {
+            let lost = self.given_up.is_some();
+            self.findings
+                .extend(differ::compare(&found.state, &self.state, place.seq, lost));
+        }
+    }
+
+    fn other_history(&mut self, what: String) {
+        let finding = Finding::of_file("V-OTHER-LOG", Verdict::Damaged, snapshot_file());
+        self.findings
+            .push(finding.saying(what).with_next("phaselog repair"));
+    }
+
+    pub(super) fn finish(mut self, end: &SurveyEnd) -> Result<Vec<Finding>> {
+        self.pass_snapshot(end.last.next());
+        if let (Some(found), Some(log)) = (self.snapshot, end.log)
+            && found.place.id != log.to_string()
+        {
+            let id = &found.place.id;
+            self.other_history(format!(
+                "it belongs to the log {id}, the segments are of {log}"
+            ));
+        }
+        if self.extent.deep && !self.folds {
+            let finding = Finding::of_file("V-NOT-COMPARED", Verdict::Warnings, "wal");
+            let what = "the snapshots were not compared with a replay: the log cannot be replayed";
+            self.findings.push(finding.saying(what));
+        }
+        self.check_head(end)?;
+        Ok(self.findings)
+    }
+
+    fn check_head(&mut self, end: &SurveyEnd) -> Result<()> {
+        let Some((expected, at)) = self.extent.head else {
+            return Ok(());
+        };
+        let seq = at.unwrap_or(end.last);
+        let mut finding = Finding::of_file("V-HEAD", Verdict::Damaged, "wal");
+        finding.seq = Some(seq);
+        let Some((segment, offset, sha256)) = self.asked else {
+            self.findings.push(finding.saying(format!(
+                "there is no record {seq} that can be read, and somebody knows its head"
+            )));
+            return Ok(());
+        };
+        let head = self.head(segment, offset, sha256)?;
+        if head != expected {
+            finding.file = wal_file(segment);
+            finding.byte = Some(offset.get());
+            self.findings.push(finding.saying(format!(
+                "the head at record {seq} is {head}, not {expected}: this is not the history that was known"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The head of the log at a byte of a segment.
+    fn head(
+        &self,
+        segment: SegmentId,
+        end: Offset,
+        sha256: Option<Sha256Hex>,
+    ) -> Result<Sha256Hex> {
+        let mut head = Head::of_segment(sha256);
+        let mut at = 0;
+        while at < end.get() {
+            let bytes = self.read(segment, at, end.get().min(at + BLOCK as u64))?;
+            if bytes.is_empty() {
+                break;
+            }
+            head.update(&bytes);
+            at += bytes.len() as u64;
+        }
+        Ok(head.value())
+    }
+
+    fn read(&self, segment: SegmentId, from: u64, to: u64) -> Result<Vec<u8>> {
+        super::super::dir::read_range(self.ports, &self.log.segment_path(segment), from, to)
+    }
+}
+
+fn snapshot_file() -> String {
+    ROOT.to_owned()
+}
+
+fn wal_file(segment: SegmentId) -> String {
+    format!("{}/{segment}", super::super::dir::WAL)
+}
+
+fn at_record(code: &'static str, weight: Verdict, entry: &Entry<'_>) -> Finding {
+    Finding {
+        byte: Some(entry.offset.get()),
+        bytes: Some(entry.frame.encoded_len()),
+        seq: Some(entry.frame.seq),
+        ..Finding::of_file(code, weight, wal_file(entry.segment))
+    }
+}
+
+/// What the survey of the log says, with code and words.
+fn of_survey(finding: &survey::Finding) -> Finding {
+    let damage = &finding.damage;
+    let (code, weight) = match finding.severity {
+        Severity::Damaged => (code(&damage.kind), Verdict::Damaged),
+        Severity::Ambiguous => ("V-AMBIGUOUS", Verdict::Ambiguous),
+        Severity::Torn(_) | Severity::InFlight => ("V-TORN", Verdict::Torn),
+        Severity::Sealed => ("V-SEALED", Verdict::Warnings),
+        Severity::GivenUp => ("V-LOST", Verdict::Warnings),
+    };
+    let records = match finding.to_seq {
+        Some(to) if to > damage.seq => format!("records {}..{to}", damage.seq),
+        Some(to) if to < damage.seq => "bytes that are no record".to_owned(),
+        _ => format!("record {}", damage.seq),
+    };
+    let message = match finding.severity {
+        Severity::Damaged => {
+            let by = damage
+                .witness
+                .map(|by| format!("; {by} attests that it was acknowledged"));
+            format!("{records}: it {}{}", damage.kind, by.unwrap_or_default())
+        }
+        Severity::Ambiguous => {
+            format!(
+                "{records}: it {}, and nothing tells whether it was ever acknowledged",
+                damage.kind
+            )
+        }
+        Severity::GivenUp => format!("{records}: given up by a repair, as later headers declare"),
+        _ => format!(
+            "{} bytes of a write that a crash cut off, never acknowledged; the next writer goes on in a new segment",
+            finding.bytes
+        ),
+    };
+    let next = match weight {
+        Verdict::Damaged | Verdict::Ambiguous => Some("phaselog repair"),
+        Verdict::Torn => Some("phaselog resume"),
+        _ => None,
+    };
+    Finding {
+        code,
+        weight,
+        file: damage.file.display().to_string(),
+        byte: Some(damage.offset.get()),
+        bytes: Some(finding.bytes),
+        seq: Some(damage.seq),
+        items: damage.items.clone(),
+        items_certain: false,
+        witness: damage.witness.map(|by| match by {
+            crate::error::Witness::Record(seq) => format!("durable field of {seq}"),
+            by => by.to_string(),
+        }),
+        message,
+        next,
+    }
+}
+
+fn code(kind: &DamageKind) -> &'static str {
+    match kind {
+        DamageKind::Malformed(_) => "V-FORM",
+        DamageKind::Checksum => "V-CRC",
+        DamageKind::Chain => "V-CHAIN",
+        DamageKind::Sequence => "V-SEQUENCE",
+        DamageKind::Unterminated => "V-CUT",
+        DamageKind::Missing => "V-MISSING",
+        DamageKind::UnfinishedGroup => "V-GROUP",
+        DamageKind::MissingSegment => "V-SEGMENT",
+        DamageKind::Header(_) => "V-HEADER",
+        DamageKind::Payload(_) => "V-EVENT",
+    }
+}
