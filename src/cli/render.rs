@@ -113,6 +113,14 @@ impl<'a> Printer<'a> {
         self.data(text.as_bytes());
     }
 
+    /// Prints one document, or, where it is one of several, one line of them.
+    pub(super) fn document(&mut self, body: Value, of_several: bool) {
+        match self.format {
+            Format::JsonLines if of_several => self.line(&body.to_string()),
+            _ => self.line(&document(body)),
+        }
+    }
+
     /// Writes to standard output, which may be closed.
     pub(super) fn data(&mut self, bytes: &[u8]) {
         if self.broken.is_none()

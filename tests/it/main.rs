@@ -11,6 +11,7 @@
 mod support;
 mod layers;
 mod cli;
+mod workers;
 mod kill;
 mod demo;
 mod look;
