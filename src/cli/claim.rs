@@ -11,7 +11,8 @@ use crate::store::Claimed;
 
 use super::context::Context;
 use super::exit;
-use super::failure::{Failure, quote};
+use super::failure::Failure;
+use super::hints::quote;
 use super::render::{Format, escape, rows};
 use super::resume::tell_reset;
 use super::start::owner;
@@ -25,7 +26,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "PHASE")]
     phase: Option<Phase>,
     /// Who does the work
-    #[arg(long, value_name = "NAME", env = "PHASELOG_WORKER", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PHASELOG_WORKER",
+        hide_env_values = true
+    )]
     worker: Option<String>,
     /// The process that does the work: when it is gone, the work is handed back at once
     #[arg(long, value_name = "N")]
@@ -68,14 +74,18 @@ fn take(args: &Args, context: &mut Context<'_>) -> Result<u8, Failure> {
         phase: args.phase.clone(),
         worker: args.worker.clone(),
         owner: owner(args.pid, context)?,
-        limit: args.limit.map_or(1, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        limit: args
+            .limit
+            .map_or(1, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     };
     let mut store = context.store()?;
     let claimed = match args.wait {
         None => store.claim(&wanted),
         Some(patience) => {
             let patience = patience.map(Duration::from_micros);
-            store.claim_or_wait(&wanted, patience, &mut |resets| tell_resets(resets, context))
+            store.claim_or_wait(&wanted, patience, &mut |resets| {
+                tell_resets(resets, context)
+            })
         }
     };
     let Claimed { resets, started } = match claimed {
@@ -144,11 +154,22 @@ fn exported(item: &str, phase: &str, token: &str) -> String {
 }
 
 fn element(record: &Record, state: &PipelineState) -> Value {
-    let Event::Started { item, phase, worker, .. } = &record.event else {
+    let Event::Started {
+        item,
+        phase,
+        worker,
+        ..
+    } = &record.event
+    else {
         return Value::Null;
     };
-    let limit_us = state.plan.get(phase.as_str()).map_or(0, crate::pipeline::PhasePlan::limit_micros);
-    let attempt = state.index_of(item.as_str()).zip(state.plan.index_of(phase.as_str()));
+    let limit_us = state
+        .plan
+        .get(phase.as_str())
+        .map_or(0, crate::pipeline::PhasePlan::limit_micros);
+    let attempt = state
+        .index_of(item.as_str())
+        .zip(state.plan.index_of(phase.as_str()));
     let attempt = attempt.map(|(item, phase)| state.items()[item].phases[phase].attempts);
     json!({
         "recorded": true, "seq": record.seq, "event": "started", "item": item, "phase": phase,

@@ -307,6 +307,7 @@ fn change_phase(phase: &mut PhaseState, record: &Record) {
                 phase,
                 Return {
                     seq,
+                    token: phase.token,
                     cause: None,
                     elapsed_us: 0,
                     limit_us: 0,
@@ -325,6 +326,7 @@ fn change_phase(phase: &mut PhaseState, record: &Record) {
                 phase,
                 Return {
                     seq,
+                    token: phase.token,
                     cause: Some(*cause),
                     elapsed_us,
                     limit_us,

@@ -341,9 +341,9 @@ impl Machine {
 
     fn submit(&mut self, command: &Command) {
         match decide(&self.state, command, &self.now) {
-            Ok(Decision::Record(events)) => events
-                .into_iter()
-                .for_each(|event| _ = self.record(event)),
+            Ok(Decision::Record(events)) => {
+                events.into_iter().for_each(|event| _ = self.record(event))
+            }
             Ok(Decision::Unchanged(_)) => {}
             Err(rejection) => {
                 if let Some(event) = rejection.to_be_recorded() {
