@@ -4,6 +4,8 @@
 //! a small log in three segments -> each bit flipped, each length cut, files gone or swapped -> open, verify
 //! ```
 
+mod alarms;
+
 use std::path::Path;
 use std::time::Duration;
 
