@@ -16,7 +16,11 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "every subcommand's run may fail")]
+#[expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "every subcommand's run takes its arguments and may fail"
+)]
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "phaselog", &mut script);

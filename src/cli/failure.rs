@@ -78,6 +78,9 @@ impl Failure {
                 Rejection::Transition { .. } => ("E-TRANSITION", 8),
                 Rejection::Needs { .. } => ("E-NEEDS", 8),
                 Rejection::Held { .. } => ("E-HELD", 8),
+                Rejection::NothingReady { .. } => ("E-NOTHING-READY", 4),
+                Rejection::Drained { .. } => ("E-DRAINED", 9),
+                Rejection::NotAToken { .. } => ("E-UNKNOWN-SEQ", 6),
             },
         }
     }
@@ -187,7 +190,10 @@ impl Failure {
                 Error::NotAcknowledged { .. } | Error::Poisoned { written: true, .. } => Some("unknown"),
                 _ => None,
             },
-            "left": null,
+            "left": match rejection {
+                Some(Rejection::Drained { left }) => json!(left),
+                _ => Value::Null,
+            },
         })
     }
 }
@@ -206,6 +212,7 @@ fn rejection_seq(rejection: &Rejection) -> Option<u64> {
         Rejection::InProgress { since, .. }
         | Rejection::Transition { since, .. }
         | Rejection::Held { since, .. } => Some(since.get()).filter(|&seq| seq > 0),
+        Rejection::NotAToken { token, .. } => Some(token.get()),
         _ => None,
     }
 }
@@ -242,6 +249,9 @@ fn rejection_hint(rejection: &Rejection) -> String {
                 "phaselog why {} {phase} tells who holds it; the refusal is on record",
                 quote(item.as_str())
             )
+        }
+        Rejection::StaleToken { of: "renewed", .. } => {
+            "the work belongs to somebody else now: stop".to_owned()
         }
         Rejection::StaleToken { item, .. } => {
             format!(
@@ -305,6 +315,15 @@ fn rejection_hint(rejection: &Rejection) -> String {
             format!("phaselog why {} {phase}", quote(item.as_str()))
         }
         Rejection::Held { item, .. } => format!("phaselog unhold {}", quote(item.as_str())),
+        Rejection::NothingReady { .. } => "phaselog claim --wait waits for what comes next".to_owned(),
+        Rejection::Drained { left } if left.failed > 0 => {
+            "phaselog list --status failed; phaselog retry --status failed tries all of it again".to_owned()
+        }
+        Rejection::Drained { left } if left.held > 0 => "phaselog list --status blocked".to_owned(),
+        Rejection::Drained { .. } => "phaselog status".to_owned(),
+        Rejection::NotAToken { .. } => {
+            "phaselog start and phaselog claim print the token; phaselog status shows those that hold".to_owned()
+        }
     }
 }
 
@@ -328,6 +347,9 @@ pub(super) fn usage(
         // `--help` and `--version` are no errors.
         let _ = write!(out, "{}", error.render());
         return 0;
+    }
+    if args.iter().any(|arg| arg == "claim") && args.iter().any(|arg| arg == "--export") {
+        let _ = writeln!(out, "{}", super::claim::shell_exit(2));
     }
     if args.iter().any(|arg| arg == "--json") {
         let text = error.render().to_string();

@@ -91,6 +91,8 @@ commands! {
     init => Init,
     import => Import,
     add => Add,
+    claim => Claim,
+    heartbeat => Heartbeat,
     start => Start,
     complete => Complete,
     fail => Fail,
@@ -136,9 +138,15 @@ pub fn run(
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error, &args, out, err),
     };
+    let exports = matches!(&cli.command, Some(Command::Claim(args)) if args.export);
     let mut context = match Context::new(&cli.global, ports, out, err) {
         Ok(context) => context,
-        Err((failure, mut printer)) => return printer.fail(&failure),
+        Err((failure, mut printer)) => {
+            if exports {
+                printer.line(&claim::shell_exit(failure.code().1));
+            }
+            return printer.fail(&failure);
+        }
     };
     let result = match cli.command {
         Some(command) => command.run(&mut context),

@@ -113,6 +113,14 @@ impl<'a> Printer<'a> {
         self.data(text.as_bytes());
     }
 
+    /// Prints one document, or, where it is one of several, one line of them.
+    pub(super) fn document(&mut self, body: Value, of_several: bool) {
+        match self.format {
+            Format::JsonLines if of_several => self.line(&body.to_string()),
+            _ => self.line(&document(body)),
+        }
+    }
+
     /// Writes to standard output, which may be closed.
     pub(super) fn data(&mut self, bytes: &[u8]) {
         if self.broken.is_none()
@@ -143,9 +151,9 @@ impl<'a> Printer<'a> {
         let _ = writeln!(self.err, "{label} {text}");
     }
 
-    /// Writes a `hint:` line to standard error, unless hints are off.
+    /// Writes a `hint:` line to standard error, unless hints are off; programs get them inside the JSON.
     pub(super) fn hint(&mut self, text: &str) {
-        if !self.quiet {
+        if !self.quiet && self.format == Format::Text {
             let _ = writeln!(self.err, "hint: {text}");
         }
     }

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::error::Result as StoreResult;
+use crate::pipeline::lease;
 use crate::pipeline::ready::{self, Reason};
-use crate::pipeline::time::{human_duration, parse_duration};
+use crate::pipeline::time::parse_duration;
 use crate::pipeline::{Event, Now, Phase, PipelineState, Place, Status};
 use crate::position::Seq;
 use crate::store::TornTail;
@@ -74,20 +75,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     };
     let did = if args.dry_run { "Would reset" } else { "Reset" };
     for (_, event) in &report.resets {
-        if let Event::Reset {
-            item,
-            phase,
-            elapsed_us,
-            limit_us,
-            ..
-        } = event
-        {
-            let (elapsed, limit) = (human_duration(*elapsed_us), human_duration(*limit_us));
-            let item = super::render::escape(item.as_str());
-            context.print.aside(&format!(
-                "{did} stuck {phase} for {item} ({elapsed} > {limit})"
-            ));
-        }
+        tell_reset(did, event, context);
     }
     if context.print.format == Format::Text {
         let pending = report
@@ -100,6 +88,15 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         context.print.report(&report);
     }
     Ok(exit::DONE)
+}
+
+/// Says on standard error what was handed back, or would be, and by which rule.
+pub(super) fn tell_reset(did: &str, event: &Event, context: &mut Context<'_>) {
+    if let Event::Reset { item, phase, cause, elapsed_us, limit_us, .. } = event {
+        let item = super::render::escape(item.as_str());
+        let why = lease::words_of_reset(*cause, *elapsed_us, *limit_us);
+        context.print.aside(&format!("{did} stuck {phase} for {item} ({why})"));
+    }
 }
 
 fn resume(args: &Args, context: &mut Context<'_>) -> Result<ResumeReport, Failure> {

@@ -84,7 +84,7 @@ pub(super) fn ensure_dir(disk: &dyn Disk, dir: &Path) -> io::Result<bool> {
 }
 
 /// Opens a file for writing; creates it empty if nothing has its name.
-pub(super) fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn File>> {
+pub(crate) fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn File>> {
     match disk.open_write(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,

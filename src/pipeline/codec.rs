@@ -56,6 +56,8 @@ struct Wire<'a> {
     boot: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     boot_us: Option<u64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    asleep_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<Owner>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +106,8 @@ struct Wire<'a> {
     session: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     extras: Option<Extras>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,6 +160,7 @@ pub fn encode(event: &Event, at: Timestamp, clock_given: bool) -> String {
             ..
         } => {
             (wire.worker, wire.owner) = (worker, owner);
+            wire.asleep_us = boot.as_ref().map_or(0, |boot| boot.asleep_us);
             (wire.boot, wire.boot_us) = split_boot(boot);
         }
         Event::Completed { token, late, .. } => (wire.token, wire.late) = (token, late),
@@ -192,8 +197,14 @@ pub fn encode(event: &Event, at: Timestamp, clock_given: bool) -> String {
             wire.evidence = Some(evidence);
         }
         Event::Held { reason, .. } => wire.reason = reason,
-        Event::Renewed { token, boot, .. } => {
-            wire.token = token;
+        Event::Renewed {
+            token,
+            boot,
+            progress,
+            ..
+        } => {
+            (wire.token, wire.progress) = (token, progress);
+            wire.asleep_us = boot.as_ref().map_or(0, |boot| boot.asleep_us);
             (wire.boot, wire.boot_us) = split_boot(boot);
         }
         Event::Imported(file) => {
@@ -260,7 +271,11 @@ pub fn decode(seq: Seq, payload: &str) -> Result<Record, PayloadError> {
 #[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
 fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
     let boot = match (wire.boot, wire.boot_us) {
-        (Some(boot), Some(micros)) => Some(BootInstant { boot, micros }),
+        (Some(boot), Some(micros)) => Some(BootInstant {
+            boot,
+            micros,
+            asleep_us: wire.asleep_us,
+        }),
         _ => None,
     };
     let item = wire.item.ok_or(missing("item"));
@@ -336,6 +351,7 @@ fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
             phase: phase?,
             token,
             boot,
+            progress: wire.progress,
         },
         "imported" => Event::Imported(Box::new(ImportedFile {
             path: wire.path.ok_or(missing("path"))?,
@@ -384,6 +400,14 @@ pub fn kind_of(payload: &str) -> Option<String> {
 
 fn split_boot(boot: Option<BootInstant>) -> (Option<String>, Option<u64>) {
     boot.map_or((None, None), |boot| (Some(boot.boot), Some(boot.micros)))
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn missing(field: &str) -> PayloadError {

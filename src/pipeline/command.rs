@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use super::event::{Event, Owner};
 use super::item::{Item, PhaseState, Return, Status};
+use super::lease;
 use super::lookup::resolve_phase;
 use super::names::{ItemId, Phase};
 use super::ready::{self, Facts};
-use super::time::{Now, human_duration};
+use super::rejection::Rejection;
+use super::time::Now;
 use crate::position::Seq;
 
 /// What somebody wants to happen. Items are named exactly.
@@ -74,6 +76,18 @@ pub struct Report {
     pub token: Option<Seq>,
     /// How it ended.
     pub kind: ReportKind,
+}
+
+impl Report {
+    /// A report.
+    pub const fn new(item: ItemId, phase: Phase, token: Option<Seq>, kind: ReportKind) -> Self {
+        Self {
+            item,
+            phase,
+            token,
+            kind,
+        }
+    }
 }
 
 /// The ways in which an attempt ends.
@@ -159,151 +173,6 @@ pub enum Unchanged {
         /// How many were given.
         existing: usize,
     },
-}
-
-/// Why a command is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Rejection {
-    /// No such item.
-    #[error("no item {item:?}")]
-    UnknownItem {
-        /// What was given.
-        item: String,
-        /// The names most like it.
-        nearest: Vec<String>,
-    },
-    /// Several items have that id.
-    #[error("{text} is the id of {} items", items.len())]
-    AmbiguousItem {
-        /// What was given.
-        text: String,
-        /// Who has it.
-        items: Vec<ItemId>,
-    },
-    /// No such phase in the plan.
-    #[error("no phase {phase}")]
-    UnknownPhase {
-        /// What was given.
-        phase: Phase,
-        /// The phases there are.
-        known: Vec<Phase>,
-    },
-    /// The token does not hold the phase, or not any more.
-    #[error("token {token} {}{phase} of {item}{why}", if *ever { "no longer holds " } else { "never held " })]
-    StaleToken {
-        /// The item.
-        item: ItemId,
-        /// The phase.
-        phase: Phase,
-        /// What was reported with.
-        token: Seq,
-        /// The token may once have held; false if it lies in the future.
-        ever: bool,
-        /// What happened since, as text that begins with `: `, or nothing.
-        why: String,
-        /// The record that took it away, where that is known.
-        seq: Option<Seq>,
-        /// The event that the report would have become.
-        of: &'static str,
-    },
-    /// Somebody is at it.
-    #[error("{phase} of {item} is in progress since {since}{}", worker.as_ref().map(|w| format!(" by {w}")).unwrap_or_default())]
-    InProgress {
-        /// The item.
-        item: ItemId,
-        /// The phase.
-        phase: Phase,
-        /// The record that began it.
-        since: Seq,
-        /// Who is at it.
-        worker: Option<String>,
-    },
-    /// The transition table does not allow it.
-    #[error("cannot {verb} {phase} of {item}: it is {}{}", status.as_str(), since_text(*since))]
-    Transition {
-        /// The item.
-        item: ItemId,
-        /// The phase.
-        phase: Phase,
-        /// What was wanted.
-        verb: &'static str,
-        /// Where the phase stands.
-        status: Status,
-        /// The record that gave it that status; [`Seq::NONE`] if none ever did.
-        since: Seq,
-    },
-    /// Phases that this one needs are not settled.
-    #[error("cannot start {phase} of {item}: it needs {}", join(unmet))]
-    Needs {
-        /// The item.
-        item: ItemId,
-        /// The phase.
-        phase: Phase,
-        /// What it waits for.
-        unmet: Vec<Phase>,
-    },
-    /// A person holds the item.
-    #[error("cannot start {phase} of {item}: it is held since {since}{}", reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default())]
-    Held {
-        /// The item.
-        item: ItemId,
-        /// The phase.
-        phase: Phase,
-        /// The record that holds it.
-        since: Seq,
-        /// Why.
-        reason: Option<String>,
-    },
-}
-
-impl Rejection {
-    /// The item that the refusal is about.
-    pub fn item(&self) -> Option<&str> {
-        match self {
-            Self::UnknownItem { item, .. } => Some(item),
-            Self::AmbiguousItem { .. } | Self::UnknownPhase { .. } => None,
-            Self::StaleToken { item, .. }
-            | Self::InProgress { item, .. }
-            | Self::Transition { item, .. }
-            | Self::Needs { item, .. }
-            | Self::Held { item, .. } => Some(item.as_str()),
-        }
-    }
-
-    /// The phase that the refusal is about.
-    pub const fn phase(&self) -> Option<&Phase> {
-        match self {
-            Self::UnknownItem { .. } | Self::AmbiguousItem { .. } => None,
-            Self::UnknownPhase { phase, .. }
-            | Self::StaleToken { phase, .. }
-            | Self::InProgress { phase, .. }
-            | Self::Transition { phase, .. }
-            | Self::Needs { phase, .. }
-            | Self::Held { phase, .. } => Some(phase),
-        }
-    }
-
-    /// The event that keeps this refusal for the audit: a late or stale report. Other refusals leave no record.
-    pub fn to_be_recorded(&self) -> Option<Event> {
-        let Self::StaleToken {
-            item,
-            phase,
-            token,
-            of,
-            ..
-        } = self
-        else {
-            return None;
-        };
-        Some(Event::Rejected {
-            item: item.clone(),
-            phase: phase.clone(),
-            token: Some(*token),
-            of: (*of).to_owned(),
-            code: "E-STALE-TOKEN".to_owned(),
-        })
-    }
 }
 
 /// Decides what a command comes to. Pure: whatever it is asked, the answer depends on `facts` and `now` alone.
@@ -540,57 +409,79 @@ fn due_after(target: &Target<'_>, permanent: bool, now: &Now) -> Option<super::t
     )
 }
 
+/// Why a token of that phase no longer holds, as a report with it would be told; `of` is what it would have become.
+///
+/// # Errors
+/// If the item or the phase is gone.
+pub fn stale(
+    facts: &dyn Facts,
+    item: &ItemId,
+    phase: &Phase,
+    token: Seq,
+    of: &'static str,
+) -> Result<Rejection, Rejection> {
+    let target = Target::find(facts, item, phase)?;
+    Ok(target.stale(token, of))
+}
+
 /// A token holds while it is that of the last start. It is checked before the transition.
 fn check_token(target: &Target<'_>, report: &Report) -> Result<(), Rejection> {
     let state = target.state();
-    let Some(token) = report.token.filter(|&token| state.token != Some(token)) else {
-        return Ok(());
-    };
-    let (item, phase) = target.names();
-    let ever = token <= target.facts.last_seq() && token < state.since;
-    let mut events = Vec::new();
-    let returned = state.returned.as_deref().filter(|how| how.seq > token);
-    if let Some(Return {
-        seq,
-        cause,
-        elapsed_us,
-        limit_us,
-    }) = returned
-    {
-        events.push(match cause {
-            Some(_) => {
-                let (elapsed, limit) = (human_duration(*elapsed_us), human_duration(*limit_us));
-                format!("reset at {seq} ({elapsed} > {limit})")
-            }
-            None => format!("released at {seq}"),
-        });
+    match report.token.filter(|&token| state.token != Some(token)) {
+        Some(token) => Err(target.stale(token, report.kind.event_kind())),
+        None => Ok(()),
     }
-    if let Some(current) = state.token {
-        let by = state
-            .worker
-            .as_deref()
-            .map(|worker| format!(" by {worker}"))
-            .unwrap_or_default();
-        events.push(format!("started again as {current}{by}"));
-    } else if state.since != Seq::NONE && state.attempts > 0 {
-        events.push(format!("retried at {}", state.since));
+}
+
+impl Target<'_> {
+    /// Why the token does not hold, or not any more.
+    fn stale(&self, token: Seq, of: &'static str) -> Rejection {
+        let (target, state) = (self, self.state());
+        let (item, phase) = target.names();
+        let ever = token <= target.facts.last_seq() && token < state.since;
+        let mut events = Vec::new();
+        let returned = state.returned.as_deref().filter(|how| how.seq > token);
+        if let Some(Return {
+            seq,
+            cause,
+            elapsed_us,
+            limit_us,
+        }) = returned
+        {
+            events.push(match cause {
+                Some(cause) => {
+                    let why = lease::words_of_reset(*cause, *elapsed_us, *limit_us);
+                    format!("reset at {seq} ({why})")
+                }
+                None => format!("released at {seq}"),
+            });
+        }
+        if let Some(current) = state.token {
+            let by = state
+                .worker
+                .as_deref()
+                .map(|worker| format!(" by {worker}"))
+                .unwrap_or_default();
+            events.push(format!("started again as {current}{by}"));
+        } else if state.since != Seq::NONE && state.attempts > 0 {
+            events.push(format!("retried at {}", state.since));
+        }
+        let why = if ever && !events.is_empty() {
+            format!(": {}", events.join(", "))
+        } else {
+            String::new()
+        };
+        let seq = ever.then(|| state.token.unwrap_or(state.since));
+        Rejection::StaleToken {
+            item,
+            phase,
+            token,
+            ever,
+            why,
+            seq,
+            of,
+        }
     }
-    let why = if ever && !events.is_empty() {
-        format!(": {}", events.join(", "))
-    } else {
-        String::new()
-    };
-    let seq = ever.then(|| state.token.unwrap_or(state.since));
-    let of = report.kind.event_kind();
-    Err(Rejection::StaleToken {
-        item,
-        phase,
-        token,
-        ever,
-        why,
-        seq,
-        of,
-    })
 }
 
 fn retry(target: &Target<'_>, force: bool) -> Result<Decision, Rejection> {
@@ -636,22 +527,6 @@ fn record(event: Event) -> Result<Decision, Rejection> {
 )]
 fn unchanged_hold(item: ItemId, since: Option<Seq>) -> Result<Decision, Rejection> {
     Ok(Decision::Unchanged(Unchanged::Hold { item, since }))
-}
-
-fn since_text(since: Seq) -> String {
-    if since == Seq::NONE {
-        String::new()
-    } else {
-        format!(" since {since}")
-    }
-}
-
-fn join(phases: &[Phase]) -> String {
-    phases
-        .iter()
-        .map(Phase::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 #[cfg(test)]

@@ -153,6 +153,8 @@ pub enum Event {
         token: Option<Seq>,
         /// The boot clock at the sign of life.
         boot: Option<BootInstant>,
+        /// How far the work is, in the worker's words.
+        progress: Option<String>,
     },
     /// A state file of another program was taken over.
     Imported(Box<ImportedFile>),

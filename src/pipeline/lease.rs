@@ -1,18 +1,23 @@
 //! The time limit of work in progress: since when, by which clock, and what is handed back.
 //!
 //! ```text
-//!   elapsed on the boot clock     if both ends were read on the same boot
+//!   elapsed on the boot clock     if both ends were read on the same boot; without the time that the machine slept,
+//!                                 if the owner process is known to live: nobody works while the machine sleeps
 //!   elapsed on the wall clock     if either end was given or imported, or the machine was started again
 //!   0                             if that is negative
+//!
+//!   handed back   at once                    the recorded owner is dead, or its machine was started again
+//!                 elapsed > limit            else; counted from the last sign of life, recorded or not
 //! ```
 
 use serde_json::json;
 
-use super::event::{Event, ResetCause};
+use super::event::{Event, Owner, ResetCause};
 use super::item::{Lease, PhaseState, Status};
 use super::json::Json;
 use super::ready::Facts;
-use super::time::Now;
+use super::time::{BootInstant, Now, Timestamp, human_duration};
+use crate::position::Seq;
 
 /// How long a phase has been without a sign of life, and which clock says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,21 +28,135 @@ pub struct Elapsed {
     pub by_boot_clock: bool,
 }
 
+/// What is known of work in progress beyond the records.
+pub trait Evidence {
+    /// Whether the process that was recorded as the owner still lives.
+    fn owner(&self, owner: &Owner) -> Liveness;
+
+    /// The last sign of life under that token that is no record.
+    fn sign(&self, token: Seq) -> Option<&Sign>;
+}
+
+/// Nothing is known beyond the records.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordsOnly;
+
+impl Evidence for RecordsOnly {
+    fn owner(&self, _: &Owner) -> Liveness {
+        Liveness::Unknown
+    }
+
+    fn sign(&self, _: Seq) -> Option<&Sign> {
+        None
+    }
+}
+
+/// A sign of life that is no record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sign {
+    /// Wall time.
+    pub at: Timestamp,
+    /// That time was given by the caller.
+    pub wall_only: bool,
+    /// The boot clock at the same moment.
+    pub boot: Option<BootInstant>,
+    /// How far the work is, in the worker's words.
+    pub progress: Option<String>,
+}
+
+/// What can be proven about the owner of work in progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// It lives.
+    Alive,
+    /// It is gone; no other process can continue its work.
+    Dead {
+        /// Another process has its id now, started so many clock ticks after the boot.
+        replaced_by: Option<u64>,
+    },
+    /// Its machine was started again since; this is its boot now.
+    Rebooted {
+        /// The id of the boot.
+        boot: String,
+    },
+    /// Nothing can be proven from here.
+    Unknown,
+}
+
+/// Where somebody stands who asks after an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Here {
+    /// The host.
+    pub host: String,
+    /// Its boot, where the platform tells.
+    pub boot: Option<String>,
+    /// The pid namespace, where the platform has them.
+    pub pidns: Option<String>,
+}
+
+/// What can be proven about an owner from here. `start_of` tells when the process with an id was started: `None` if that
+/// cannot be seen, `Some(None)` if there is no such process.
+pub fn liveness(
+    owner: &Owner,
+    here: &Here,
+    start_of: impl FnOnce(u32) -> Option<Option<u64>>,
+) -> Liveness {
+    let Some(boot) = here.boot.as_ref().filter(|_| owner.host == here.host) else {
+        return Liveness::Unknown;
+    };
+    if *boot != owner.boot {
+        return Liveness::Rebooted { boot: boot.clone() };
+    }
+    if here.pidns.as_ref() != Some(&owner.pidns) {
+        return Liveness::Unknown;
+    }
+    match start_of(owner.pid) {
+        None => Liveness::Unknown,
+        Some(None) => Liveness::Dead { replaced_by: None },
+        Some(Some(start)) if start == owner.start => Liveness::Alive,
+        Some(start) => Liveness::Dead { replaced_by: start },
+    }
+}
+
 /// Measures from the lease's last sign of life to now.
 pub fn elapsed(lease: &Lease, now: &Now) -> Elapsed {
-    if let (false, false, Some(then), Some(here)) =
-        (lease.wall_only, now.given, &lease.boot, &now.boot)
+    since(lease.at, lease.wall_only, lease.boot.as_ref(), now, false)
+}
+
+fn since(
+    at: Timestamp,
+    wall_only: bool,
+    boot: Option<&BootInstant>,
+    now: &Now,
+    awake_only: bool,
+) -> Elapsed {
+    if let (false, false, Some(then), Some(here)) = (wall_only, now.given, boot, &now.boot)
         && then.boot == here.boot
     {
+        let asleep = here.asleep_us.saturating_sub(then.asleep_us);
         let micros = here.micros.saturating_sub(then.micros);
+        let micros = if awake_only {
+            micros.saturating_sub(asleep)
+        } else {
+            micros
+        };
         return Elapsed {
             micros,
             by_boot_clock: true,
         };
     }
     Elapsed {
-        micros: now.at.micros_since(lease.at),
+        micros: now.at.micros_since(at),
         by_boot_clock: false,
+    }
+}
+
+/// True if a sign of life counts: it is of this boot and not of the future. Of any other nothing is lost but time.
+pub fn counts(sign: &Sign, now: &Now) -> bool {
+    match (&sign.boot, &now.boot) {
+        (Some(then), Some(here)) if then.boot != here.boot => false,
+        (Some(then), Some(here)) if !sign.wall_only && !now.given => then.micros <= here.micros,
+        _ => sign.at <= now.at,
     }
 }
 
@@ -49,11 +168,17 @@ pub fn is_stuck(phase: &PhaseState, limit_micros: u64, now: &Now) -> bool {
         .is_some_and(|lease| elapsed(lease, now).micros > limit_micros)
 }
 
-/// The resets that are due: one for each phase in progress for strictly more than its limit since its start or last
-/// sign of life, with the evidence. `limit_override`, in microseconds, stands for every limit of the plan.
+/// The resets that are due: one for each phase in progress whose owner is provably dead, or that is in progress for
+/// strictly more than its limit since its start or last sign of life, with the evidence. `limit_override`, in
+/// microseconds, stands for every limit of the plan.
 ///
 /// Whoever records these holds the lock under which `facts` was read, so that each token still holds.
-pub fn expired(facts: &dyn Facts, now: &Now, limit_override: Option<u64>) -> Vec<Event> {
+pub fn expired(
+    facts: &dyn Facts,
+    now: &Now,
+    limit_override: Option<u64>,
+    known: &dyn Evidence,
+) -> Vec<Event> {
     let due = facts.in_progress().filter_map(|place| {
         let item = facts.item(place.item)?;
         let (plan, phase) = (
@@ -65,37 +190,113 @@ pub fn expired(facts: &dyn Facts, now: &Now, limit_override: Option<u64>) -> Vec
             .as_deref()
             .filter(|_| phase.status == Status::InProgress)?;
         let limit_us = limit_override.unwrap_or_else(|| plan.limit_micros());
-        let elapsed = elapsed(lease, now);
-        (elapsed.micros > limit_us).then(|| Event::Reset {
+        let owner = lease
+            .owner
+            .as_ref()
+            .map_or(Liveness::Unknown, |owner| known.owner(owner));
+        let sign = phase.token.and_then(|token| known.sign(token));
+        let last = LastSign::of(lease, sign, now, owner == Liveness::Alive);
+        let elapsed = last.elapsed;
+        let cause = match owner {
+            Liveness::Dead { .. } => ResetCause::OwnerDead,
+            Liveness::Rebooted { .. } => ResetCause::Reboot,
+            _ if elapsed.micros > limit_us => ResetCause::Timeout,
+            Liveness::Alive | Liveness::Unknown => return None,
+        };
+        Some(Event::Reset {
             item: item.name.clone(),
             phase: plan.phase.clone(),
             token: phase.token,
-            cause: ResetCause::Timeout,
+            cause,
             elapsed_us: elapsed.micros,
             limit_us,
-            evidence: evidence(phase, lease, elapsed, now),
+            evidence: evidence(phase, &last, now, lease.owner.as_ref().zip(Some(&owner))),
         })
     });
     due.collect()
 }
 
+/// The newest sign of life, recorded or not.
+struct LastSign<'a> {
+    elapsed: Elapsed,
+    at: Timestamp,
+    boot: Option<&'a BootInstant>,
+}
+
+impl<'a> LastSign<'a> {
+    fn of(lease: &'a Lease, sign: Option<&'a Sign>, now: &Now, awake_only: bool) -> Self {
+        let measure = |at, wall_only, boot: &'a Option<BootInstant>| Self {
+            elapsed: since(at, wall_only, boot.as_ref(), now, awake_only),
+            at,
+            boot: boot.as_ref(),
+        };
+        let recorded = measure(lease.at, lease.wall_only, &lease.boot);
+        let sign = sign.filter(|sign| counts(sign, now));
+        match sign.map(|sign| measure(sign.at, sign.wall_only, &sign.boot)) {
+            Some(newer) if newer.elapsed.micros < recorded.elapsed.micros => newer,
+            _ => recorded,
+        }
+    }
+}
+
+/// True if the sign is newer than what is recorded: the lease then counts from it.
+pub fn is_newer(sign: &Sign, lease: &Lease, now: &Now) -> bool {
+    LastSign::of(lease, Some(sign), now, false).at != lease.at
+}
+
+/// Why a phase was handed back, in words.
+pub fn words_of_reset(cause: ResetCause, elapsed_us: u64, limit_us: u64) -> String {
+    match cause {
+        ResetCause::Timeout => {
+            format!(
+                "{} > {}",
+                human_duration(elapsed_us),
+                human_duration(limit_us)
+            )
+        }
+        ResetCause::OwnerDead => "its owner process is gone".to_owned(),
+        ResetCause::Reboot => "the machine was started again".to_owned(),
+    }
+}
+
 /// What the rule looked at, for whoever asks later.
-fn evidence(phase: &PhaseState, lease: &Lease, elapsed: Elapsed, now: &Now) -> Json {
+fn evidence(
+    phase: &PhaseState,
+    last: &LastSign<'_>,
+    now: &Now,
+    owner: Option<(&Owner, &Liveness)>,
+) -> Json {
     let mut seen = serde_json::Map::new();
-    seen.insert("last_sign_at".into(), json!(lease.at));
+    seen.insert("last_sign_at".into(), json!(last.at));
     seen.insert(
         "clock".into(),
-        json!(if elapsed.by_boot_clock {
+        json!(if last.elapsed.by_boot_clock {
             "boot"
         } else {
             "wall"
         }),
     );
-    if let (true, Some(then), Some(here)) = (elapsed.by_boot_clock, &lease.boot, &now.boot) {
+    if let (true, Some(then), Some(here)) = (last.elapsed.by_boot_clock, last.boot, &now.boot) {
         seen.insert("boot_us".into(), json!([then.micros, here.micros]));
+        if here.asleep_us > then.asleep_us {
+            seen.insert("asleep_us".into(), json!(here.asleep_us - then.asleep_us));
+        }
     }
     if let Some(worker) = &phase.worker {
         seen.insert("worker".into(), json!(worker));
+    }
+    if let Some((owner, found)) = owner {
+        seen.insert("owner".into(), json!(owner));
+        let found = match found {
+            Liveness::Alive => json!("alive"),
+            Liveness::Dead { replaced_by: None } => json!("gone"),
+            Liveness::Dead {
+                replaced_by: Some(start),
+            } => json!({"start": start}),
+            Liveness::Rebooted { boot } => json!({"boot": boot}),
+            Liveness::Unknown => json!("unknown"),
+        };
+        seen.insert("found".into(), found);
     }
     if phase.token.is_none() {
         seen.insert("imported".into(), json!(true));
@@ -104,101 +305,4 @@ fn evidence(phase: &PhaseState, lease: &Lease, elapsed: Elapsed, now: &Now) -> J
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pipeline::time::{BootInstant, Timestamp};
-
-    const MINUTE: u64 = 60_000_000;
-
-    #[expect(clippy::unnecessary_wraps, reason = "as the fields have it")]
-    fn boot(id: &str, micros: u64) -> Option<BootInstant> {
-        Some(BootInstant {
-            boot: id.into(),
-            micros,
-        })
-    }
-
-    fn lease(at: i64, boot: Option<BootInstant>) -> Lease {
-        Lease {
-            at: Timestamp::from_micros(at).unwrap(),
-            wall_only: false,
-            boot,
-            owner: None,
-        }
-    }
-
-    fn now(at: i64, given: bool, boot: Option<BootInstant>) -> Now {
-        Now {
-            at: Timestamp::from_micros(at).unwrap(),
-            given,
-            boot,
-        }
-    }
-
-    #[test]
-    fn strictly_more_than_the_limit() {
-        let limit = 30 * MINUTE;
-        for (elapsed, stuck) in [(limit - 1, false), (limit, false), (limit + 1, true)] {
-            let phase = PhaseState {
-                status: Status::InProgress,
-                lease: Some(Box::new(lease(0, None))),
-                ..PhaseState::default()
-            };
-            let later = now(i64::try_from(elapsed).unwrap(), false, None);
-            assert_eq!(is_stuck(&phase, limit, &later), stuck, "{elapsed}");
-        }
-    }
-
-    #[test]
-    fn the_boot_clock_decides_on_one_boot_and_the_wall_clock_otherwise() {
-        let hour = 3_600_000_000_i64;
-        let started = lease(hour, boot("a", 100));
-        let cases = [
-            (
-                "wall set forward",
-                now(9 * hour, false, boot("a", 300)),
-                200,
-                true,
-            ),
-            ("wall set back", now(0, false, boot("a", 300)), 200, true),
-            (
-                "another boot",
-                now(2 * hour, false, boot("b", 300)),
-                3_600_000_000,
-                false,
-            ),
-            (
-                "given time",
-                now(2 * hour, true, boot("a", 300)),
-                3_600_000_000,
-                false,
-            ),
-            (
-                "another boot, wall set back",
-                now(0, false, boot("b", 300)),
-                0,
-                false,
-            ),
-        ];
-        for (name, now, micros, by_boot_clock) in cases {
-            assert_eq!(
-                elapsed(&started, &now),
-                Elapsed {
-                    micros,
-                    by_boot_clock
-                },
-                "{name}"
-            );
-        }
-        let given = Lease {
-            wall_only: true,
-            ..started
-        };
-        let at = now(2 * hour, false, boot("a", 300));
-        assert_eq!(
-            elapsed(&given, &at).micros,
-            3_600_000_000,
-            "the start was given"
-        );
-    }
-}
+mod tests;

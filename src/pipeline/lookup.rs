@@ -1,8 +1,8 @@
 //! From the words of a person to an item of the pipeline.
 
-use super::command::Rejection;
 use super::names::Phase;
 use super::ready::Facts;
+use super::rejection::Rejection;
 
 /// How many near misses an unknown item is answered with.
 const NEAREST: usize = 3;

@@ -44,6 +44,17 @@ pub trait Facts {
     /// All phases in progress, in item order then plan order.
     fn in_progress(&self) -> Box<dyn Iterator<Item = Place> + '_>;
 
+    /// The first place at or behind `from`, in item order then plan order, that can be started at `now`; of one phase
+    /// of the plan, or of any. Its cost does not grow with the number of items.
+    fn first_ready(&self, from: Place, phase: Option<usize>, now: Timestamp) -> Option<Place>;
+
+    /// When the first backing off of what can be started in that phase is over; `None` if nothing of it backs off, or
+    /// something can be started at once.
+    fn next_due(&self, phase: usize) -> Option<Timestamp>;
+
+    /// True if something of that phase can be started, now or when its backing off is over.
+    fn any_startable(&self, phase: usize) -> bool;
+
     /// All phases that are pending or failed, in item order then plan order.
     fn open_phases(&self) -> Box<dyn Iterator<Item = Place> + '_>;
 }
@@ -124,6 +135,18 @@ pub fn reason(plan: &Plan, item: &Item, phase: usize, now: &Now) -> Reason {
     }
 }
 
+/// True if nothing but time keeps a phase of an item from being started: it is [`Reason::Ready`] or
+/// [`Reason::BackingOff`].
+pub fn startable(plan: &Plan, item: &Item, phase: usize) -> bool {
+    let (planned, state) = (&plan.phases()[phase], &item.phases[phase]);
+    let open = match state.status {
+        Status::Pending => true,
+        Status::Failed => planned.max_attempts.is_some() && !exhausted(planned, state),
+        Status::InProgress | Status::Completed | Status::Skipped => false,
+    };
+    open && item.hold.is_none() && unmet_needs(plan, item, planned).is_empty()
+}
+
 /// True if a failed phase has no attempts left.
 pub fn exhausted(plan: &PhasePlan, state: &PhaseState) -> bool {
     let used_up = plan
@@ -134,8 +157,23 @@ pub fn exhausted(plan: &PhasePlan, state: &PhaseState) -> bool {
 
 /// All phases that can be started now, in item order then plan order.
 pub fn ready<'a>(facts: &'a dyn Facts, now: &'a Now) -> impl Iterator<Item = Place> + 'a {
-    open_with_reasons(facts, now)
-        .filter_map(|(place, reason)| (reason == Reason::Ready).then_some(place))
+    ready_of(facts, None, now.at)
+}
+
+/// As [`ready`], of one phase of the plan or of any.
+pub fn ready_of(
+    facts: &dyn Facts,
+    phase: Option<usize>,
+    now: Timestamp,
+) -> impl Iterator<Item = Place> + '_ {
+    let first = facts.first_ready(Place { item: 0, phase: 0 }, phase, now);
+    std::iter::successors(first, move |last| {
+        let from = Place {
+            item: last.item,
+            phase: last.phase + 1,
+        };
+        facts.first_ready(from, phase, now)
+    })
 }
 
 /// All pending and failed phases with what they wait for, in item order then plan order.

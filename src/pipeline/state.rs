@@ -12,12 +12,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::event::{Event, ImportedFile, ImportedItem, Record};
+use super::index::LazyIndex;
 use super::item::{Hold, Item, Lease, PhaseState, Return, Status};
 use super::json::{Extras, Json};
+use super::lease::{self, Evidence};
 use super::names::{ItemId, Phase};
 use super::plan::Plan;
 use super::ready::{Facts, Place};
-use super::time::Timestamp;
+use super::time::{Now, Timestamp};
 use crate::position::Seq;
 
 /// Everything that a fold over the log keeps.
@@ -37,6 +39,8 @@ pub struct PipelineState {
     pub imports: Vec<ImportSource>,
     /// What the imported document said about itself.
     pub document: Document,
+    /// What can be started, in order; says nothing that the items do not say.
+    index: LazyIndex,
 }
 
 /// A file that was taken over, as far as it matters later.
@@ -133,11 +137,12 @@ impl PipelineState {
                     ..
                 }
             );
-            let item = self.item_mut(item);
-            if !(imported && item.last_updated.is_some()) {
-                item.last_updated = Some(at);
+            let changed = self.item_mut(item);
+            if !(imported && changed.last_updated.is_some()) {
+                changed.last_updated = Some(at);
             }
             self.last_change_at = Some(at);
+            self.refresh(item);
         }
     }
 
@@ -188,6 +193,7 @@ impl PipelineState {
     /// Puts a new plan in force. Phases keep their state by name; those that the plan lost are forgotten here, not in the log.
     fn replan(&mut self, plan: Plan) {
         let old = std::mem::replace(&mut self.plan, plan);
+        self.index.forget();
         let from: Vec<Option<usize>> = self
             .plan
             .phases()
@@ -203,6 +209,12 @@ impl PipelineState {
                         .unwrap_or_default()
                 })
                 .collect();
+        }
+    }
+
+    fn refresh(&mut self, item: &ItemId) {
+        if let Some(&index) = self.by_name.get(item) {
+            self.index.refresh(&self.plan, index, &self.items[index]);
         }
     }
 
@@ -235,14 +247,16 @@ impl PipelineState {
     }
 
     fn phase_mut(&mut self, item: &ItemId, phase: &Phase) -> &mut PhaseState {
-        let index = if let Some(index) = self.plan.index_of(phase.as_str()) {
-            index
-        } else {
-            let index = self.plan.push_unplanned(phase.clone());
-            self.items
-                .iter_mut()
-                .for_each(|item| item.phases.push(PhaseState::default()));
-            index
+        let index = match self.plan.index_of(phase.as_str()) {
+            Some(index) => index,
+            None => {
+                let index = self.plan.push_unplanned(phase.clone());
+                self.index.forget();
+                self.items
+                    .iter_mut()
+                    .for_each(|item| item.phases.push(PhaseState::default()));
+                index
+            }
         };
         &mut self.item_mut(item).phases[index]
     }
@@ -376,7 +390,21 @@ impl Facts for PipelineState {
     }
 
     fn in_progress(&self) -> Box<dyn Iterator<Item = Place> + '_> {
-        Box::new(self.places(|phase| phase.status == Status::InProgress))
+        Box::new(self.index.get(&self.plan, &self.items).running())
+    }
+
+    fn first_ready(&self, from: Place, phase: Option<usize>, now: Timestamp) -> Option<Place> {
+        self.index
+            .get(&self.plan, &self.items)
+            .first_ready(from, phase, now)
+    }
+
+    fn next_due(&self, phase: usize) -> Option<Timestamp> {
+        self.index.get(&self.plan, &self.items).next_due(phase)
+    }
+
+    fn any_startable(&self, phase: usize) -> bool {
+        self.index.get(&self.plan, &self.items).any_startable(phase)
     }
 
     fn open_phases(&self) -> Box<dyn Iterator<Item = Place> + '_> {
@@ -385,6 +413,21 @@ impl Facts for PipelineState {
 }
 
 impl PipelineState {
+    /// Takes signs of life that are no records into the leases: for a look at the state, never for one that goes on.
+    pub fn note_signs(&mut self, known: &dyn Evidence, now: &Now) {
+        let running: Vec<Place> = self.in_progress().collect();
+        for place in running {
+            let phase = &mut self.items[place.item].phases[place.phase];
+            let sign = phase.token.and_then(|token| known.sign(token));
+            if let (Some(lease), Some(sign)) = (&mut phase.lease, sign)
+                && lease::is_newer(sign, lease, now)
+            {
+                (lease.at, lease.wall_only) = (sign.at, sign.wall_only);
+                lease.boot.clone_from(&sign.boot);
+            }
+        }
+    }
+
     fn places(&self, test: impl Fn(&PhaseState) -> bool + Copy) -> impl Iterator<Item = Place> {
         self.items.iter().enumerate().flat_map(move |(item, it)| {
             let hits = it

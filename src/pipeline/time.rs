@@ -109,6 +109,8 @@ pub struct BootInstant {
     pub boot: String,
     /// Microseconds since that boot.
     pub micros: u64,
+    /// How many of them the machine slept; 0 where that is not known.
+    pub asleep_us: u64,
 }
 
 /// What the clock says at one moment: the wall clock, and the boot clock where there is one.

@@ -1,6 +1,7 @@
 //! The door to time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -10,6 +11,9 @@ use crate::pipeline::{BootInstant, Now, Timestamp};
 pub trait Clock: Send + Sync {
     /// The wall clock and, where there is one, the boot clock, at this moment.
     fn now(&self) -> Now;
+
+    /// Returns when that much time has gone by; also when the time is given, for what is waited for happens elsewhere.
+    fn sleep(&self, time: Duration);
 }
 
 /// The clocks of this machine.
@@ -29,20 +33,40 @@ impl Clock for SystemClock {
             boot: boot_now(),
         }
     }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
 }
+
+/// A shorter sleep than this is the time between two readings, and does not count.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SLEEP_NOTICED_US: u64 = 1_000_000;
 
 /// The boot clock of Linux: goes on while the machine sleeps, and is set by nobody.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn boot_now() -> Option<BootInstant> {
     use rustix::time::{ClockId, clock_gettime};
 
-    let time = clock_gettime(ClockId::Boottime);
-    let secs = u64::try_from(time.tv_sec).ok()?;
-    let micros =
-        secs * crate::pipeline::time::MICROS_PER_SEC + u64::try_from(time.tv_nsec).ok()? / 1_000;
+    let micros = |clock| {
+        let time = clock_gettime(clock);
+        let secs = u64::try_from(time.tv_sec).ok()?;
+        let of_second = u64::try_from(time.tv_nsec).ok()? / 1_000;
+        Some(secs * crate::pipeline::time::MICROS_PER_SEC + of_second)
+    };
+    // The monotonic clock stands while the machine sleeps. Read first, so that the difference is never too small; what
+    // goes by between the two readings is no sleep.
+    let awake = micros(ClockId::Monotonic)?;
+    let since_boot = micros(ClockId::Boottime)?;
+    let asleep_us = since_boot.saturating_sub(awake);
     Some(BootInstant {
         boot: boot_id()?.to_owned(),
-        micros,
+        micros: since_boot,
+        asleep_us: if asleep_us < SLEEP_NOTICED_US {
+            0
+        } else {
+            asleep_us
+        },
     })
 }
 
@@ -81,6 +105,10 @@ impl Clock for GivenClock {
             given: true,
             boot: self.inner.now().boot,
         }
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.inner.sleep(time);
     }
 }
 

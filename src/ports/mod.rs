@@ -10,10 +10,11 @@ pub mod process;
 use std::sync::Arc;
 
 use crate::pipeline::Timestamp;
+use crate::pipeline::event::Owner;
 
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk};
-pub use process::{Child, Process, RealProcess};
+pub use process::{Child, Process, RealProcess, Seen};
 
 /// Everything that a store may touch outside itself.
 #[derive(Clone)]
@@ -34,6 +35,21 @@ impl Ports {
             clock: Arc::new(SystemClock),
             process: Arc::new(RealProcess),
         }
+    }
+
+    /// The process with that id, so named that it can be told from every other that ever had the id; `None` if there is
+    /// none, or the system cannot tell.
+    pub fn owner(&self, pid: u32) -> Option<Owner> {
+        let Seen::Running { start } = self.process.look_at(pid) else {
+            return None;
+        };
+        Some(Owner {
+            host: self.process.host(),
+            boot: self.clock.now().boot?.boot,
+            pidns: self.process.pid_namespace()?,
+            pid,
+            start,
+        })
     }
 
     /// The same ports with the wall time fixed at `at` and marked as given (`--now`); the boot clock goes on.

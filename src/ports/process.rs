@@ -22,6 +22,12 @@ pub trait Process: Send + Sync {
     /// Who holds a lock on that file, as far as the system tells: `pid 4711 (phaselog)`.
     fn lock_holder(&self, file: FileId) -> Option<String>;
 
+    /// What is to be seen of the process with that id, in the pid namespace of this one.
+    fn look_at(&self, pid: u32) -> Seen;
+
+    /// The pid namespace of this process, such as `pid:[4026531836]`; `None` where there is none.
+    fn pid_namespace(&self) -> Option<String>;
+
     /// Starts this same program with other arguments, its standard output and error thrown away.
     ///
     /// # Errors
@@ -31,6 +37,20 @@ pub trait Process: Send + Sync {
         args: &[OsString],
         env: &[(OsString, OsString)],
     ) -> io::Result<Box<dyn Child>>;
+}
+
+/// What is to be seen of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It is there, and was started so many clock ticks after the boot.
+    Running {
+        /// Field 22 of `/proc/PID/stat`.
+        start: u64,
+    },
+    /// There is no such process, or it has ended and nobody has asked for its exit status yet.
+    Gone,
+    /// The system does not tell.
+    Unknown,
 }
 
 /// A process that we started.
@@ -72,6 +92,14 @@ impl Process for RealProcess {
 
     fn lock_holder(&self, file: FileId) -> Option<String> {
         lock_holder(file)
+    }
+
+    fn look_at(&self, pid: u32) -> Seen {
+        look_at(pid)
+    }
+
+    fn pid_namespace(&self) -> Option<String> {
+        pid_namespace()
     }
 
     fn spawn_self(
@@ -151,6 +179,55 @@ fn lock_holder(file: FileId) -> Option<String> {
 #[cfg(not(target_os = "linux"))]
 fn lock_holder(_: FileId) -> Option<String> {
     None
+}
+
+#[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "/proc is no disk")]
+fn pid_namespace() -> Option<String> {
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pid_namespace() -> Option<String> {
+    None
+}
+
+/// A missing `/proc/PID` proves nothing where `/proc` hides the processes of others (`hidepid`): a signal that is not
+/// sent does.
+#[cfg(target_os = "linux")]
+fn look_at(pid: u32) -> Seen {
+    use rustix::process::{Pid, test_kill_process};
+
+    let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return Seen::Gone;
+    };
+    if test_kill_process(id) == Err(rustix::io::Errno::SRCH) {
+        return Seen::Gone;
+    }
+    proc_text(&format!("{pid}/stat")).map_or(Seen::Unknown, |stat| seen_in(&stat))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn look_at(_: u32) -> Seen {
+    Seen::Unknown
+}
+
+/// Reads `/proc/PID/stat` (proc(5)): `4711 (any name, also with ") ") S 1 …`; the start time is field 22.
+#[cfg(target_os = "linux")]
+fn seen_in(stat: &str) -> Seen {
+    let Some((_, fields)) = stat.rsplit_once(") ") else {
+        return Seen::Unknown;
+    };
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    match (
+        fields.first(),
+        fields.get(19).and_then(|start| start.parse().ok()),
+    ) {
+        (Some(&("Z" | "X" | "x")), _) => Seen::Gone,
+        (_, Some(start)) => Seen::Running { start },
+        _ => Seen::Unknown,
+    }
 }
 
 /// A line of `/proc/locks` (proc(5)) that tells who holds a lock: `1: FLOCK  ADVISORY  WRITE 4711 08:01:131090 0 EOF`.
@@ -242,6 +319,38 @@ mod tests {
         ] {
             assert_eq!(HeldLock::parse(other), None, "{other}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_is_seen_as_long_as_it_lives() {
+        let own = RealProcess.look_at(RealProcess.pid());
+        assert!(matches!(own, Seen::Running { start: 1.. }), "{own:?}");
+        assert!(RealProcess.pid_namespace().unwrap().starts_with("pid:["));
+        assert_eq!(RealProcess.look_at(0), Seen::Gone);
+        assert_eq!(RealProcess.look_at(u32::MAX), Seen::Gone);
+        // Ended, and not waited for: it stays in the table and does no more work.
+        let args = ["--list".into(), "no such test".into()];
+        let mut child = RealProcess.spawn_self(&args, &[]).unwrap();
+        let pid = child.pid();
+        let mut looks = 0;
+        while RealProcess.look_at(pid) != Seen::Gone && looks < 2_000 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            looks += 1;
+        }
+        assert_eq!(RealProcess.look_at(pid), Seen::Gone);
+        child.wait().unwrap();
+        assert_eq!(RealProcess.look_at(pid), Seen::Gone);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_does_not_hide_the_start_time() {
+        let stat = "7 (a) S 1) S 1 7 7 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 4242 9 9\n";
+        assert_eq!(seen_in(stat), Seen::Running { start: 4242 });
+        assert_eq!(seen_in(&stat.replace(") S 1 7", ") Z 1 7")), Seen::Gone);
+        assert_eq!(seen_in("7 (a) S 1 7"), Seen::Unknown);
+        assert_eq!(seen_in(""), Seen::Unknown);
     }
 
     #[cfg(target_os = "linux")]

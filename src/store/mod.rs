@@ -3,6 +3,7 @@
 //! ```text
 //!   recovery    snapshot, then the log after it        -> Recovered     (reads only)
 //!   append      lock, catch up, decide, write, sync    -> Receipt       (the only place where state changes)
+//!   claim       append, for the next piece of work     -> Claimed
 //!   resume      append, for what a crash left behind   -> Resumed
 //!   compaction  state at S                             -> work_items.json
 //!   view        Recovered, synced                      -> whoever asks
@@ -19,6 +20,9 @@ mod recovery;
 pub mod receipt;
 mod append;
 mod proof;
+mod heartbeats;
+mod known;
+pub mod claim;
 pub mod resume;
 pub mod compaction;
 pub mod view;
@@ -32,6 +36,7 @@ pub mod create;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use claim::{Beat, Claimed};
 pub use compaction::Compacted;
 pub use receipt::{Receipt, Warning};
 pub use resume::{Resumed, TornTail};

@@ -6,6 +6,7 @@ use crate::pipeline::{Record, lease};
 use crate::position::{Offset, SegmentId, Seq};
 
 use super::append::{self, Verdict};
+use super::known::Known;
 use super::{Store, View};
 
 /// What `resume` found and did. All of it is durable.
@@ -53,15 +54,18 @@ impl std::convert::From<Sealed> for TornTail {
 }
 
 impl Store {
-    /// Seals a torn tail and hands back every phase in progress for strictly more than its limit, each with a record.
+    /// Seals a torn tail and hands back every phase whose owner is dead or that is in progress for strictly more than its
+    /// limit, each with a record.
     /// `limit_override`, in microseconds, stands for every limit of the plan. A second call changes nothing.
     ///
     /// # Errors
     /// As [`Store::submit`].
     pub fn resume(&mut self, limit_override: Option<u64>) -> Result<Resumed> {
         let torn = self.seal_torn_tail()?;
+        let (ports, dir) = (self.ports.clone(), self.dir.clone());
         let (resets, ()) = append::transact(self, |state, now| {
-            Verdict::Append(lease::expired(state, now, limit_override), ())
+            let known = Known::look(&ports, &dir);
+            Verdict::Append(lease::expired(state, now, limit_override, &known), ())
         })?;
         let (snapshot_seq, replayed) = (self.snapshot.seq, self.replayed);
         Ok(Resumed {
@@ -91,6 +95,6 @@ impl Store {
 impl View {
     /// What [`Store::resume`] would hand back at this moment; nothing is written.
     pub fn would_reset(&self, limit_override: Option<u64>) -> Vec<crate::pipeline::Event> {
-        lease::expired(self.state(), self.now(), limit_override)
+        lease::expired(self.state(), self.now(), limit_override, self.known())
     }
 }

@@ -8,6 +8,7 @@ use crate::pipeline::{Now, PipelineState};
 use crate::ports::Ports;
 use crate::position::Seq;
 
+use super::known::Known;
 use super::recovery::{self, Recovered, SnapshotFacts};
 use super::{Options, TornTail, Warning, proof};
 
@@ -21,6 +22,7 @@ pub struct View {
     warnings: Vec<Warning>,
     complete: bool,
     now: Now,
+    known: Known,
 }
 
 impl View {
@@ -57,6 +59,8 @@ impl View {
                 unproven.known
             }
         };
+        let known = Known::look(ports, dir);
+        state.note_signs(&known, &now);
         Ok(Self {
             state,
             end,
@@ -66,6 +70,7 @@ impl View {
             warnings,
             complete,
             now,
+            known,
         })
     }
 
@@ -77,6 +82,11 @@ impl View {
     /// The state, when the rest is no longer needed.
     pub fn into_state(self) -> PipelineState {
         self.state
+    }
+
+    /// What is known beyond the records.
+    pub(super) fn known(&self) -> &Known {
+        &self.known
     }
 
     /// The moment at which the view was opened.

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::rng::{Rng, seed_of};
 use crate::pipeline::{BootInstant, Now, Timestamp};
-use crate::ports::{Child, Clock, FileId, Process};
+use crate::ports::{Child, Clock, FileId, Process, Seen};
 
 /// A clock that shows what it was set to. With a tick it goes on by that much after each look, so that times differ
 /// and yet repeat.
@@ -27,6 +28,7 @@ impl FixedClock {
         let boot = BootInstant {
             boot: boot_id(1),
             micros: 3_600_000_000,
+            asleep_us: 0,
         };
         Self(Mutex::new(Hands {
             at,
@@ -48,6 +50,15 @@ impl FixedClock {
     /// Lets both clocks go on.
     pub fn advance(&self, micros: u64) {
         self.hands().advance(micros);
+    }
+
+    /// The machine sleeps: both clocks go on, and nothing runs.
+    pub fn suspend(&self, micros: u64) {
+        let mut hands = self.hands();
+        hands.advance(micros);
+        if let Some(boot) = &mut hands.boot {
+            boot.asleep_us += micros;
+        }
     }
 
     /// From now on both clocks go on by that much after each look at them; 0 for not at all.
@@ -77,6 +88,7 @@ impl FixedClock {
         hands.boot = hands.boot.map(|_| BootInstant {
             boot: boot_id(boot),
             micros: 1_000_000,
+            asleep_us: 0,
         });
         Self(Mutex::new(hands))
     }
@@ -110,6 +122,10 @@ impl Clock for FixedClock {
         let tick = hands.tick_micros;
         hands.advance(tick);
         now
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.advance(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 }
 
@@ -155,6 +171,14 @@ impl Process for FakeProcess {
     }
 
     fn lock_holder(&self, _: FileId) -> Option<String> {
+        None
+    }
+
+    fn look_at(&self, _: u32) -> Seen {
+        Seen::Unknown
+    }
+
+    fn pid_namespace(&self) -> Option<String> {
         None
     }
 

@@ -637,9 +637,9 @@ fn words_that_make_no_sense_are_usage() {
         &["checkpoint", HOUSE, "list", "done", "--error", "x"],
     );
     shows_both(
-        "start__unknown_command",
+        "phaselog__unknown_command",
         Lab::with_store,
-        &["strat", HOUSE, "list"],
+        &["frobnicate", HOUSE, "list"],
     );
     let lab = || Lab::with_store().env("PHASELOG_LOCK_TIMEOUT", "soon");
     shows_both("start__bad_variable", lab, &["start", HOUSE, "list"]);

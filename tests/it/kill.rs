@@ -65,10 +65,10 @@ fn one_store(seed: u64) -> (usize, Found) {
     let lab = Lab::new()
         .env("PHASELOG_SEGMENT_BYTES", "65536")
         .env("PHASELOG_COMPACT", "auto");
-    let items: String = (1..=200)
-        .map(|n| format!("{n} N Example St, Phoenix\n"))
+    let items: Vec<String> = (1..=200)
+        .map(|n| format!("{n} N Example St, Phoenix"))
         .collect();
-    lab.write("houses.txt", &items);
+    lab.write("houses.txt", &items.join("\n"));
     lab.must(&[
         "init",
         "--linear",
@@ -251,7 +251,7 @@ fn read_log(store: &Path) -> Found {
                 .into_string()
         })
         .map(|name| name.expect("our names are text"))
-        .filter(|name| name.len() == 24 && name.ends_with(".wal"))
+        .filter(|name| name.len() == 24 && Path::new(name).extension() == Some("wal".as_ref()))
         .collect();
     names.sort();
     let segments: Vec<Vec<u8>> = names

@@ -11,7 +11,9 @@
 mod support;
 mod layers;
 mod cli;
+mod workers;
 mod kill;
+mod demo;
 mod look;
 mod oracles;
 mod crash;

@@ -17,7 +17,7 @@ use super::super::failure::Failure;
 use super::stage::{STORE, Stage, copy_tree, remove_tree};
 
 /// Kills until one has to have cut a write.
-const TRIES: usize = 12;
+const TRIES: usize = 40;
 
 /// The worker that dies.
 const WORKER: &str = "w4";

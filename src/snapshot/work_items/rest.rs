@@ -99,6 +99,8 @@ struct LeaseRow {
     #[serde(default, skip_serializing_if = "is_default")]
     boot: Option<(String, u64)>,
     #[serde(default, skip_serializing_if = "is_default")]
+    asleep_us: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
     owner: Option<Owner>,
 }
 
@@ -221,6 +223,7 @@ impl PhaseRest {
                     .boot
                     .as_ref()
                     .map(|boot| (boot.boot.clone(), boot.micros)),
+                asleep_us: lease.boot.as_ref().map_or(0, |boot| boot.asleep_us),
                 owner: lease.owner.clone(),
             }),
             returned: phase.returned.as_deref().cloned(),
@@ -238,7 +241,11 @@ impl PhaseRest {
             Some(row) => Some(Box::new(Lease {
                 at: Timestamp::from_micros(row.at_us)?,
                 wall_only: row.wall_only,
-                boot: row.boot.map(|(boot, micros)| BootInstant { boot, micros }),
+                boot: row.boot.map(|(boot, micros)| BootInstant {
+                    boot,
+                    micros,
+                    asleep_us: row.asleep_us,
+                }),
                 owner: row.owner,
             })),
         };

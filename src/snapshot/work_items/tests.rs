@@ -126,6 +126,7 @@ fn example() -> PipelineState {
         boot: Some(BootInstant {
             boot: "b00t".into(),
             micros: 77,
+            asleep_us: 0,
         }),
         owner: None,
     };
@@ -438,10 +439,13 @@ fn maybe_text() -> impl Strategy<Value = Option<String>> {
 }
 
 fn any_boot() -> impl Strategy<Value = Option<BootInstant>> {
-    prop::option::of(any::<u64>().prop_map(|micros| BootInstant {
-        boot: "boot".into(),
-        micros,
-    }))
+    prop::option::of(
+        (any::<u64>(), 0_u64..2).prop_map(|(micros, asleep_us)| BootInstant {
+            boot: "boot".into(),
+            micros,
+            asleep_us,
+        }),
+    )
 }
 
 fn any_owner() -> impl Strategy<Value = Option<Owner>> {
@@ -610,6 +614,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             phase,
             token: None,
             boot,
+            progress: None,
         },
     });
     let released = place().prop_map(|(item, phase)| Event::Released {

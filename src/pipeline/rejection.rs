@@ -1,0 +1,233 @@
+//! Why a command is refused, in words and fields.
+
+use super::event::Event;
+use super::item::Status;
+use super::names::{ItemId, Phase};
+use super::time::Timestamp;
+use crate::position::Seq;
+
+/// Open phases that nothing but a person can move, when nothing is left to claim.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Left {
+    /// Failed, and not tried again by themselves.
+    pub failed: usize,
+    /// Of items that a person holds.
+    pub held: usize,
+    /// Waiting for one of the others.
+    pub waiting: usize,
+}
+
+impl std::fmt::Display for Left {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if *self == Self::default() {
+            return f.write_str("everything is completed or skipped");
+        }
+        write!(
+            f,
+            "{} failed, {} held, {} waiting",
+            self.failed, self.held, self.waiting
+        )
+    }
+}
+
+/// Why a command is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// No such item.
+    #[error("no item {item:?}")]
+    UnknownItem {
+        /// What was given.
+        item: String,
+        /// The names most like it.
+        nearest: Vec<String>,
+    },
+    /// Several items have that id.
+    #[error("{text} is the id of {} items", items.len())]
+    AmbiguousItem {
+        /// What was given.
+        text: String,
+        /// Who has it.
+        items: Vec<ItemId>,
+    },
+    /// No such phase in the plan.
+    #[error("no phase {phase}")]
+    UnknownPhase {
+        /// What was given.
+        phase: Phase,
+        /// The phases there are.
+        known: Vec<Phase>,
+    },
+    /// The token does not hold the phase, or not any more.
+    #[error("token {token} {}{phase} of {item}{why}", if *ever { "no longer holds " } else { "never held " })]
+    StaleToken {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// What was reported with.
+        token: Seq,
+        /// The token may once have held; false if it lies in the future.
+        ever: bool,
+        /// What happened since, as text that begins with `: `, or nothing.
+        why: String,
+        /// The record that took it away, where that is known.
+        seq: Option<Seq>,
+        /// The event that the report would have become.
+        of: &'static str,
+    },
+    /// Somebody is at it.
+    #[error("{phase} of {item} is in progress since {since}{}", worker.as_ref().map(|w| format!(" by {w}")).unwrap_or_default())]
+    InProgress {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// The record that began it.
+        since: Seq,
+        /// Who is at it.
+        worker: Option<String>,
+    },
+    /// The transition table does not allow it.
+    #[error("cannot {verb} {phase} of {item}: it is {}{}", status.as_str(), since_text(*since))]
+    Transition {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// What was wanted.
+        verb: &'static str,
+        /// Where the phase stands.
+        status: Status,
+        /// The record that gave it that status; [`Seq::NONE`] if none ever did.
+        since: Seq,
+    },
+    /// Phases that this one needs are not settled.
+    #[error("cannot start {phase} of {item}: it needs {}", join(unmet))]
+    Needs {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// What it waits for.
+        unmet: Vec<Phase>,
+    },
+    /// Nothing is ready now, but something that runs or backs off may still unlock work.
+    #[error("nothing can be claimed now: {}", what_goes_on(*running, *due))]
+    NothingReady {
+        /// Phases in progress that may unlock some.
+        running: usize,
+        /// When the first of those that back off may be tried again.
+        due: Option<Timestamp>,
+    },
+    /// Nothing can change without a person.
+    #[error("nothing is left to claim: {left}")]
+    Drained {
+        /// What is left.
+        left: Left,
+    },
+    /// The record granted no work.
+    #[error("{token} is no token: {what}")]
+    NotAToken {
+        /// What was given.
+        token: Seq,
+        /// What stands there.
+        what: String,
+    },
+    /// A person holds the item.
+    #[error("cannot start {phase} of {item}: it is held since {since}{}", reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default())]
+    Held {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// The record that holds it.
+        since: Seq,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+impl Rejection {
+    /// The item that the refusal is about.
+    pub fn item(&self) -> Option<&str> {
+        match self {
+            Self::UnknownItem { item, .. } => Some(item),
+            Self::AmbiguousItem { .. }
+            | Self::UnknownPhase { .. }
+            | Self::NothingReady { .. }
+            | Self::Drained { .. }
+            | Self::NotAToken { .. } => None,
+            Self::StaleToken { item, .. }
+            | Self::InProgress { item, .. }
+            | Self::Transition { item, .. }
+            | Self::Needs { item, .. }
+            | Self::Held { item, .. } => Some(item.as_str()),
+        }
+    }
+
+    /// The phase that the refusal is about.
+    pub const fn phase(&self) -> Option<&Phase> {
+        match self {
+            Self::UnknownItem { .. }
+            | Self::AmbiguousItem { .. }
+            | Self::NothingReady { .. }
+            | Self::Drained { .. }
+            | Self::NotAToken { .. } => None,
+            Self::UnknownPhase { phase, .. }
+            | Self::StaleToken { phase, .. }
+            | Self::InProgress { phase, .. }
+            | Self::Transition { phase, .. }
+            | Self::Needs { phase, .. }
+            | Self::Held { phase, .. } => Some(phase),
+        }
+    }
+
+    /// The event that keeps this refusal for the audit: a late or stale report. Other refusals leave no record.
+    pub fn to_be_recorded(&self) -> Option<Event> {
+        let Self::StaleToken {
+            item,
+            phase,
+            token,
+            of,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        Some(Event::Rejected {
+            item: item.clone(),
+            phase: phase.clone(),
+            token: Some(*token),
+            of: (*of).to_owned(),
+            code: "E-STALE-TOKEN".to_owned(),
+        })
+    }
+}
+
+/// What may still unlock work.
+fn what_goes_on(running: usize, due: Option<Timestamp>) -> String {
+    let running = (running > 0).then(|| format!("{running} in progress"));
+    let due = due.map(|due| format!("the next may be tried again at {due}"));
+    let both: Vec<String> = running.into_iter().chain(due).collect();
+    if both.is_empty() {
+        return "what it needs is to be done first".to_owned();
+    }
+    both.join(", ")
+}
+
+fn since_text(since: Seq) -> String {
+    if since == Seq::NONE {
+        String::new()
+    } else {
+        format!(" since {since}")
+    }
+}
+
+fn join(phases: &[Phase]) -> String {
+    phases
+        .iter()
+        .map(Phase::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+}

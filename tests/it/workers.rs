@@ -1,0 +1,258 @@
+//! Workers at one store: claims, leases and signs of life, as whole outputs and in real shells.
+
+use std::process::Command;
+
+use crate::support::{HOUSE, HOUSES, Lab, Output, PROGRAM, shows};
+
+/// A store with a fixed time and a plan with every limit.
+fn fixed() -> Lab {
+    let lab = Lab::new().env("PHASELOG_NOW", "2026-11-23T01:40:15.123456Z");
+    lab.write(
+        "plan.json",
+        r#"[{"phase":"list"},{"phase":"photos","needs":["list"],"max_attempts":3,"backoff_seconds":60}]"#,
+    );
+    lab.write("houses.txt", &HOUSES.join("\n"));
+    lab.must(&["init", "--plan", "plan.json", "--items", "houses.txt", "-q"]);
+    lab
+}
+
+/// Runs with another time.
+fn at(lab: &Lab, time: &str, args: &[&str]) -> Output {
+    let all: Vec<&str> = ["--now", time]
+        .into_iter()
+        .chain(args.iter().copied())
+        .collect();
+    lab.run(&all)
+}
+
+/// Runs a script in a shell in which the program is known as `phaselog`.
+fn script(lab: &Lab, shell: &str, text: &str) -> String {
+    let bin = std::path::Path::new(PROGRAM)
+        .parent()
+        .expect("a program lies in a directory");
+    let output = Command::new(shell)
+        .args(["-c", text])
+        .current_dir(lab.path(""))
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("PHASELOG_COMPACT", "never")
+        .output()
+        .expect("the shell starts");
+    format!(
+        "{}--- stderr\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[test]
+fn a_claim_takes_the_first_line_of_resume() {
+    let lab = fixed();
+    shows(
+        "claim__taken",
+        &[
+            lab.run(&["claim", "--worker", "w1"]),
+            lab.run(&["claim", "--worker", "w2", "--json"]),
+            lab.run(&["claim", "--limit", "9", "--format", "jsonl"]),
+            lab.run(&["claim", "--json"]),
+        ],
+    );
+    let lab = fixed();
+    shows(
+        "claim__several",
+        &[
+            lab.run(&["claim", "--limit", "2"]),
+            lab.run(&["claim", "-0"]),
+            lab.run(&["resume"]),
+        ],
+    );
+}
+
+#[test]
+fn a_claim_hands_back_what_is_stuck_before_it_takes() {
+    let lab = fixed();
+    lab.must(&["claim"]);
+    shows(
+        "claim__reset",
+        &[
+            at(
+                &lab,
+                "2026-11-23T02:10:15.123456Z",
+                &["claim", "--phase", "photos"],
+            ),
+            at(&lab, "2026-11-23T02:10:15.123457Z", &["claim"]),
+            lab.run(&["complete", HOUSE, "list", "--token", "6"]),
+        ],
+    );
+}
+
+#[test]
+fn a_claim_that_gets_nothing_says_whether_waiting_helps() {
+    let lab = fixed();
+    for house in HOUSES {
+        lab.must(&["complete", house, "list"]);
+    }
+    let [a, b, c] = HOUSES;
+    lab.must(&["fail", a, "photos", "--error", "x"]);
+    lab.must(&["hold", b]);
+    lab.must(&["skip", c, "photos"]);
+    let backing_off = [
+        lab.run(&["claim"]),
+        lab.run(&["claim", "--json"]),
+        lab.run(&["claim", "--export"]),
+    ];
+    shows("claim__nothing_ready", &backing_off);
+    lab.must(&["fail", a, "photos", "--error", "y", "--permanent"]);
+    shows(
+        "claim__drained",
+        &[
+            lab.run(&["claim"]),
+            lab.run(&["claim", "--json"]),
+            lab.run(&["claim", "--export", "--wait"]),
+        ],
+    );
+    shows(
+        "claim__misuse",
+        &[
+            lab.run(&["claim", "--phase", "nope", "--export"]),
+            lab.run(&["claim", "--limit", "0"]),
+            lab.run(&["claim", "--wait=soon", "--export"]),
+            lab.run(&["claim", "--pid", "4194399"]),
+            lab.run(&["-s", "nowhere", "claim", "--export"]),
+        ],
+    );
+}
+
+#[test]
+fn a_claim_waits_as_long_as_it_is_told() {
+    let lab = fixed();
+    lab.must(&["claim", "--limit", "3"]);
+    shows("claim__waited", &[lab.run(&["claim", "--wait=50ms"])]);
+    // What becomes ready meanwhile is taken.
+    let waiting = lab
+        .command(&["claim", "--wait=60s"])
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let waiting = waiting.expect("the program starts");
+    lab.must(&["complete", HOUSE, "list"]);
+    let output = waiting.wait_with_output().expect("the program ends");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        format!("{HOUSE}\tphotos\t10\n")
+    );
+}
+
+#[test]
+fn the_documented_loop_ends_by_itself() {
+    let text = r#"
+        while job=$(phaselog claim --wait --export); do
+            eval "$job"
+            echo "$PHASELOG_PHASE of $PHASELOG_ITEM"
+            phaselog complete -q
+        done
+        eval "$(phaselog claim --export 2>&1)"; echo "eval: $?"
+        eval "$(phaselog claim --export --no-such-flag 2>/dev/null)"; echo "eval: $?"
+    "#;
+    for shell in ["bash", "dash"] {
+        let lab = Lab::new();
+        lab.must(&[
+            "init",
+            "--phase",
+            "list",
+            "--phase",
+            "photos:needs=list",
+            "1 O'Hare $(St)",
+            "b  b",
+        ]);
+        let expected = "list of 1 O'Hare $(St)\nrecorded 6: completed list of 1 O'Hare $(St)\n\
+            photos of 1 O'Hare $(St)\nrecorded 8: completed photos of 1 O'Hare $(St)\n\
+            list of b  b\nrecorded 10: completed list of b  b\n\
+            photos of b  b\nrecorded 12: completed photos of b  b\neval: 9\neval: 2\n";
+        let output = script(&lab, shell, &text.replace("2>&1", "2>/dev/null"));
+        let (stdout, _) = output.split_once("--- stderr\n").expect("it stands there");
+        assert_eq!(stdout, expected, "{shell}: {output}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_work_of_a_dead_process_is_handed_back_at_once() {
+    let lab = Lab::with_store();
+    let mut owner = Command::new("sleep")
+        .arg("600")
+        .spawn()
+        .expect("sleep starts");
+    let pid = owner.id().to_string();
+    lab.must(&["start", HOUSE, "list", "--pid", &pid]);
+    let text = |output: Output| format!("{}{}", output.stdout, output.stderr);
+    let alive = text(lab.run(&["resume"]));
+    assert!(!alive.contains("Reset"), "{alive}");
+    owner.kill().expect("it runs");
+    owner.wait().expect("it ends");
+    let stale = Output {
+        line: String::new(),
+        ..lab.run(&["claim", "--worker", "w2"])
+    };
+    shows(
+        "claim__owner_dead",
+        &[
+            stale,
+            lab.run(&["complete", HOUSE, "list", "--token", "6"]),
+            lab.run(&["why", HOUSE, "list"]).with(&pid, "[PID]"),
+        ],
+    );
+}
+
+#[test]
+fn a_heartbeat_renews_and_is_recorded_when_it_matters() {
+    let lab = fixed();
+    lab.must(&["claim", "--worker", "w1"]);
+    shows(
+        "heartbeat__renewed",
+        &[
+            at(
+                &lab,
+                "2026-11-23T01:50:15.123456Z",
+                &["heartbeat", "6", "--progress", "page 3 of 7"],
+            ),
+            at(
+                &lab,
+                "2026-11-23T01:50:15.123456Z",
+                &["heartbeat", "6", "--json"],
+            ),
+            at(
+                &lab,
+                "2026-11-23T02:20:15.123456Z",
+                &["resume", "--dry-run"],
+            ),
+            at(
+                &lab,
+                "2026-11-23T02:20:15.123457Z",
+                &["resume", "--dry-run"],
+            ),
+            at(&lab, "2026-11-23T02:00:00Z", &["heartbeat", "6"]),
+            at(&lab, "2026-11-23T02:00:00Z", &["status", "--json"]),
+        ],
+    );
+    // The file is only an advantage.
+    std::fs::remove_file(lab.path("data/wal/heartbeats")).expect("it is there");
+    let output = at(&lab, "2026-11-23T02:30:00Z", &["resume", "--dry-run"]);
+    assert!(!output.stderr.contains("Would reset"), "{}", output.text());
+}
+
+#[test]
+fn a_heartbeat_under_a_token_that_is_none_is_refused() {
+    let lab = fixed();
+    lab.must(&["claim"]);
+    let beat = |token: &str| lab.run(&["heartbeat", token]);
+    let never = [beat("0"), beat("3"), beat("99")];
+    at(&lab, "2026-11-23T03:00:00Z", &["claim"]);
+    shows(
+        "heartbeat__refused",
+        &[
+            never.to_vec(),
+            vec![beat("6"), lab.run(&["heartbeat", "6", "--json"]), beat("x")],
+        ]
+        .concat(),
+    );
+}
