@@ -4,6 +4,13 @@
 //! a small log in three segments -> each bit flipped, each length cut, files gone or swapped -> open, verify
 //! ```
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests, and the lint does not know"
+)]
+
+mod alarms;
+
 use std::path::Path;
 use std::time::Duration;
 
