@@ -25,13 +25,19 @@ pub(super) struct Args {
     #[arg(long, value_name = "PHASE")]
     phase: Option<Phase>,
     /// Who does the work
-    #[arg(long, value_name = "NAME", env = "PHASELOG_WORKER", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PHASELOG_WORKER",
+        hide_env_values = true
+    )]
     worker: Option<String>,
     /// The process that does the work: when it is gone, the work is handed back at once
     #[arg(long, value_name = "N")]
     pid: Option<u32>,
     /// Wait until something is ready, or until nothing ever will be; for so long at most
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration)]
+    #[expect(clippy::option_option, reason = "not at all, for ever, or for so long")]
     wait: Option<Option<u64>>,
     /// Take up to so many at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -68,14 +74,18 @@ fn take(args: &Args, context: &mut Context<'_>) -> Result<u8, Failure> {
         phase: args.phase.clone(),
         worker: args.worker.clone(),
         owner: owner(args.pid, context)?,
-        limit: args.limit.map_or(1, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        limit: args
+            .limit
+            .map_or(1, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     };
     let mut store = context.store()?;
     let claimed = match args.wait {
         None => store.claim(&wanted),
         Some(patience) => {
             let patience = patience.map(Duration::from_micros);
-            store.claim_or_wait(&wanted, patience, &mut |resets| tell_resets(resets, context))
+            store.claim_or_wait(&wanted, patience, &mut |resets| {
+                tell_resets(resets, context);
+            })
         }
     };
     let Claimed { resets, started } = match claimed {
@@ -144,11 +154,22 @@ fn exported(item: &str, phase: &str, token: &str) -> String {
 }
 
 fn element(record: &Record, state: &PipelineState) -> Value {
-    let Event::Started { item, phase, worker, .. } = &record.event else {
+    let Event::Started {
+        item,
+        phase,
+        worker,
+        ..
+    } = &record.event
+    else {
         return Value::Null;
     };
-    let limit_us = state.plan.get(phase.as_str()).map_or(0, crate::pipeline::PhasePlan::limit_micros);
-    let attempt = state.index_of(item.as_str()).zip(state.plan.index_of(phase.as_str()));
+    let limit_us = state
+        .plan
+        .get(phase.as_str())
+        .map_or(0, crate::pipeline::PhasePlan::limit_micros);
+    let attempt = state
+        .index_of(item.as_str())
+        .zip(state.plan.index_of(phase.as_str()));
     let attempt = attempt.map(|(item, phase)| state.items()[item].phases[phase].attempts);
     json!({
         "recorded": true, "seq": record.seq, "event": "started", "item": item, "phase": phase,

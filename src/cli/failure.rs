@@ -75,9 +75,10 @@ impl Failure {
                 Rejection::UnknownItem { .. } => ("E-UNKNOWN-ITEM", 6),
                 Rejection::AmbiguousItem { .. } => ("E-AMBIGUOUS", 6),
                 Rejection::UnknownPhase { .. } => ("E-UNKNOWN-PHASE", 6),
-                Rejection::Transition { .. } => ("E-TRANSITION", 8),
+                Rejection::Transition { .. } | Rejection::PlanChange { .. } => ("E-TRANSITION", 8),
                 Rejection::Needs { .. } => ("E-NEEDS", 8),
                 Rejection::Held { .. } => ("E-HELD", 8),
+                Rejection::OtherOperation { .. } => ("E-USAGE", 2),
                 Rejection::NothingReady { .. } => ("E-NOTHING-READY", 4),
                 Rejection::Drained { .. } => ("E-DRAINED", 9),
                 Rejection::NotAToken { .. } => ("E-UNKNOWN-SEQ", 6),
@@ -212,11 +213,14 @@ fn rejection_seq(rejection: &Rejection) -> Option<u64> {
         Rejection::InProgress { since, .. }
         | Rejection::Transition { since, .. }
         | Rejection::Held { since, .. } => Some(since.get()).filter(|&seq| seq > 0),
-        Rejection::NotAToken { token, .. } => Some(token.get()),
+        Rejection::NotAToken { token: seq, .. } | Rejection::OtherOperation { seq, .. } => {
+            Some(seq.get())
+        }
         _ => None,
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each refusal")]
 fn rejection_hint(rejection: &Rejection) -> String {
     use crate::pipeline::Status;
     match rejection {
@@ -315,6 +319,8 @@ fn rejection_hint(rejection: &Rejection) -> String {
             format!("phaselog why {} {phase}", quote(item.as_str()))
         }
         Rejection::Held { item, .. } => format!("phaselog unhold {}", quote(item.as_str())),
+        Rejection::PlanChange { .. } => "phaselog plan shows the plan in force".to_owned(),
+        Rejection::OtherOperation { .. } => "a new report takes a new --op-id".to_owned(),
         Rejection::NothingReady { .. } => "phaselog claim --wait waits for what comes next".to_owned(),
         Rejection::Drained { left } if left.failed > 0 => {
             "phaselog list --status failed; phaselog retry --status failed tries all of it again".to_owned()

@@ -44,7 +44,11 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     };
     let valid_until = context.ports.clock.now().at.plus_micros(beat.limit_us);
     let recorded = beat.record.is_some();
-    context.print.report(&BeatReport { token, beat, valid_until });
+    context.print.report(&BeatReport {
+        token,
+        beat,
+        valid_until,
+    });
     if recorded {
         context.after_write(&mut store);
     }
@@ -53,16 +57,29 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
 
 impl Report for BeatReport {
     fn text(&self, _: &Style) -> String {
-        let Beat { item, phase, record, limit_us } = &self.beat;
+        let Beat {
+            item,
+            phase,
+            record,
+            limit_us,
+        } = &self.beat;
         let (item, limit) = (escape(item.as_str()), human_duration(*limit_us));
         match record {
-            Some(record) => format!("recorded {}: renewed {phase} of {item} for {limit}\n", record.seq),
+            Some(record) => format!(
+                "recorded {}: renewed {phase} of {item} for {limit}\n",
+                record.seq
+            ),
             None => format!("noted: renewed {phase} of {item} for {limit}\n"),
         }
     }
 
     fn json(&self) -> Value {
-        let Beat { item, phase, record, .. } = &self.beat;
+        let Beat {
+            item,
+            phase,
+            record,
+            ..
+        } = &self.beat;
         json!({
             "recorded": record.is_some(), "seq": record.as_ref().map(|record| record.seq),
             "event": "renewed", "item": item, "phase": phase, "token": self.token, "late": false,

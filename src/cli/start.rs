@@ -31,7 +31,15 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let Target { item, phase } = args.target;
     let owner = owner(args.pid, context)?;
-    submit_start(context, &Command::Start { item, phase, worker: args.worker, owner })
+    submit_start(
+        context,
+        &Command::Start {
+            item,
+            phase,
+            worker: args.worker,
+            owner,
+        },
+    )
 }
 
 /// The process with that id, so named that it can be told from every other.
@@ -41,6 +49,8 @@ pub(super) fn owner(pid: Option<u32>, context: &Context<'_>) -> Result<Option<Ow
     };
     match context.ports.owner(pid) {
         Some(owner) => Ok(Some(owner)),
-        None => Err(Failure::usage(format!("--pid {pid}: no such process, or it cannot be seen from here"))),
+        None => Err(Failure::usage(format!(
+            "--pid {pid}: no such process, or it cannot be seen from here"
+        ))),
     }
 }
