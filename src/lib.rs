@@ -28,7 +28,7 @@
 //! // The seq of the start is the right to report on it.
 //! let token = store.submit(&start)?.seq();
 //!
-//! let done = Report { item, phase, token, kind: ReportKind::Complete };
+//! let done = Report::new(item, phase, token, ReportKind::Complete);
 //! let receipt = store.submit(&Command::Report(done.clone()))?;
 //! assert!(matches!(receipt, Receipt::Recorded(_)));
 //! // The same report twice is one.

@@ -38,6 +38,7 @@ pub(super) struct Args {
     pid: Option<u32>,
     /// Wait until something is ready, or until nothing ever will be; for so long at most
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration)]
+    #[expect(clippy::option_option, reason = "not at all, for ever, or for so long")]
     wait: Option<Option<u64>>,
     /// Take up to so many at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -84,7 +85,7 @@ fn take(args: &Args, context: &mut Context<'_>) -> Result<u8, Failure> {
         Some(patience) => {
             let patience = patience.map(Duration::from_micros);
             store.claim_or_wait(&wanted, patience, &mut |resets| {
-                tell_resets(resets, context)
+                tell_resets(resets, context);
             })
         }
     };

@@ -4,8 +4,8 @@ use crate::pipeline::ReportKind;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::receipts::submit_report;
-use super::values::{Target, TokenArg};
+use super::receipts::submit_report_once;
+use super::values::{OpArg, Target, TokenArg};
 
 pub(super) const NAME: &str = "complete";
 
@@ -16,8 +16,16 @@ pub(super) struct Args {
     target: Target,
     #[command(flatten)]
     token: TokenArg,
+    #[command(flatten)]
+    op: OpArg,
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    submit_report(context, args.target, &args.token, ReportKind::Complete)
+    submit_report_once(
+        context,
+        args.target,
+        &args.token,
+        args.op,
+        ReportKind::Complete,
+    )
 }

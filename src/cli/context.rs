@@ -105,6 +105,11 @@ impl<'a> Context<'a> {
         Ok(view)
     }
 
+    /// Opens the store to look at it once more; the warnings were printed the first time.
+    pub(super) fn look_again(&self) -> Result<View, Failure> {
+        Ok(View::open(&self.ports, &self.dir, &self.options)?)
+    }
+
     /// Opens the store to change it.
     pub(super) fn store(&mut self) -> Result<Store, Failure> {
         self.announce_write();

@@ -83,6 +83,7 @@ impl Job {
             phase: self.phase,
             token: Some(self.token),
             kind,
+            op: None,
         })
     }
 }

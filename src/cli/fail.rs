@@ -4,8 +4,8 @@ use crate::pipeline::ReportKind;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::receipts::submit_report;
-use super::values::{self, Target, TokenArg};
+use super::receipts::submit_report_once;
+use super::values::{self, OpArg, Target, TokenArg};
 
 pub(super) const NAME: &str = "fail";
 
@@ -16,6 +16,8 @@ pub(super) struct Args {
     target: Target,
     #[command(flatten)]
     token: TokenArg,
+    #[command(flatten)]
+    op: OpArg,
     /// What went wrong: a text, @FILE, or - for standard input
     #[arg(long, value_name = "TEXT|@FILE|-", allow_hyphen_values = true)]
     error: String,
@@ -30,5 +32,5 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         error,
         permanent: args.permanent,
     };
-    submit_report(context, args.target, &args.token, kind)
+    submit_report_once(context, args.target, &args.token, args.op, kind)
 }

@@ -77,9 +77,10 @@ impl Failure {
                 Rejection::UnknownItem { .. } => ("E-UNKNOWN-ITEM", 6),
                 Rejection::AmbiguousItem { .. } => ("E-AMBIGUOUS", 6),
                 Rejection::UnknownPhase { .. } => ("E-UNKNOWN-PHASE", 6),
-                Rejection::Transition { .. } => ("E-TRANSITION", 8),
+                Rejection::Transition { .. } | Rejection::PlanChange { .. } => ("E-TRANSITION", 8),
                 Rejection::Needs { .. } => ("E-NEEDS", 8),
                 Rejection::Held { .. } => ("E-HELD", 8),
+                Rejection::OtherOperation { .. } => ("E-USAGE", 2),
                 Rejection::NothingReady { .. } => ("E-NOTHING-READY", 4),
                 Rejection::Drained { .. } => ("E-DRAINED", 9),
                 Rejection::NotAToken { .. } => ("E-UNKNOWN-SEQ", 6),
@@ -200,7 +201,9 @@ fn rejection_seq(rejection: &Rejection) -> Option<u64> {
         Rejection::InProgress { since, .. }
         | Rejection::Transition { since, .. }
         | Rejection::Held { since, .. } => Some(since.get()).filter(|&seq| seq > 0),
-        Rejection::NotAToken { token, .. } => Some(token.get()),
+        Rejection::NotAToken { token: seq, .. } | Rejection::OtherOperation { seq, .. } => {
+            Some(seq.get())
+        }
         _ => None,
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let plan = match &args.plan {
-        Some(path) => read_plan(context, path)?,
+        Some(path) => read_plan(context, path, &KEYS)?,
         None => plan_of_flags(&args.phases)?,
     };
     let plan = if args.linear { plan.linear() } else { plan };
@@ -97,16 +97,26 @@ fn phase_of_flag(flag: &str) -> Result<PhasePlan, Failure> {
     Ok(plan)
 }
 
-/// Reads a plan from a file: a JSON array, or an object with it under `plan`.
-fn read_plan(context: &Context<'_>, path: &Path) -> Result<Plan, Failure> {
-    const KNOWN: [&str; 5] = [
-        "phase",
-        "needs",
-        "timeout_minutes",
-        "max_attempts",
-        "backoff_seconds",
-    ];
-    let bytes = values::read_file(context, path, 1 << 20)?;
+/// The keys of a phase in a plan.
+const KEYS: [&str; 5] = [
+    "phase",
+    "needs",
+    "timeout_minutes",
+    "max_attempts",
+    "backoff_seconds",
+];
+
+/// Reads a plan from a file, or from standard input for `-`: a JSON array, or an object with it under `plan`. Its phases
+/// have these keys and no others.
+pub(super) fn read_plan(
+    context: &Context<'_>,
+    path: &Path,
+    known: &[&str],
+) -> Result<Plan, Failure> {
+    let bytes = match path.to_str() {
+        Some("-") => values::standard_input()?,
+        _ => values::read_file(context, path, 1 << 20)?,
+    };
     let text = values::utf8(path, bytes)?;
     let parse = |message: String| {
         Failure::from(Error::Parse {
@@ -129,8 +139,8 @@ fn read_plan(context: &Context<'_>, path: &Path) -> Result<Plan, Failure> {
     };
     for (row, number) in rows.iter().zip(1..) {
         let mut keys = row.as_object().into_iter().flat_map(|fields| fields.keys());
-        if let Some(key) = keys.find(|key| !KNOWN.contains(&key.as_str())) {
-            let known = KNOWN.join(", ");
+        if let Some(key) = keys.find(|key| !known.contains(&key.as_str())) {
+            let known = known.join(", ");
             return Err(parse(format!(
                 "phase {number}: {key:?} is not one of {known}"
             )));

@@ -1,6 +1,7 @@
 //! `log`: the log itself, record by record.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -23,6 +24,9 @@ pub(super) struct Args {
     /// The last N records only
     #[arg(short = 'n', long = "lines", value_name = "N")]
     last: Option<usize>,
+    /// Go on printing what is recorded from now on
+    #[arg(short = 'f', long, conflicts_with_all = ["reverse", "until"])]
+    follow: bool,
     /// The newest first
     #[arg(short, long)]
     reverse: bool,
@@ -40,7 +44,13 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         last,
         reverse,
         range,
+        follow,
     } = args;
+    if follow && context.print.format == Format::Json {
+        return Err(Failure::usage(
+            "a document has an end: --follow takes --format jsonl",
+        ));
+    }
     let ground = Ground::open(&context.ports, context.dir(), &context.options)?;
     context.warn(&ground.warnings);
     let range = range.resolve(context, &ground)?;
@@ -97,12 +107,43 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         });
     }
     context.print.flush();
+    if follow && unreadable.is_empty() && strange.is_none() && ground.failure.is_none() {
+        return go_on(context, ground.through);
+    }
     Ok(told::finish(
         context,
         &ground,
         &unreadable,
         strange.as_ref(),
     ))
+}
+
+/// How long `--follow` waits before it looks again.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Prints what is recorded from now on, until nobody reads it any more.
+fn go_on(context: &mut Context<'_>, mut through: Seq) -> Result<u8, Failure> {
+    while !context.print.is_closed() {
+        context.ports.clock.sleep(POLL);
+        let last = context.look_again()?.last_seq();
+        if last <= through {
+            continue;
+        }
+        let (ports, options) = (context.ports.clone(), context.options.clone());
+        let dir = context.dir().to_owned();
+        records::walk(&ports, &dir, &options, last, &mut |found| {
+            if let Found::Record(raw) = found
+                && raw.seq > through
+            {
+                let told = history::tell(raw);
+                print(context, &told);
+            }
+            !context.print.is_closed()
+        })?;
+        context.print.flush();
+        through = last;
+    }
+    Ok(super::exit::DONE)
 }
 
 fn print(context: &mut Context<'_>, told: &Told) {

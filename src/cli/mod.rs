@@ -47,6 +47,8 @@ mod exit {
     pub(super) const DONE: u8 = 0;
     /// Done, with findings.
     pub(super) const FINDINGS: u8 = 3;
+    /// There is more to do, only not now.
+    pub(super) const NOT_NOW: u8 = 4;
     /// Readable in part: what could be read was printed.
     pub(super) const DAMAGED: u8 = 7;
 }
@@ -105,6 +107,7 @@ commands! {
     unhold => Unhold,
     checkpoint => Checkpoint,
     resume => Resume,
+    wait => Wait,
     status => Status,
     list => List,
     show => Show,

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::exit;
 use super::failure::Failure;
 use super::render::{Format, Report, Style, escape};
-use super::values::{Target, TokenArg};
+use super::values::{OpArg, Target, TokenArg};
 
 /// A receipt with what the words need beside it.
 pub(super) struct ReceiptReport {
@@ -40,7 +40,7 @@ impl Report for ReceiptReport {
                 "first_seq": records.first().map(|record| record.seq),
                 "seq": records.last().map(|record| record.seq),
                 "event": records[0].event.kind(),
-                "items": records.len(),
+                "items": items_in(records),
                 "existing": self.existing,
                 "store": self.store,
             }),
@@ -69,7 +69,12 @@ impl Report for ReceiptReport {
                         };
                         (event, Some(item), Some(phase))
                     }
+                    Unchanged::Operation {
+                        item, phase, event, ..
+                    } => (event.as_str(), Some(item), Some(phase)),
                     Unchanged::NothingFailed { item } => ("retried", Some(item), None),
+                    Unchanged::NoFailure => ("retried", None, None),
+                    Unchanged::Plan => ("planned", None, None),
                     Unchanged::Hold {
                         item,
                         since: Some(_),
@@ -110,6 +115,17 @@ impl ReceiptReport {
                 };
                 format!("recorded {seqs}: added {added}{there}")
             }
+            Event::Planned { phases } => {
+                format!("recorded {seqs}: planned {}", count(phases.len(), "phase"))
+            }
+            event if items_in(records) > 1 => {
+                let phases = count(records.len(), "phase");
+                format!(
+                    "recorded {seqs}: {} {phases} of {} items",
+                    event.kind(),
+                    items_in(records)
+                )
+            }
             event => {
                 let item = escape(event.item().map_or("", |item| item.as_str()));
                 let phases: Vec<&str> = records
@@ -129,6 +145,12 @@ impl ReceiptReport {
             }
         }
     }
+}
+
+fn items_in(records: &[Record]) -> usize {
+    let items: std::collections::HashSet<_> =
+        records.iter().map(|record| record.event.item()).collect();
+    items.len()
 }
 
 fn is_group(records: &[Record]) -> bool {
@@ -154,6 +176,18 @@ fn words_of_unchanged(unchanged: &Unchanged) -> String {
                 status.as_str()
             )
         }
+        Unchanged::Operation {
+            item,
+            phase,
+            event,
+            id,
+            seq,
+        } => {
+            let item = escape(item.as_str());
+            format!("{event} {phase} of {item} was recorded as {seq} under op-id {id}")
+        }
+        Unchanged::NoFailure => "nothing has failed".to_owned(),
+        Unchanged::Plan => "that plan is in force".to_owned(),
         Unchanged::NothingFailed { item } => {
             format!("no phase of {} has failed", escape(item.as_str()))
         }
@@ -244,6 +278,17 @@ pub(super) fn submit_report(
     token: &TokenArg,
     kind: ReportKind,
 ) -> Result<u8, Failure> {
+    submit_report_once(context, target, token, OpArg::default(), kind)
+}
+
+/// As [`submit_report`], applied once under the id that is given, if one is.
+pub(super) fn submit_report_once(
+    context: &mut Context<'_>,
+    target: Target,
+    token: &TokenArg,
+    op: OpArg,
+    kind: ReportKind,
+) -> Result<u8, Failure> {
     let token = token.resolve(&target)?;
     let Target { item, phase } = target;
     let report = Command::Report(PhaseReport {
@@ -251,6 +296,7 @@ pub(super) fn submit_report(
         phase,
         token,
         kind,
+        op: op.op_id,
     });
     submit_command(context, &report)
 }

@@ -4,8 +4,8 @@ use crate::pipeline::ReportKind;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::receipts::submit_report;
-use super::values::{Target, TokenArg};
+use super::receipts::submit_report_once;
+use super::values::{OpArg, Target, TokenArg};
 
 pub(super) const NAME: &str = "skip";
 
@@ -16,16 +16,19 @@ pub(super) struct Args {
     target: Target,
     #[command(flatten)]
     token: TokenArg,
+    #[command(flatten)]
+    op: OpArg,
     /// Why
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    submit_report(
+    submit_report_once(
         context,
         args.target,
         &args.token,
+        args.op,
         ReportKind::Skip {
             reason: args.reason,
         },

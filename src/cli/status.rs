@@ -1,6 +1,7 @@
 //! `status`: how far the pipeline is, what runs, and how long it will take.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
@@ -25,6 +26,9 @@ pub(super) const NAME: &str = "status";
 /// How many phases in progress the text names.
 const RUNNING_SHOWN: usize = 10;
 
+/// The time between two looks of `--watch`.
+const WATCH: Duration = Duration::from_secs(2);
+
 /// How many cells the bar has.
 const BAR: usize = 40;
 
@@ -33,6 +37,9 @@ const BAR: usize = 40;
 pub(super) struct Args {
     #[command(flatten)]
     at: AtArg,
+    /// Show it again every two seconds, until interrupted
+    #[arg(long, conflicts_with = "at")]
+    watch: bool,
 }
 
 /// What `status` prints.
@@ -56,12 +63,24 @@ struct SnapshotFacts {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let Args { at } = args;
+    let Args { at, watch } = args;
     let look = at.look(context)?;
     let store = context.dir().display().to_string();
-    let report = report(store, look);
-    context.print.report(&report);
-    Ok(exit::DONE)
+    let clears = watch && std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let mut next = report(store.clone(), look);
+    loop {
+        if clears {
+            // Home, then everything below: the terminal does not flicker as it would if it were cleared first.
+            context.print.data(b"\x1b[H\x1b[J");
+        }
+        context.print.report(&next);
+        context.print.flush();
+        if !watch || context.print.is_closed() {
+            return Ok(exit::DONE);
+        }
+        context.ports.clock.sleep(WATCH);
+        next = report(store.clone(), Look::Now(Box::new(context.look_again()?)));
+    }
 }
 
 fn report(store: String, look: Look) -> StatusReport {

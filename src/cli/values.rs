@@ -34,6 +34,21 @@ pub(super) struct TokenArg {
     token: Option<u64>,
 }
 
+/// The id of a report.
+#[derive(Debug, Default, Args)]
+pub(super) struct OpArg {
+    /// An id of your own: a report that is repeated under it, because its outcome was unknown, is applied once
+    #[arg(long, value_name = "ID", value_parser = op_id)]
+    pub(super) op_id: Option<String>,
+}
+
+fn op_id(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
+    plain
+        .then(|| text.to_owned())
+        .ok_or_else(|| "an id has 1 to 200 bytes, and no control characters".to_owned())
+}
+
 impl TokenArg {
     /// The token given, else the one of the environment if item and phase are the environment's too.
     pub(super) fn resolve(&self, target: &Target) -> Result<Option<Seq>, Failure> {

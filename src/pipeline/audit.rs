@@ -237,6 +237,7 @@ mod tests {
             phase: phase.clone(),
             token: None,
             late: false,
+            op: None,
             error: "Traceback:\n  x\nValueError: no price".to_owned(),
             permanent: false,
             due: None,

@@ -51,6 +51,8 @@ struct Wire<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     late: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    op: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     boot: Option<String>,
@@ -146,6 +148,7 @@ pub fn encode(event: &Event, at: Timestamp, clock_given: bool) -> String {
         clock: clock_given.then_some(Cow::Borrowed("given")),
         event: Cow::Borrowed(event.kind()),
         item: event.item().cloned(),
+        op: event.op().map(str::to_owned),
         phase: event.phase().cloned(),
         ..Wire::default()
     };
@@ -280,7 +283,7 @@ fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
     };
     let item = wire.item.ok_or(missing("item"));
     let phase = wire.phase.ok_or(missing("phase"));
-    let (token, late) = (wire.token, wire.late);
+    let (token, late, op) = (wire.token, wire.late, wire.op);
     Ok(match &*wire.event {
         "segment" => Event::Segment,
         "planned" => Event::Planned {
@@ -306,12 +309,14 @@ fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
             phase: phase?,
             token,
             late,
+            op,
         },
         "failed" => Event::Failed {
             item: item?,
             phase: phase?,
             token,
             late,
+            op,
             error: wire.error.ok_or(missing("error"))?,
             permanent: wire.permanent,
             due: wire.due,
@@ -321,6 +326,7 @@ fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
             phase: phase?,
             token,
             late,
+            op,
             reason: wire.reason,
         },
         "released" => Event::Released {

@@ -7,9 +7,11 @@ use super::item::{Item, PhaseState, Return, Status};
 use super::lease;
 use super::lookup::resolve_phase;
 use super::names::{ItemId, Phase};
+use super::plan::PhasePlan;
 use super::ready::{self, Facts};
 use super::rejection::{LostClaim, Rejection};
 use super::time::Now;
+use super::{replan, retry};
 use crate::position::Seq;
 
 /// What somebody wants to happen. Items are named exactly.
@@ -41,6 +43,18 @@ pub enum Command {
         phase: Option<Phase>,
         /// Also if it is completed or skipped.
         force: bool,
+    },
+    /// Give everything that failed another chance.
+    RetryFailed {
+        /// Only this phase.
+        phase: Option<Phase>,
+        /// Also what was computed from it.
+        cascade: bool,
+    },
+    /// Put another plan in force.
+    SetPlan {
+        /// Its phases: a plan, but for the names that they go on from.
+        phases: Vec<PhasePlan>,
     },
     /// Keep an item from being worked on.
     Hold {
@@ -76,6 +90,8 @@ pub struct Report {
     pub token: Option<Seq>,
     /// How it ended.
     pub kind: ReportKind,
+    /// An id of the caller's: reports under one id are applied once.
+    pub op: Option<String>,
 }
 
 impl Report {
@@ -86,6 +102,7 @@ impl Report {
             phase,
             token,
             kind,
+            op: None,
         }
     }
 }
@@ -156,11 +173,28 @@ pub enum Unchanged {
         /// The record that gave it; [`Seq::NONE`] if none ever did.
         since: Seq,
     },
+    /// The report was made before, under the same id.
+    Operation {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// The event that it became.
+        event: String,
+        /// The id.
+        id: String,
+        /// The record.
+        seq: Seq,
+    },
     /// No phase of the item has failed.
     NothingFailed {
         /// The item.
         item: ItemId,
     },
+    /// Nothing has failed.
+    NoFailure,
+    /// That plan is in force.
+    Plan,
     /// The item is held already, or not held.
     Hold {
         /// The item.
@@ -202,10 +236,14 @@ pub fn decide(facts: &dyn Facts, command: &Command, now: &Now) -> Result<Decisio
             item,
             phase: Some(phase),
             force,
-        } => retry(&Target::find(facts, item, phase)?, *force),
+        } => retry_one(&Target::find(facts, item, phase)?, *force),
         Command::Retry {
             item, phase: None, ..
         } => retry_failed(facts, item),
+        Command::RetryFailed { phase, cascade } => {
+            retry::all_failed(facts, phase.as_ref(), *cascade)
+        }
+        Command::SetPlan { phases } => replan::decide(facts, phases),
         Command::Hold { item, reason } => {
             let found = find(facts, item)?;
             let item = found.name.clone();
@@ -346,6 +384,9 @@ fn start(
 
 fn decide_report(target: &Target<'_>, report: &Report, now: &Now) -> Result<Decision, Rejection> {
     let ((item, phase), state) = (target.names(), target.state());
+    if let Some(answer) = known_operation(target, report) {
+        return answer;
+    }
     check_token(target, report)?;
     // The work was done and nobody has begun it again: doing it twice helps nobody.
     let handed_back = state
@@ -371,22 +412,35 @@ fn decide_report(target: &Target<'_>, report: &Report, now: &Now) -> Result<Deci
             phase,
             token,
             late,
+            op: report.op.clone(),
         }),
         (ReportKind::Skip { reason }, _) => record(Event::Skipped {
             item,
             phase,
             token,
             late,
+            op: report.op.clone(),
             reason: reason.clone(),
         }),
         (ReportKind::Fail { error, permanent }, _) => {
             let (error, permanent) = (error.clone(), *permanent);
-            let due = due_after(target, permanent, now);
+            let due = if permanent {
+                None
+            } else {
+                retry::due_after(
+                    target.facts,
+                    &target.item,
+                    target.plan(),
+                    state.failures(),
+                    now,
+                )
+            };
             record(Event::Failed {
                 item,
                 phase,
                 token,
                 late,
+                op: report.op.clone(),
                 error,
                 permanent,
                 due,
@@ -395,18 +449,32 @@ fn decide_report(target: &Target<'_>, report: &Report, now: &Now) -> Result<Deci
     }
 }
 
-/// When a failure may be tried again: the plan's backoff, doubled with each failure before.
-fn due_after(target: &Target<'_>, permanent: bool, now: &Now) -> Option<super::time::Timestamp> {
-    let (plan, failures) = (target.plan(), target.state().failures());
-    let left = plan.max_attempts.is_some_and(|most| failures + 1 < most);
-    let backoff = plan
-        .backoff_seconds
-        .filter(|&secs| secs > 0 && left && !permanent)?;
-    let doubled = u64::from(backoff).saturating_mul(1 << failures.min(20));
-    Some(
-        now.at
-            .plus_micros(doubled.saturating_mul(super::time::MICROS_PER_SEC)),
-    )
+/// The answer to a report that was made before under the same id. It comes before the check of the token: what was
+/// applied stays applied, whoever has the work by now.
+fn known_operation(target: &Target<'_>, report: &Report) -> Option<Result<Decision, Rejection>> {
+    let (seq, before) = target.facts.operation(report.op.as_deref()?)?;
+    let (item, phase) = target.names();
+    let same =
+        before.item == item && before.phase == phase && before.event == report.kind.event_kind();
+    let (event, id) = (before.event.clone(), before.id.clone());
+    Some(if same {
+        Ok(Decision::Unchanged(Unchanged::Operation {
+            item,
+            phase,
+            event,
+            id,
+            seq,
+        }))
+    } else {
+        let (item, phase) = (before.item.clone(), before.phase.clone());
+        Err(Rejection::OtherOperation {
+            item,
+            phase,
+            event,
+            id,
+            seq,
+        })
+    })
 }
 
 /// Why a token of that phase no longer holds, as a report with it would be told; `of` is what it would have become.
@@ -497,7 +565,7 @@ impl Target<'_> {
     }
 }
 
-fn retry(target: &Target<'_>, force: bool) -> Result<Decision, Rejection> {
+fn retry_one(target: &Target<'_>, force: bool) -> Result<Decision, Rejection> {
     let (item, phase) = target.names();
     match target.state().status {
         Status::Pending => Ok(target.unchanged()),

@@ -67,6 +67,8 @@ pub enum Event {
         token: Option<Seq>,
         /// Reported after the phase had been handed back.
         late: bool,
+        /// The id under which it was reported, so that the same report is applied once.
+        op: Option<String>,
     },
     /// An attempt failed.
     Failed {
@@ -78,6 +80,8 @@ pub enum Event {
         token: Option<Seq>,
         /// Reported after the phase had been handed back.
         late: bool,
+        /// The id under which it was reported, so that the same report is applied once.
+        op: Option<String>,
         /// What went wrong, in the worker's words.
         error: String,
         /// Trying again is no use.
@@ -95,6 +99,8 @@ pub enum Event {
         token: Option<Seq>,
         /// Reported after the phase had been handed back.
         late: bool,
+        /// The id under which it was reported, so that the same report is applied once.
+        op: Option<String>,
         /// Why.
         reason: Option<String>,
     },
@@ -374,6 +380,16 @@ impl Event {
             | Self::Retried { phase, .. }
             | Self::Renewed { phase, .. }
             | Self::Rejected { phase, .. } => Some(phase),
+            _ => None,
+        }
+    }
+
+    /// The id under which it was reported.
+    pub fn op(&self) -> Option<&str> {
+        match self {
+            Self::Completed { op, .. } | Self::Failed { op, .. } | Self::Skipped { op, .. } => {
+                op.as_deref()
+            }
             _ => None,
         }
     }

@@ -25,6 +25,9 @@ pub struct PhasePlan {
     /// Seconds before the first repetition, doubled each time; 0 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff_seconds: Option<u32>,
+    /// In a new plan: the phases of the one before whose state it goes on with. Empty for its own name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<Phase>,
 }
 
 impl PhasePlan {
@@ -37,6 +40,7 @@ impl PhasePlan {
             timeout_minutes,
             max_attempts,
             backoff_seconds,
+            from: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::item::{Item, PhaseState, Status};
 use super::lease;
 use super::names::Phase;
+use super::op_ids::Operation;
 use super::plan::{PhasePlan, Plan};
 use super::time::{Now, Timestamp};
 use crate::position::Seq;
@@ -40,6 +41,9 @@ pub trait Facts {
 
     /// The item at an index.
     fn item(&self, index: usize) -> Option<Cow<'_, Item>>;
+
+    /// What was reported under that id, and as which record; `None` if nothing was, or it is forgotten.
+    fn operation(&self, id: &str) -> Option<(Seq, &Operation)>;
 
     /// All phases in progress, in item order then plan order.
     fn in_progress(&self) -> Box<dyn Iterator<Item = Place> + '_>;
@@ -185,6 +189,46 @@ pub fn open_with_reasons<'a>(
         let item = facts.item(place.item)?;
         Some((place, reason(facts.plan(), &item, place.phase, now)))
     })
+}
+
+/// Whether the work comes to an end, and to which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// Every phase is completed or skipped.
+    Done,
+    /// Something runs, is ready or backs off.
+    GoesOn,
+    /// Nothing can change without a person.
+    Stopped(super::rejection::Left),
+}
+
+/// What is to be expected of one item, or of all.
+pub fn outlook(facts: &dyn Facts, item: Option<usize>, now: &Now) -> Outlook {
+    let (mut left, mut open) = (super::rejection::Left::default(), false);
+    let indexes = item.map_or(0..facts.item_count(), |item| item..item + 1);
+    for inside in indexes.filter_map(|index| facts.item(index)) {
+        for phase in 0..inside.phases.len() {
+            match reason(facts.plan(), &inside, phase, now) {
+                Reason::Completed | Reason::Skipped => continue,
+                Reason::Ready | Reason::BackingOff(_) | Reason::InProgress | Reason::Stuck => {
+                    return Outlook::GoesOn;
+                }
+                Reason::Held if inside.phases[phase].status == Status::Pending => left.held += 1,
+                Reason::Waiting(_) if inside.phases[phase].status == Status::Pending => {
+                    left.waiting += 1;
+                }
+                Reason::Held | Reason::Waiting(_) | Reason::Failed | Reason::Exhausted => {
+                    left.failed += 1;
+                }
+            }
+            open = true;
+        }
+    }
+    if open {
+        Outlook::Stopped(left)
+    } else {
+        Outlook::Done
+    }
 }
 
 /// How many items and phases stand where. Everything that a summary says is counted from this.

@@ -149,6 +149,26 @@ pub enum Rejection {
         /// What is left.
         left: Left,
     },
+    /// The plan cannot become that one.
+    #[error("{message}")]
+    PlanChange {
+        /// Why not.
+        message: String,
+    },
+    /// The id of the report belongs to another one.
+    #[error("op-id {id} is that of record {seq}: {event} {phase} of {item}")]
+    OtherOperation {
+        /// The item of the other report.
+        item: ItemId,
+        /// Its phase.
+        phase: Phase,
+        /// The event that it became.
+        event: String,
+        /// The id.
+        id: String,
+        /// The record.
+        seq: Seq,
+    },
     /// The record granted no work.
     #[error("{token} is no token: {what}")]
     NotAToken {
@@ -180,11 +200,13 @@ impl Rejection {
             | Self::UnknownPhase { .. }
             | Self::NothingReady { .. }
             | Self::Drained { .. }
-            | Self::NotAToken { .. } => None,
+            | Self::NotAToken { .. }
+            | Self::PlanChange { .. } => None,
             Self::StaleToken { item, .. }
             | Self::InProgress { item, .. }
             | Self::Transition { item, .. }
             | Self::Needs { item, .. }
+            | Self::OtherOperation { item, .. }
             | Self::Held { item, .. } => Some(item.as_str()),
         }
     }
@@ -196,12 +218,14 @@ impl Rejection {
             | Self::AmbiguousItem { .. }
             | Self::NothingReady { .. }
             | Self::Drained { .. }
-            | Self::NotAToken { .. } => None,
+            | Self::NotAToken { .. }
+            | Self::PlanChange { .. } => None,
             Self::UnknownPhase { phase, .. }
             | Self::StaleToken { phase, .. }
             | Self::InProgress { phase, .. }
             | Self::Transition { phase, .. }
             | Self::Needs { phase, .. }
+            | Self::OtherOperation { phase, .. }
             | Self::Held { phase, .. } => Some(phase),
         }
     }

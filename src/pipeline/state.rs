@@ -8,18 +8,19 @@
 //!      +------------------ retry (completed, skipped: only with --force)
 //! ```
 
-use std::borrow::Cow;
+mod facts;
+
 use std::collections::HashMap;
 
 use super::event::{Event, ImportedFile, ImportedItem, Record};
 use super::index::LazyIndex;
 use super::item::{Hold, Item, Lease, PhaseState, Return, Status};
 use super::json::{Extras, Json};
-use super::lease::{self, Evidence};
 use super::names::{ItemId, Phase};
-use super::plan::Plan;
-use super::ready::{Facts, Place};
-use super::time::{Now, Timestamp};
+use super::op_ids::{OpIds, Operation};
+use super::plan::{PhasePlan, Plan};
+use super::replan;
+use super::time::Timestamp;
 use crate::position::Seq;
 
 /// Everything that a fold over the log keeps.
@@ -39,6 +40,8 @@ pub struct PipelineState {
     pub imports: Vec<ImportSource>,
     /// What the imported document said about itself.
     pub document: Document,
+    /// The ids under which reports were made.
+    pub op_ids: OpIds,
     /// What can be started, in order; says nothing that the items do not say.
     index: LazyIndex,
 }
@@ -105,7 +108,7 @@ impl PipelineState {
         }
         match &record.event {
             Event::Segment | Event::Compacted { .. } | Event::Noted { .. } => return,
-            Event::Planned { phases } => return self.replan(Plan::from_record(phases.clone())),
+            Event::Planned { phases } => return self.replan(phases.clone()),
             Event::Imported(file) => return self.note_import(seq, file),
             Event::Rejected { .. } => {
                 self.rejected += 1;
@@ -127,6 +130,15 @@ impl PipelineState {
                     unreachable!("every event left is about a phase of an item");
                 };
                 change_phase(self.phase_mut(item, phase), record);
+                if let Some(op) = record.event.op() {
+                    let operation = Operation {
+                        id: op.to_owned(),
+                        event: record.event.kind().to_owned(),
+                        item: item.clone(),
+                        phase: phase.clone(),
+                    };
+                    self.op_ids.note(seq, operation);
+                }
             }
         }
         if let Some(item) = record.event.item() {
@@ -191,22 +203,28 @@ impl PipelineState {
     }
 
     /// Puts a new plan in force. Phases keep their state by name; those that the plan lost are forgotten here, not in the log.
-    fn replan(&mut self, plan: Plan) {
+    fn replan(&mut self, mut phases: Vec<PhasePlan>) {
+        let names = |phase: &mut PhasePlan| match std::mem::take(&mut phase.from) {
+            own if own.is_empty() => vec![phase.phase.clone()],
+            from => from,
+        };
+        let sources: Vec<Vec<Phase>> = phases.iter_mut().map(names).collect();
+        let plan = Plan::from_record(phases);
         let old = std::mem::replace(&mut self.plan, plan);
         self.index.forget();
-        let from: Vec<Option<usize>> = self
-            .plan
-            .phases()
+        let index_of = |name: &Phase| old.index_of(name.as_str());
+        let from: Vec<Vec<usize>> = sources
             .iter()
-            .map(|phase| old.index_of(phase.phase.as_str()))
+            .map(|names| names.iter().filter_map(index_of).collect())
             .collect();
         for item in &mut self.items {
             let mut before = std::mem::take(&mut item.phases);
+            let mut take = |from: &usize| std::mem::take(&mut before[*from]);
             item.phases = from
                 .iter()
-                .map(|from| {
-                    from.map(|from| std::mem::take(&mut before[from]))
-                        .unwrap_or_default()
+                .map(|from| match from.as_slice() {
+                    [] => PhaseState::default(),
+                    several => replan::merged(several.iter().map(&mut take).collect()),
                 })
                 .collect();
         }
@@ -247,16 +265,14 @@ impl PipelineState {
     }
 
     fn phase_mut(&mut self, item: &ItemId, phase: &Phase) -> &mut PhaseState {
-        let index = match self.plan.index_of(phase.as_str()) {
-            Some(index) => index,
-            None => {
-                let index = self.plan.push_unplanned(phase.clone());
-                self.index.forget();
-                self.items
-                    .iter_mut()
-                    .for_each(|item| item.phases.push(PhaseState::default()));
-                index
+        let index = if let Some(index) = self.plan.index_of(phase.as_str()) {
+            index
+        } else {
+            self.index.forget();
+            for item in &mut self.items {
+                item.phases.push(PhaseState::default());
             }
+            self.plan.push_unplanned(phase.clone())
         };
         &mut self.item_mut(item).phases[index]
     }
@@ -361,83 +377,4 @@ fn give_back(phase: &mut PhaseState, how: Return) {
     phase.started_at = None;
     enter(phase, Status::Pending, how.seq);
     phase.returned = Some(Box::new(how));
-}
-
-impl Facts for PipelineState {
-    fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    fn last_seq(&self) -> Seq {
-        self.last_seq
-    }
-
-    fn item_count(&self) -> usize {
-        self.items.len()
-    }
-
-    fn find(&self, item: &str) -> Option<usize> {
-        self.index_of(item)
-    }
-
-    fn find_id(&self, id: &str) -> Vec<usize> {
-        let has = |item: &Item| item.id().eq_ignore_ascii_case(id);
-        (0..self.items.len())
-            .filter(|&index| has(&self.items[index]))
-            .collect()
-    }
-
-    fn item(&self, index: usize) -> Option<Cow<'_, Item>> {
-        self.items.get(index).map(Cow::Borrowed)
-    }
-
-    fn in_progress(&self) -> Box<dyn Iterator<Item = Place> + '_> {
-        Box::new(self.index.get(&self.plan, &self.items).running())
-    }
-
-    fn first_ready(&self, from: Place, phase: Option<usize>, now: Timestamp) -> Option<Place> {
-        self.index
-            .get(&self.plan, &self.items)
-            .first_ready(from, phase, now)
-    }
-
-    fn next_due(&self, phase: usize) -> Option<Timestamp> {
-        self.index.get(&self.plan, &self.items).next_due(phase)
-    }
-
-    fn any_startable(&self, phase: usize) -> bool {
-        self.index.get(&self.plan, &self.items).any_startable(phase)
-    }
-
-    fn open_phases(&self) -> Box<dyn Iterator<Item = Place> + '_> {
-        Box::new(self.places(|phase| matches!(phase.status, Status::Pending | Status::Failed)))
-    }
-}
-
-impl PipelineState {
-    /// Takes signs of life that are no records into the leases: for a look at the state, never for one that goes on.
-    pub fn note_signs(&mut self, known: &dyn Evidence, now: &Now) {
-        let running: Vec<Place> = self.in_progress().collect();
-        for place in running {
-            let phase = &mut self.items[place.item].phases[place.phase];
-            let sign = phase.token.and_then(|token| known.sign(token));
-            if let (Some(lease), Some(sign)) = (&mut phase.lease, sign)
-                && lease::is_newer(sign, lease, now)
-            {
-                (lease.at, lease.wall_only) = (sign.at, sign.wall_only);
-                lease.boot.clone_from(&sign.boot);
-            }
-        }
-    }
-
-    fn places(&self, test: impl Fn(&PhaseState) -> bool + Copy) -> impl Iterator<Item = Place> {
-        self.items.iter().enumerate().flat_map(move |(item, it)| {
-            let hits = it
-                .phases
-                .iter()
-                .enumerate()
-                .filter(move |(_, phase)| test(phase));
-            hits.map(move |(phase, _)| Place { item, phase })
-        })
-    }
 }

@@ -182,7 +182,6 @@ fn lock_holder(_: FileId) -> Option<String> {
 }
 
 #[cfg(target_os = "linux")]
-#[expect(clippy::disallowed_methods, reason = "/proc is no disk")]
 fn pid_namespace() -> Option<String> {
     let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
     Some(link.to_string_lossy().into_owned())
@@ -215,8 +214,8 @@ fn look_at(_: u32) -> Seen {
 
 /// Reads `/proc/PID/stat` (proc(5)): `4711 (any name, also with ") ") S 1 …`; the start time is field 22.
 #[cfg(target_os = "linux")]
-fn seen_in(stat: &str) -> Seen {
-    let Some((_, fields)) = stat.rsplit_once(") ") else {
+fn seen_in(line: &str) -> Seen {
+    let Some((_, fields)) = line.rsplit_once(") ") else {
         return Seen::Unknown;
     };
     let fields: Vec<&str> = fields.split_ascii_whitespace().collect();

@@ -80,10 +80,10 @@ impl Store {
         patience: Option<Duration>,
         told: &mut dyn FnMut(&[Record]),
     ) -> Result<Claimed> {
-        let (mut waited, mut pause) = (Duration::ZERO, POLL.0);
+        let (mut slept, mut pause) = (Duration::ZERO, POLL.0);
         loop {
             let claimed = self.claim(wanted)?;
-            let left = patience.map(|patience| patience.saturating_sub(waited));
+            let left = patience.map(|patience| patience.saturating_sub(slept));
             let goes_on = matches!(claimed.started, Err(Rejection::NothingReady { .. }));
             if !goes_on || left == Some(Duration::ZERO) {
                 return Ok(claimed);
@@ -95,7 +95,7 @@ impl Store {
                 .mul_f64(0.5 + jitter)
                 .min(left.unwrap_or(Duration::MAX));
             self.ports.clock.sleep(sleep);
-            waited += sleep;
+            slept += sleep;
             pause = (pause * 2).min(POLL.1);
         }
     }

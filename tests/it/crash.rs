@@ -74,6 +74,7 @@ fn report(name: &str, phase_name: &str, token: Option<Seq>, kind: ReportKind) ->
         phase: phase(phase_name),
         token,
         kind,
+        op: None,
     })
 }
 

@@ -256,3 +256,178 @@ fn a_heartbeat_under_a_token_that_is_none_is_refused() {
         .concat(),
     );
 }
+
+#[test]
+fn a_report_under_an_id_is_applied_once() {
+    let lab = fixed();
+    lab.must(&["claim"]);
+    let complete = [
+        "complete", HOUSE, "list", "--token", "6", "--op-id", "7d0e-1",
+    ];
+    let json: Vec<&str> = ["--json"].into_iter().chain(complete).collect();
+    let first = lab.run(&complete);
+    lab.must(&["retry", HOUSE, "list", "--force"]);
+    lab.must(&["claim"]);
+    shows(
+        "complete__op_id",
+        &[
+            first,
+            // Somebody else is at it by now: what was applied stays applied.
+            lab.run(&complete),
+            lab.run(&json),
+            lab.run(&[
+                "complete", HOUSE, "list", "--token", "6", "--op-id", "other",
+            ]),
+            lab.run(&["fail", HOUSE, "list", "--error", "x", "--op-id", "7d0e-1"]),
+            lab.run(&["complete", HOUSE, "list", "--op-id", ""]),
+        ],
+    );
+    // From a snapshot as from the log.
+    lab.must(&["compact"]);
+    assert!(lab.must(&complete).stdout.starts_with("unchanged: "));
+}
+
+#[test]
+fn everything_that_failed_gets_another_chance() {
+    let lab = fixed();
+    let [a, b, c] = HOUSES;
+    for house in [a, b] {
+        lab.must(&["complete", house, "list"]);
+        lab.must(&["complete", house, "photos"]);
+        lab.must(&["retry", house, "list", "--force"]);
+        lab.must(&["fail", house, "list", "--error", "x"]);
+    }
+    lab.must(&["fail", c, "photos", "--error", "y", "--permanent"]);
+    let all = ["retry", "--status", "failed"];
+    let dry = |more: &[&'static str]| lab.run(&[&all[..], more, &["--dry-run"]].concat());
+    shows(
+        "retry__bulk",
+        &[
+            dry(&[]),
+            dry(&["--phase", "list", "--cascade", "--json"]),
+            dry(&["--phase", "nope"]),
+            lab.run(&["retry", a, "--status", "failed"]),
+            lab.run(&["retry"]),
+            lab.run(&["retry", "--status", "failed", "--cascade"]),
+            lab.run(&["retry", "--status", "failed", "--json"]),
+            lab.run(&["resume"]),
+        ],
+    );
+}
+
+#[test]
+fn the_plan_may_change_while_the_pipeline_lives() {
+    let lab = fixed();
+    let [a, b, _] = HOUSES;
+    lab.must(&["complete", a, "list"]);
+    lab.must(&["claim", "--phase", "photos"]);
+    lab.must(&["fail", b, "list", "--error", "x"]);
+    let set = |plan: &str| {
+        lab.write("new.json", plan);
+        lab.run(&["plan", "set", "new.json"])
+    };
+    let renamed = r#"[{"phase":"list","timeout_minutes":45},{"phase":"images","from":["photos"],"needs":["list"]}]"#;
+    let refused = [
+        set(r#"[{"phase":"list"}]"#),
+        set(renamed),
+        set(r#"[{"phase":"list","needs":["photos"]},{"phase":"photos","needs":["list"]}]"#),
+        set(r#"[{"phase":"list"},{"phase":"photos"},{"phase":"x","from":["photos"]}]"#),
+        set(r#"[{"phase":"list","from":["photos"]}]"#),
+        set(r#"[{"phase":"list"},{"phase":"x","from":["y"]}]"#),
+        set(r#"[{"phase":"list"},{"phase":"photos","colour":1}]"#),
+        set(
+            r#"[{"phase":"list"},{"phase":"photos","needs":["list"],"max_attempts":3,"backoff_seconds":60}]"#,
+        ),
+    ];
+    shows("plan__set_refused", &refused);
+    lab.must(&["complete", a, "photos"]);
+    let changes = [
+        set(renamed),
+        lab.run(&["plan"]),
+        lab.run(&["list", "--phase", "images"]),
+        set(r#"[{"phase":"all","from":["list","images"]},{"phase":"report","needs":["all"]}]"#),
+        lab.run(&["list", "--phase", "all"]),
+        lab.run(&["resume", "--all"]),
+        set(r#"[{"phase":"report"}]"#),
+        lab.run(&["complete", a, "all"]),
+        lab.run(&["history", a, "--phase", "photos", "--utc"]),
+    ];
+    shows("plan__set", &changes);
+    lab.must(&["verify", "--deep"]);
+    assert!(
+        lab.must(&["replay", "--at", "@6"])
+            .stdout
+            .contains("photos")
+    );
+}
+
+#[test]
+fn a_wait_ends_when_all_is_done_or_nothing_more_will_be() {
+    let lab = fixed();
+    let [a, b, c] = HOUSES;
+    lab.must(&["complete", a, "list"]);
+    let time_over = lab.run(&["wait", "--timeout", "20ms"]);
+    lab.must(&["skip", a, "photos"]);
+    let done = lab.run(&["wait", "--item", a]);
+    lab.must(&["fail", b, "list", "--error", "x"]);
+    lab.must(&["hold", c]);
+    shows(
+        "wait__ended",
+        &[
+            time_over,
+            done,
+            lab.run(&["wait"]),
+            lab.run(&["wait", "--json"]),
+            lab.run(&["wait", "--item", "nobody"]),
+        ],
+    );
+    // Somebody else's work ends the wait.
+    lab.must(&["unhold", c]);
+    let waiting = lab
+        .command(&["wait", "--item", c])
+        .spawn()
+        .expect("the program starts");
+    lab.must(&["skip", c, "list"]);
+    lab.must(&["skip", c, "photos"]);
+    let output = waiting.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn log_and_status_go_on() {
+    use std::io::{BufRead as _, BufReader};
+
+    let lab = fixed();
+    let follow = |args: &[&str]| {
+        let child = lab
+            .command(args)
+            .stdout(std::process::Stdio::piped())
+            .spawn();
+        child.expect("the program starts")
+    };
+    let mut log = follow(&["log", "-f", "-n", "1", "--format", "jsonl"]);
+    let mut status = follow(&["status", "--watch", "--format", "jsonl"]);
+    let mut lines = BufReader::new(log.stdout.take().expect("it was piped")).lines();
+    let mut screens = BufReader::new(status.stdout.take().expect("it was piped")).lines();
+    let mut next = || {
+        lines
+            .next()
+            .expect("there is a line")
+            .expect("it can be read")
+    };
+    assert!(next().contains(r#""seq":5,"#));
+    lab.must(&["claim"]);
+    assert!(next().contains(r#""seq":6,"#));
+    let mut state = || {
+        screens
+            .next()
+            .expect("there is a line")
+            .expect("it can be read")
+    };
+    state();
+    assert!(state().contains(r#""as_of_seq":6,"#));
+    for mut child in [log, status] {
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+    }
+}

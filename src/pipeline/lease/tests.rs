@@ -5,6 +5,7 @@ use crate::pipeline::{ItemId, Phase, PhasePlan, PipelineState, Record};
 
 const MINUTE: u64 = 60_000_000;
 
+#[expect(clippy::unnecessary_wraps, reason = "as the fields have it")]
 fn boot(id: &str, micros: u64) -> Option<BootInstant> {
     Some(BootInstant {
         boot: id.into(),
@@ -225,6 +226,7 @@ fn causes(state: &PipelineState, now: &Now, known: &Told) -> Vec<&'static str> {
 }
 
 /// The boundary table of the issue: what time does, and what it does not.
+#[expect(clippy::too_many_lines, reason = "one table")]
 #[test]
 fn thirty_minutes_and_not_a_moment_less() {
     const YEAR: i64 = 365 * 86_400_000_000;

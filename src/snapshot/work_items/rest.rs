@@ -5,6 +5,7 @@
 //!                                                     progress is shown where the phase is
 //!   "phases": [item, phase, {…}]                      what only few phases have
 //!   "holds":  [item, seq, reason]
+//!   "ops":    [seq, {id, event, item, phase}]         the ids of reports
 //!   "ids":    item                                    whose own id is the one it would have without
 //!   "extras": [item, phase, [[after, key, text], …]]  unknown fields that would not read back as they are; the item or
 //!                                                     phase is null for the document or the item itself, the text
@@ -22,6 +23,7 @@ use super::sink::Object;
 use crate::pipeline::event::Owner;
 use crate::pipeline::item::{Hold, Lease, Return};
 use crate::pipeline::json::{Extra, Extras};
+use crate::pipeline::op_ids::Operation;
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::time::BootInstant;
 use crate::pipeline::{Item, Json, PhaseState, PipelineState, Status, Timestamp};
@@ -41,6 +43,7 @@ pub(super) struct Rest {
     session_imported: bool,
     rejected: u64,
     imports: Vec<ImportSource>,
+    ops: Vec<(Seq, Operation)>,
     ids: Vec<usize>,
     holds: Vec<(usize, Seq, Option<String>)>,
     seqs: Vec<Vec<u64>>,
@@ -49,12 +52,13 @@ pub(super) struct Rest {
 }
 
 /// The keys of [`Rest`]: one that is not among them is of a newer version.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "last_seq",
     "started_at_us",
     "session_imported",
     "rejected",
     "imports",
+    "ops",
     "ids",
     "holds",
     "seqs",
@@ -123,6 +127,7 @@ pub(super) fn write(mut object: Object<'_, '_>, state: &PipelineState) -> io::Re
         object.number("rejected", state.rejected);
     }
     table(&mut object, "imports", state.imports.iter())?;
+    table(&mut object, "ops", state.op_ids.iter())?;
     let items = || state.items().iter().enumerate();
     let own_ids = items().filter(|(_, item)| {
         item.id
@@ -296,6 +301,9 @@ impl Rest {
         state.document.started_at = self.started_at;
         state.rejected = self.rejected;
         state.imports = self.imports;
+        for (seq, operation) in self.ops {
+            state.op_ids.note(seq, operation);
+        }
     }
 
     /// Puts unknown fields back into their order; `None` if a row names what is not there.

@@ -165,6 +165,7 @@ fn example() -> PipelineState {
             phase: listing.clone(),
             token: Some(Seq::new(6)),
             late: false,
+            op: None,
             error: "HTTP 503".into(),
             permanent: false,
             due: Some(at("2026-11-23T02:00:00Z")),
@@ -186,6 +187,7 @@ fn example() -> PipelineState {
             phase: county,
             token: Some(Seq::new(11)),
             late: false,
+            op: None,
             error: "no \u{1F3E0}\nthere".into(),
             permanent: true,
             due: None,
@@ -575,12 +577,14 @@ fn any_event() -> impl Strategy<Value = Event> {
         maybe_text(),
         any::<bool>(),
         prop::option::of(any_time()),
+        maybe_text(),
     )
-        .prop_map(|((item, phase), error, permanent, due)| Event::Failed {
+        .prop_map(|((item, phase), error, permanent, due, op)| Event::Failed {
             item,
             phase,
             token: None,
             late: false,
+            op,
             error: error.unwrap_or_default(),
             permanent,
             due,
@@ -594,29 +598,34 @@ fn any_event() -> impl Strategy<Value = Event> {
         limit_us: 1,
         evidence: json("{}"),
     });
-    let simple = (place(), 0..4, any_boot()).prop_map(|((item, phase), which, boot)| match which {
-        0 => Event::Completed {
-            item,
-            phase,
-            token: None,
-            late: false,
-        },
-        1 => Event::Skipped {
-            item,
-            phase,
-            token: None,
-            late: false,
-            reason: None,
-        },
-        2 => Event::Retried { item, phase },
-        _ => Event::Renewed {
-            item,
-            phase,
-            token: None,
-            boot,
-            progress: None,
-        },
-    });
+    let simple =
+        (place(), 0..4, any_boot(), maybe_text()).prop_map(|((item, phase), which, boot, op)| {
+            match which {
+                0 => Event::Completed {
+                    item,
+                    phase,
+                    token: None,
+                    late: false,
+                    op,
+                },
+                1 => Event::Skipped {
+                    item,
+                    phase,
+                    token: None,
+                    late: false,
+                    op: None,
+                    reason: None,
+                },
+                2 => Event::Retried { item, phase },
+                _ => Event::Renewed {
+                    item,
+                    phase,
+                    token: None,
+                    boot,
+                    progress: None,
+                },
+            }
+        });
     let released = place().prop_map(|(item, phase)| Event::Released {
         item,
         phase,
@@ -706,6 +715,7 @@ fn a_hundred_thousand_items() {
                 phase,
                 token: None,
                 late: false,
+                op: None,
             });
         }
     }

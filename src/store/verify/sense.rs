@@ -130,6 +130,7 @@ mod tests {
             phase: phase(),
             token,
             late: false,
+            op: None,
         }
     }
 
