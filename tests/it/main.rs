@@ -18,3 +18,4 @@ mod oracles;
 mod crash;
 mod damage;
 mod repair;
+mod odd;
