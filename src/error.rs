@@ -190,6 +190,8 @@ pub enum DamageKind {
     UnfinishedGroup,
     /// A segment is missing, or there are none.
     MissingSegment,
+    /// A segment's name leads to a directory, a symbolic link, or something else that is no file.
+    NoFile,
     /// A segment's header is not what it should be.
     Header(String),
     /// The payload is no event.
@@ -218,6 +220,8 @@ impl std::fmt::Display for Witness {
             Self::Record(seq) => write!(f, "record {seq}"),
             Self::Header(id) => write!(f, "the header of {id}"),
             Self::Snapshot(seq) => write!(f, "the snapshot at {seq}"),
+            // One that cannot be read counts 0, and still it is there.
+            Self::Mark(Seq::NONE) => f.write_str("the mark"),
             Self::Mark(seq) => write!(f, "the mark at {seq}"),
             Self::Name(id) => write!(f, "the name of {id}"),
         }
@@ -235,6 +239,7 @@ impl std::fmt::Display for DamageKind {
             Self::Missing => f.write_str("is missing"),
             Self::UnfinishedGroup => f.write_str("is missing from its group"),
             Self::MissingSegment => f.write_str("is missing with its segment"),
+            Self::NoFile => f.write_str("is missing, for its segment is no regular file"),
             Self::Header(what) => write!(f, "is no header that fits ({what})"),
             Self::Payload(what) => write!(f, "is no event ({what})"),
         }

@@ -67,6 +67,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         &ports,
         &dir,
         &options,
+        &ground,
         ground.through.min(range.last),
         &mut |found| {
             match found {
@@ -75,7 +76,9 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 Found::Record(raw) if at_once => {
                     let told = history::tell(raw);
                     print(context, &told);
-                    strange = strange.take().or(Some(told).filter(|told| told.strange));
+                    strange = strange
+                        .take()
+                        .or(Some(told).filter(|told| told.strange.is_some()));
                 }
                 Found::Record(raw) => {
                     kept.push_back((raw.seq, raw.crc, raw.payload.to_owned()));
@@ -96,7 +99,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             })
         });
         let mut kept: Vec<Told> = told.collect();
-        strange = kept.iter().find(|told| told.strange).cloned();
+        strange = kept.iter().find(|told| told.strange.is_some()).cloned();
         if reverse {
             kept.reverse();
         }

@@ -115,8 +115,7 @@ impl RangeArgs {
                 At::Seq(seq) => seq,
                 At::Time(time) => {
                     let (ports, options) = (&context.ports, &context.options);
-                    let first =
-                        records::first_from(ports, context.dir(), options, ground.through, time)?;
+                    let first = records::first_from(ports, context.dir(), options, ground, time)?;
                     let shown = context.print.style.time(time);
                     context.print.aside(&format!(
                         "--since {text}: record @{first}, the first from {shown}"
@@ -144,7 +143,7 @@ fn last_before(context: &Context<'_>, ground: &Ground, time: Timestamp) -> Resul
         &context.ports,
         context.dir(),
         &context.options,
-        ground.through,
+        ground,
         time,
     );
     Ok(found?)

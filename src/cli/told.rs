@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-use crate::store::history::Told;
+use crate::store::history::{Strange, Told};
 use crate::store::records::{Ground, Unreadable};
 
 use super::context::Context;
@@ -43,22 +43,34 @@ pub(super) fn finish(
     strange: Option<&Told>,
 ) -> u8 {
     for place in unreadable {
-        context
-            .print
-            .warning(&format!("not shown: {}", place.message));
+        let shown = if place.shown { "" } else { "not shown: " };
+        context.print.warning(&format!("{shown}{}", place.message));
     }
     if !unreadable.is_empty() {
         context.print.hint("phaselog verify");
     } else if let Some(told) = strange {
         let (seq, event) = (told.seq, &told.event);
+        let what = match &told.strange {
+            Some(Strange::Malformed(message)) => format!("verifies and is no event: {message}"),
+            _ => "is of a newer version".to_owned(),
+        };
         context.print.warning(&format!(
-            "record {seq} ({event:?}) is of a newer version; it is shown as it stands"
+            "record {seq} ({event:?}) {what}; it is shown as it stands"
         ));
-    } else if let Some(error @ Error::OtherLog { .. }) = &ground.failure {
-        // The log is as it should be; what is said to continue it is not.
-        context.print.warning(&error.to_string());
     } else {
-        return exit::DONE;
+        return match &ground.failure {
+            // The log is as it should be; what is said to continue it is not.
+            Some(error @ (Error::OtherLog { .. } | Error::NewerFormat { seq: None, .. })) => {
+                context.print.warning(&error.to_string());
+                exit::DAMAGED
+            }
+            // The snapshot, since the log was read: all that is told here stands in the log.
+            Some(error @ (Error::Io { .. } | Error::TooLarge { .. })) => {
+                context.print.warning(&error.to_string());
+                exit::DONE
+            }
+            _ => exit::DONE,
+        };
     }
     exit::DAMAGED
 }

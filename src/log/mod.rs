@@ -28,6 +28,7 @@ mod window;
 mod cursor;
 mod trouble;
 mod deliver;
+mod gone;
 mod pass;
 pub mod reader;
 pub mod survey;

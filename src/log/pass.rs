@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use super::cursor::Cursor;
 use super::deliver::scan;
+use super::gone::gone;
 use super::header::{LostRange, SegmentHeader};
 use super::reader::{Access, Log, LogEnd, Position, Sink, Tail, Witnesses};
 use super::segment::Stop;
 use super::tail::{self, Evidence, Verdict};
 use super::trouble::{
     HeaderProblem, Trouble, damage, damaged, file_name, header_of, header_trouble, missing,
-    read_header,
+    not_opened, read_header,
 };
 use super::window::{Window, read_range};
 use crate::error::{DamageKind, Error, Witness};
@@ -93,7 +94,7 @@ impl<'l> Pass<'l> {
                         cursor.enter(successor, None);
                         continue;
                     }
-                    _ => return Err(Trouble::Bad(missing(id, successor))),
+                    _ => return Err(gone(self.log, self.witnesses, &ids, cursor)?),
                 }
             }
             let file = match held.take() {
@@ -141,8 +142,8 @@ impl<'l> Pass<'l> {
             disk.open_write(&path)
         };
         opened.map(Arc::from).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Trouble::Bad(missing(id, None)),
-            _ => Trouble::Final(Error::io("open", path)(error)),
+            io::ErrorKind::NotFound => Trouble::Bad(missing(id, Witness::Name(id))),
+            _ => not_opened(self.log, id, error),
         })
     }
 
@@ -223,7 +224,7 @@ impl<'l> Pass<'l> {
             ));
         }
         if gone < successor {
-            return Err(Trouble::Bad(missing(gone, Some(successor))));
+            return Err(Trouble::Bad(missing(gone, Witness::Name(successor))));
         }
         let what = format!("the segment before it is {}", cursor.segment);
         Err(header_trouble(

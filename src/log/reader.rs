@@ -335,7 +335,11 @@ impl Log {
             offset: Offset::START,
             seq: Seq::FIRST,
             kind: DamageKind::MissingSegment,
-            witness: Some(witnesses.strongest().by),
+            witness: Some(match witnesses.snapshot {
+                // Its seq may not be readable any more: that it is there is enough.
+                Seq::NONE => Witness::Mark(witnesses.mark),
+                _ => witnesses.strongest().by,
+            }),
             items: Vec::new(),
         }))
     }

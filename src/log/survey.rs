@@ -12,7 +12,7 @@ use super::reader::{Access, Entry, Log, Witnesses};
 use super::segment::Stop;
 use super::tail::{self, Evidence, Shape, Verdict};
 use super::trouble::{
-    HeaderLine, HeaderProblem, Trouble, damage, file_name, header_trouble, read_header,
+    HeaderLine, HeaderProblem, Trouble, damage, file_name, header_trouble, not_opened, read_header,
 };
 use super::window::{Window, read_range};
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
@@ -86,7 +86,7 @@ pub struct SurveyEnd {
     pub segment: SegmentId,
     /// The end of the last record that can be read in it.
     pub offset: Offset,
-    /// The head of the log there; `None` if the last header cannot be read.
+    /// The head of the log there; `None` if the last segment, or its header, is hurt.
     pub head: Option<Sha256Hex>,
     /// How many findings speak of damage or are ambiguous.
     pub bad: usize,
@@ -168,12 +168,10 @@ impl Surveyor<'_> {
         sink: &mut SurveySink<'_>,
     ) -> Result<Option<Sha256Hex>> {
         let path = self.log.segment_path(id);
-        let file = self
-            .log
-            .ports
-            .disk
-            .open_read(&path)
-            .map_err(Error::io("open", &path))?;
+        let file = match self.log.ports.disk.open_read(&path) {
+            Ok(file) => file,
+            Err(error) => return self.not_opened(id, after, error, sink).map(|()| None),
+        };
         let len = file.len().map_err(Error::io("read", &path))?;
         let header = self.header(id)?;
         let sealed = match after {
@@ -190,7 +188,9 @@ impl Surveyor<'_> {
             file_bytes: len,
             sealed_at: sealed.map(|prev| prev.valid_bytes),
         }))?;
+        let headed = header.is_ok();
         self.enter(before, id, header, sink)?;
+        let bad = self.bad;
         self.hurt = self.cursor.header_lost(id);
         let limit = sealed.map_or(len, |prev| prev.valid_bytes.get());
         self.pass.forget();
@@ -205,7 +205,32 @@ impl Surveyor<'_> {
                 self.report(unread, bytes, None, Severity::Sealed, sink)?;
             }
         }
-        self.check_head(&*file, id, end, after, sink)
+        let head = self.check_head(&*file, id, end, after, sink)?;
+        // The head of hurt bytes, or behind a header that nobody can read, is nobody's.
+        Ok(head.filter(|_| headed && self.bad == bad))
+    }
+
+    /// Reports a segment whose name leads to no file, and goes on behind it.
+    fn not_opened(
+        &mut self,
+        id: SegmentId,
+        after: Option<SegmentId>,
+        error: std::io::Error,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        let damage = match not_opened(self.log, id, error) {
+            Trouble::Bad(Error::Damaged(damage)) => *damage,
+            trouble => return Err(trouble.into_error()),
+        };
+        sink(Survey::Segment(SegmentFacts {
+            id,
+            header: None,
+            file_bytes: 0,
+            sealed_at: None,
+        }))?;
+        self.cursor.enter(id, None);
+        let to = after.map(|after| after.first_seq().before());
+        self.report(damage, 0, to, Severity::Damaged, sink)
     }
 
     /// Moves to a segment, and reports what its header says that does not fit what was read.

@@ -10,7 +10,7 @@ use super::segment::Stop;
 use super::tail;
 use super::window::read_range;
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
-use crate::ports::File;
+use crate::ports::{EntryKind, File};
 use crate::position::{Offset, SegmentId, Seq};
 
 /// Why a pass did not reach the end.
@@ -50,7 +50,12 @@ pub(super) fn read_header(log: &Log, id: SegmentId) -> Result<HeaderLine> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(Err(HeaderProblem::NoFile));
         }
-        Err(error) => return Err(Error::io("open", path)(error)),
+        Err(error) => {
+            return match not_opened(log, id, error) {
+                Trouble::Bad(_) => Ok(Err(HeaderProblem::Hurt(DamageKind::NoFile))),
+                Trouble::Final(error) => Err(error),
+            };
+        }
     };
     let line = header_of(&*file, id).map_err(Error::io("read", path))?;
     Ok(line.map(|(header, _)| header))
@@ -116,7 +121,7 @@ pub(super) fn header_trouble(log: &Log, id: SegmentId, problem: HeaderProblem) -
             let witness = Some(Witness::Name(id));
             Trouble::Bad(damaged(id, Offset::START, id.first_seq(), kind, witness))
         }
-        HeaderProblem::NoFile => Trouble::Bad(missing(id, None)),
+        HeaderProblem::NoFile => Trouble::Bad(missing(id, Witness::Name(id))),
     }
 }
 
@@ -152,8 +157,26 @@ pub(super) fn damaged(
     }))
 }
 
-pub(super) fn missing(id: SegmentId, successor: Option<SegmentId>) -> Error {
-    let witness = Witness::Name(successor.unwrap_or(id));
+/// What it means that a segment cannot be opened: damage where its name leads to something that is no file; else the
+/// system's refusal, which is never a verdict.
+pub(super) fn not_opened(log: &Log, id: SegmentId, error: io::Error) -> Trouble {
+    let path = log.segment_path(id);
+    match log.ports.disk.metadata(&path) {
+        Ok(found) if found.kind != EntryKind::File => {
+            let by = Some(Witness::Name(id));
+            Trouble::Bad(damaged(
+                id,
+                Offset::START,
+                id.first_seq(),
+                DamageKind::NoFile,
+                by,
+            ))
+        }
+        _ => Trouble::Final(Error::io("open", path)(error)),
+    }
+}
+
+pub(super) fn missing(id: SegmentId, witness: Witness) -> Error {
     damaged(
         id,
         Offset::START,

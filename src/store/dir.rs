@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::log::reader::{Log, Witnesses};
-use crate::ports::{EntryKind, Ports};
+use crate::ports::{Disk, EntryKind, Ports};
 use crate::position::Seq;
-use crate::snapshot::set;
+use crate::snapshot::set::{self, Loaded};
 
 use super::Options;
 
@@ -40,7 +40,8 @@ pub(super) fn check(ports: &Ports, dir: &Path, options: &Options) -> Result<Log>
     let log = Log::new(ports.clone(), dir).with_lock_wait(options.lock_wait);
     if log.segments()?.is_empty() {
         // No store, unless a mark or a snapshot attests that there was one.
-        let snapshot = set::load(disk, dir)?
+        let snapshot = snapshots(disk, dir)?
+            .0
             .snapshot
             .map_or(Seq::NONE, |found| found.place.seq);
         return Err(log.no_segments(Witnesses {
@@ -49,6 +50,17 @@ pub(super) fn check(ports: &Ports, dir: &Path, options: &Options) -> Result<Log>
         }));
     }
     Ok(log)
+}
+
+/// Reads the snapshots for who can do without them: where the system refuses one there is none, and second stands why.
+pub(super) fn snapshots(disk: &dyn Disk, dir: &Path) -> Result<(Loaded, Option<Error>)> {
+    match set::load(disk, dir) {
+        Ok(loaded) => Ok((loaded, None)),
+        Err(refused @ (Error::Io { .. } | Error::TooLarge { .. })) => {
+            Ok((Loaded::default(), Some(refused)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// A lock or a sync may not hold on a network file system.

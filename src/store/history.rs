@@ -34,10 +34,19 @@ pub struct Told {
     pub phase: Option<String>,
     /// The payload as it stands.
     pub payload: String,
-    /// This version cannot tell what it means.
-    pub strange: bool,
+    /// Why this version cannot tell what it means; `None` if it can.
+    pub strange: Option<Strange>,
     /// What follows from it and those before it.
     pub derived: Derived,
+}
+
+/// Why nobody here knows what a record means, though its bytes verify.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Strange {
+    /// It is of a kind that this version does not know.
+    Newer,
+    /// It is of a known kind, and no event of that kind.
+    Malformed(String),
 }
 
 /// A range of the log, both ends inclusive.
@@ -59,9 +68,9 @@ pub struct Story {
 }
 
 impl Story {
-    /// The first record of a kind that this version does not know.
+    /// The first record that this version does not understand.
     pub fn strange(&self) -> Option<&Told> {
-        self.records.iter().find(|told| told.strange)
+        self.records.iter().find(|told| told.strange.is_some())
     }
 }
 
@@ -85,6 +94,7 @@ pub fn history(
         ports,
         dir,
         options,
+        ground,
         ground.through.min(range.last),
         &mut |found| {
             match found {
@@ -204,7 +214,7 @@ fn told(raw: Raw<'_>, auditor: &mut Auditor) -> Told {
         item: None,
         phase: None,
         payload: raw.payload.to_owned(),
-        strange: false,
+        strange: None,
         derived: Derived::default(),
     };
     match codec::decode(raw.seq, raw.payload) {
@@ -218,14 +228,19 @@ fn told(raw: Raw<'_>, auditor: &mut Auditor) -> Told {
         Err(error) => {
             let value: Value = serde_json::from_str(raw.payload).unwrap_or_default();
             let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
-            told.strange = true;
             told.at = records::at_of(raw.payload);
             told.event = text("event").unwrap_or_else(|| "?".to_owned());
             (told.item, told.phase) = (text("item"), text("phase"));
-            told.derived.words = match error {
-                PayloadError::UnknownKind { .. } => format!("(of a newer version) {}", raw.payload),
-                PayloadError::Malformed { message } => format!("({message}) {}", raw.payload),
+            let (why, strange) = match error {
+                PayloadError::UnknownKind { .. } => {
+                    ("of a newer version".to_owned(), Strange::Newer)
+                }
+                PayloadError::Malformed { message } => {
+                    (format!("no event: {message}"), Strange::Malformed(message))
+                }
             };
+            told.derived.words = format!("({why}) {}", raw.payload);
+            told.strange = Some(strange);
             told.derived.since_previous_us = told.at.and_then(|at| auditor.pass(at));
         }
     }
@@ -273,8 +288,8 @@ mod tests {
         assert_eq!(seqs, [1, 3, 6, 7]);
         let last = &told[3];
         assert_eq!(
-            (last.strange, &*last.event, last.phase.as_deref()),
-            (true, "weighed", Some("p"))
+            (&last.strange, &*last.event, last.phase.as_deref()),
+            (&Some(Strange::Newer), "weighed", Some("p"))
         );
         assert!(
             last.derived.words.starts_with("(of a newer version) {"),

@@ -5,7 +5,7 @@ use std::io;
 use crate::error::{Error, Result};
 use crate::log::reader::{Log, LogEnd};
 use crate::log::{files, poison};
-use crate::ports::{File, Ports};
+use crate::ports::{Disk, EntryKind, File, Ports};
 use crate::position::{SegmentId, Seq};
 
 /// Why what was read cannot be promised to stay.
@@ -60,7 +60,8 @@ pub(super) fn prove(
 /// The last segment, open since before anything was read.
 pub(super) struct Held {
     segment: SegmentId,
-    file: Box<dyn File>,
+    /// `None` if its name leads to something that is no file: then nothing was read from it.
+    file: Option<Box<dyn File>>,
 }
 
 /// Opens the last segment, for [`prove_held`].
@@ -68,10 +69,15 @@ pub(super) fn hold(ports: &Ports, log: &Log) -> Result<Held> {
     let segments = log.segments()?;
     let segment = segments.last().copied().unwrap_or(SegmentId::FIRST);
     let path = log.segment_path(segment);
-    let file = ports
-        .disk
-        .open_read(&path)
-        .map_err(Error::io("open", &path))?;
+    let odd = |disk: &dyn Disk| {
+        disk.metadata(&path)
+            .is_ok_and(|found| found.kind != EntryKind::File)
+    };
+    let file = match ports.disk.open_read(&path) {
+        Ok(file) => Some(file),
+        Err(_) if odd(&*ports.disk) => None,
+        Err(error) => return Err(Error::io("open", &path)(error)),
+    };
     Ok(Held { segment, file })
 }
 
@@ -84,7 +90,7 @@ pub(super) fn prove_held(
 ) -> Result<Option<Unproven>> {
     let known = log.mark().min(last);
     let unproven = |why: String| Ok(Some(Unproven { known, why }));
-    let mut synced = held.file.sync();
+    let mut synced = held.file.as_ref().map_or(Ok(()), |file| file.sync());
     let store = log.store_dir();
     for dir in [log.wal_dir(), store, files::parent(store)] {
         synced = synced.and_then(|()| ports.disk.sync_dir(dir));

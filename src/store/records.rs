@@ -5,24 +5,25 @@
 //!   walk      log -> records; behind damage the survey's; behind a newer version's header the lines as they stand
 //! ```
 //!
-//! Unlike everybody else these readers go on where they must not believe what they read: they show it and say so.
+//! Both know the witnesses that recovery knows: what they attest and nobody can read is missing, however well the log
+//! seems to end before it. Unlike everybody else these readers go on where they must not believe what they read: they show it and say so.
+
+mod raw;
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Damage, Error, Result};
-use crate::log::frame::{self, Crc};
+use crate::error::{Damage, DamageKind, Error, Result};
+use crate::log::frame::Crc;
 use crate::log::reader::{Access, Entry, From, Log, Witnesses};
 use crate::log::survey::{Severity, Survey};
 use crate::pipeline::{PipelineState, Timestamp, codec};
 use crate::ports::Ports;
-use crate::position::{SegmentId, Seq};
+use crate::position::Seq;
+use crate::snapshot::set;
 
 use super::dir::{self, WAL};
 use super::proof::{self, Unproven};
 use super::{Options, View, Warning};
-
-/// A segment that a newer version wrote is read as it stands, up to this size.
-const MAX_RAW_BYTES: u64 = 1 << 30;
 
 /// A record as it stands in the log.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,8 @@ pub struct Unreadable {
     pub seq: Seq,
     /// What is wrong, in a sentence.
     pub message: String,
+    /// The record is shown as it stands; only what it means is not known.
+    pub shown: bool,
 }
 
 /// What a walk comes upon.
@@ -68,6 +71,8 @@ pub struct Ground {
     pub through: Seq,
     /// Why the store itself cannot be opened.
     pub failure: Option<Error>,
+    /// What is attested outside of the segments.
+    witnesses: Witnesses,
     /// What was noticed on the way.
     pub warnings: Vec<Warning>,
     /// False if there is more than may be shown.
@@ -92,6 +97,10 @@ impl Ground {
                 return Ok(Self {
                     through: view.last_seq(),
                     failure: None,
+                    witnesses: Witnesses {
+                        mark: view.durable_seq(),
+                        snapshot: view.snapshot_seq().unwrap_or(Seq::NONE),
+                    },
                     warnings: view.warnings().to_vec(),
                     complete: view.complete(),
                     state: State::Whole(Box::new(view)),
@@ -101,15 +110,26 @@ impl Ground {
                 error @ (Error::Damaged(_)
                 | Error::AmbiguousTail(_)
                 | Error::OtherLog { .. }
-                | Error::NewerFormat { .. }),
+                | Error::NewerFormat { .. }
+                // A snapshot that the system refuses is no hindrance; a segment that it refuses stops the walk below.
+                | Error::Io { .. }
+                | Error::TooLarge { .. }),
             ) => error,
             Err(error) => return Err(error),
         };
         let log = dir::check(ports, dir, options)?;
+        let witnesses = witnesses(ports, dir, &log, &failure);
         // The sync below proves what is read after this.
         let held = proof::hold(ports, &log)?;
         let (mut state, mut through) = (PipelineState::default(), Seq::NONE);
-        walk(ports, dir, options, Seq::new(u64::MAX), &mut |found| {
+        let walk = Walk {
+            ports,
+            log: &log,
+            witnesses,
+            stop: unreadable_for(&failure),
+            to_the_end: true,
+        };
+        walk.run(Seq::new(u64::MAX), &mut |found| {
             if let Found::Record(raw) = found {
                 through = raw.seq;
                 if let Ok(record) = codec::decode(raw.seq, raw.payload) {
@@ -118,7 +138,13 @@ impl Ground {
             }
             true
         })?;
-        let (mut warnings, mut complete) = (Vec::new(), true);
+        let mut warnings = Vec::new();
+        // What a newer version's or another log's snapshot knows may not be in this log.
+        let strange = matches!(
+            failure,
+            Error::OtherLog { .. } | Error::NewerFormat { seq: None, .. }
+        );
+        let mut complete = !strange;
         if let Some(Unproven { known, why }) = proof::prove_held(ports, &log, &held, through)? {
             let message = format!(
                 "records beyond {known} could not be made durable ({why}) and are not shown"
@@ -131,6 +157,7 @@ impl Ground {
             state,
             through,
             failure: Some(failure),
+            witnesses,
             warnings,
             complete,
         })
@@ -145,8 +172,24 @@ impl Ground {
     }
 }
 
+/// What is attested outside of the segments; of another history's snapshot nothing.
+fn witnesses(ports: &Ports, dir: &Path, log: &Log, failure: &Error) -> Witnesses {
+    let mark = log.mark();
+    let snapshot = match failure {
+        Error::OtherLog { .. } => None,
+        // What cannot be read attests nothing; that it cannot is the failure.
+        _ => set::load(&*ports.disk, dir)
+            .ok()
+            .and_then(|loaded| loaded.snapshot),
+    };
+    Witnesses {
+        mark,
+        snapshot: snapshot.map_or(Seq::NONE, |found| found.place.seq),
+    }
+}
+
 /// Gives the walker every record through `through` that can be read, in the order of the log, and each place that
-/// cannot.
+/// cannot. Where `through` is not before all that the ground shows, that includes what is missing behind it.
 ///
 /// # Errors
 /// The system's refusal to read.
@@ -154,59 +197,150 @@ pub fn walk(
     ports: &Ports,
     dir: &Path,
     options: &Options,
+    ground: &Ground,
     through: Seq,
     walker: &mut Walker<'_>,
 ) -> Result<()> {
     let log = dir::check(ports, dir, options)?;
-    let witnesses = Witnesses {
-        mark: log.mark(),
-        snapshot: Seq::NONE,
+    let walk = Walk {
+        ports,
+        log: &log,
+        witnesses: ground.witnesses,
+        stop: ground.failure.as_ref().and_then(unreadable_for),
+        to_the_end: through >= ground.through,
     };
-    let (mut last, mut ended) = (Seq::NONE, false);
-    let mut give = |found: Found<'_>| {
-        let seq = match found {
-            Found::Record(raw) if raw.seq <= last => return Ok(()),
-            Found::Record(raw) => raw.seq,
-            Found::Unreadable(place) => place.seq,
-        };
-        if let Found::Record(_) = found {
-            last = seq;
-        }
-        ended = ended || seq > through || !walker(found);
-        if ended { Err(end_of_walk()) } else { Ok(()) }
-    };
-    let read = log.read(
-        From::FirstRecord,
-        witnesses,
-        Access::ReadOnly,
-        false,
-        &mut |entry| give(Found::Record(raw(&entry))),
-    );
-    let read = match read {
-        Err(Error::Damaged(_)) => {
-            let surveyed = log.survey(witnesses, false, &mut |found| match found {
-                Survey::Record(entry) => give(Found::Record(raw(&entry))),
-                Survey::Finding(finding)
-                    if matches!(finding.severity, Severity::Damaged | Severity::Ambiguous) =>
-                {
-                    give(Found::Unreadable(&unreadable(&finding.damage)))
+    walk.run(through, walker)
+}
+
+/// A walk over the log.
+struct Walk<'w> {
+    ports: &'w Ports,
+    log: &'w Log,
+    witnesses: Witnesses,
+    /// The place for which the store cannot be opened.
+    stop: Option<Unreadable>,
+    /// Also what cannot be read behind the last record is asked for.
+    to_the_end: bool,
+}
+
+impl Walk<'_> {
+    fn run(&self, through: Seq, walker: &mut Walker<'_>) -> Result<()> {
+        let (mut last, mut ended, mut told) = (Seq::NONE, false, false);
+        let mut give = |found: Found<'_>| {
+            let beyond = match found {
+                Found::Record(raw) if raw.seq <= last => return Ok(()),
+                Found::Record(raw) => {
+                    last = raw.seq;
+                    raw.seq > through
                 }
-                Survey::Finding(_) | Survey::Segment(_) => Ok(()),
-            });
-            surveyed.map(drop)
+                Found::Unreadable(place) => {
+                    let beyond = place.seq > through && !self.to_the_end;
+                    told |= !beyond;
+                    beyond
+                }
+            };
+            ended = ended || beyond || !walker(found);
+            if ended { Err(end_of_walk()) } else { Ok(()) }
+        };
+        let read = match self.read(&mut give) {
+            Err(_) if ended => Ok(()),
+            read => read,
+        };
+        read?;
+        // The store was not opened for something that no walk from its first record comes upon.
+        if let Some(place) = &self.stop
+            && self.to_the_end
+            && !told
+        {
+            walker(Found::Unreadable(place));
         }
-        other => other.map(drop),
-    };
-    let read = match read {
-        // Nothing tells whether what follows was ever acknowledged: a person decides, and until then it is not shown.
-        Err(Error::AmbiguousTail(damage)) => give(Found::Unreadable(&unreadable(&damage))),
-        Err(Error::NewerFormat { .. }) => walk_raw(ports, &log, &mut give),
-        other => other,
-    };
-    match read {
-        Err(_) if ended => Ok(()),
-        read => read,
+        Ok(())
     }
+
+    fn read(&self, give: &mut Give<'_>) -> Result<()> {
+        let (log, witnesses) = (self.log, self.witnesses);
+        let read = log.read(
+            From::FirstRecord,
+            witnesses,
+            Access::ReadOnly,
+            false,
+            &mut |entry| self.record(&entry, give),
+        );
+        let read = match read {
+            Err(Error::Damaged(_)) => {
+                let surveyed = log.survey(witnesses, false, &mut |found| match found {
+                    Survey::Record(entry) => self.record(&entry, give),
+                    Survey::Finding(finding)
+                        if matches!(finding.severity, Severity::Damaged | Severity::Ambiguous) =>
+                    {
+                        give(Found::Unreadable(&unreadable(&finding.damage)))
+                    }
+                    Survey::Finding(_) | Survey::Segment(_) => Ok(()),
+                });
+                surveyed.map(drop)
+            }
+            other => other.map(drop),
+        };
+        match read {
+            // Nothing tells whether what follows was ever acknowledged: a person decides, and until then it is not
+            // shown.
+            Err(Error::AmbiguousTail(damage)) => give(Found::Unreadable(&unreadable(&damage))),
+            Err(Error::NewerFormat { seq, what, .. }) => self.read_raw(seq, &what, give),
+            other => other,
+        }
+    }
+
+    /// Gives a record, and behind it the place, if the fold stops at it.
+    fn record(&self, entry: &Entry<'_>, give: &mut Give<'_>) -> Result<()> {
+        let seq = entry.frame.seq;
+        give(Found::Record(Raw {
+            seq,
+            crc: entry.frame.crc,
+            payload: entry.frame.payload,
+        }))?;
+        match &self.stop {
+            Some(place) if place.shown && place.seq == seq => {
+                give(Found::Unreadable(&Unreadable {
+                    byte: entry.offset.get(),
+                    ..place.clone()
+                }))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes what a walk comes upon; an error ends the walk.
+type Give<'g> = dyn FnMut(Found<'_>) -> Result<()> + 'g;
+
+/// The place in the log for which the store cannot be opened, if it is one.
+fn unreadable_for(failure: &Error) -> Option<Unreadable> {
+    match failure {
+        Error::Damaged(damage) | Error::AmbiguousTail(damage) => Some(unreadable(damage)),
+        Error::NewerFormat {
+            file,
+            seq: Some(seq),
+            what,
+        } => {
+            // Some name the file from the store's directory on, some with it.
+            let file = Path::new(WAL).join(file.file_name()?);
+            Some(Unreadable {
+                message: newer(&file, *seq, what),
+                file,
+                byte: 0,
+                seq: *seq,
+                shown: true,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn newer(file: &Path, seq: Seq, what: &str) -> String {
+    let file = file.display();
+    format!(
+        "{file}: record {seq} was written by a newer version of phaselog ({what}); it is shown as it stands"
+    )
 }
 
 /// The last record, of those that can be read, whose `at` is not later than `time`; [`Seq::NONE`] if all are later.
@@ -217,11 +351,11 @@ pub fn last_before(
     ports: &Ports,
     dir: &Path,
     options: &Options,
-    through: Seq,
+    ground: &Ground,
     time: Timestamp,
 ) -> Result<Seq> {
     let mut found_seq = Seq::NONE;
-    walk(ports, dir, options, through, &mut |found| {
+    walk(ports, dir, options, ground, ground.through, &mut |found| {
         if let Found::Record(raw) = found
             && at_of(raw.payload).is_some_and(|at| at <= time)
         {
@@ -241,11 +375,11 @@ pub fn first_from(
     ports: &Ports,
     dir: &Path,
     options: &Options,
-    through: Seq,
+    ground: &Ground,
     time: Timestamp,
 ) -> Result<Seq> {
     let mut first = None;
-    walk(ports, dir, options, through, &mut |found| {
+    walk(ports, dir, options, ground, ground.through, &mut |found| {
         if let Found::Record(raw) = found
             && at_of(raw.payload).is_some_and(|at| at >= time)
         {
@@ -253,7 +387,7 @@ pub fn first_from(
         }
         first.is_none()
     })?;
-    Ok(first.unwrap_or(through.next()))
+    Ok(first.unwrap_or(ground.through.next()))
 }
 
 /// When a payload says that it was written.
@@ -267,83 +401,13 @@ pub(super) fn at_of(payload: &str) -> Option<Timestamp> {
         .map(|dated| dated.at)
 }
 
-/// Reads the segments line by line, as far as the next one says that they go: what a newer version wrote is not
-/// understood, but its checksums tell that it stands as it was written.
-fn walk_raw(ports: &Ports, log: &Log, give: &mut dyn FnMut(Found<'_>) -> Result<()>) -> Result<()> {
-    let read = |id: SegmentId| {
-        let path = log.segment_path(id);
-        let bytes = ports.disk.read(&path, MAX_RAW_BYTES);
-        bytes.map_err(Error::io("read", &path))
-    };
-    let (mut expected, segments) = (Seq::NONE, log.segments()?);
-    let mut after: Option<Vec<u8>> = None;
-    for (index, &id) in segments.iter().enumerate() {
-        let mut bytes = match after.take() {
-            Some(bytes) => bytes,
-            None => read(id)?,
-        };
-        if let Some(&successor) = segments.get(index + 1) {
-            let next = read(successor)?;
-            bytes.truncate(sealed_at(&next).unwrap_or(bytes.len()));
-            after = Some(next);
-        }
-        let (mut byte, mut hurt) = (0, false);
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let parsed = line
-                .strip_suffix(b"\n")
-                .and_then(|line| frame::parse(line).ok());
-            match parsed.filter(|frame| frame.seq >= expected) {
-                Some(frame) => {
-                    give(Found::Record(Raw {
-                        seq: frame.seq,
-                        crc: frame.crc,
-                        payload: frame.payload,
-                    }))?;
-                    (expected, hurt) = (frame.seq.next(), false);
-                }
-                // A line that nobody finished says nothing; the hurt ones after another are one place.
-                None if hurt || !line.ends_with(b"\n") => {}
-                None => {
-                    hurt = true;
-                    let (file, seq) = (id.file_name(), expected.max(id.first_seq()));
-                    let message = format!("{WAL}/{file} byte {byte}: record {seq} cannot be read");
-                    let file = Path::new(WAL).join(file);
-                    give(Found::Unreadable(&Unreadable {
-                        file,
-                        byte,
-                        seq,
-                        message,
-                    }))?;
-                }
-            }
-            byte += line.len() as u64;
-        }
-    }
-    Ok(())
-}
-
-/// Where a segment's header, of whatever version, says that the one before it ends.
-fn sealed_at(bytes: &[u8]) -> Option<usize> {
-    let line = bytes.split(|&byte| byte == b'\n').next()?;
-    let header: serde_json::Value = serde_json::from_str(frame::parse(line).ok()?.payload).ok()?;
-    let end = header.pointer("/prev/valid_bytes")?.as_u64()?;
-    usize::try_from(end).ok()
-}
-
-fn raw<'a>(entry: &Entry<'a>) -> Raw<'a> {
-    Raw {
-        seq: entry.frame.seq,
-        crc: entry.frame.crc,
-        payload: entry.frame.payload,
-    }
-}
-
 fn unreadable(damage: &Damage) -> Unreadable {
     Unreadable {
         file: damage.file.clone(),
         byte: damage.offset.get(),
         seq: damage.seq,
         message: damage.to_string(),
+        shown: matches!(damage.kind, DamageKind::Payload(_)),
     }
 }
 

@@ -16,12 +16,12 @@ mod sense;
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::log::reader::{Log, Witnesses};
 use crate::log::{Sha256Hex, files, lock};
+use crate::pipeline::PipelineState;
 use crate::ports::Ports;
 use crate::position::Seq;
-use crate::snapshot::set;
 
 use super::{Options, dir, recovery};
 use collect::Collector;
@@ -51,7 +51,7 @@ pub struct Verified {
     pub durable_seq: Seq,
     /// Segments that are there.
     pub segments: usize,
-    /// The head of the log at the last record, to be kept elsewhere; `None` if the last header cannot be read.
+    /// The head of the log at the last record, to be kept elsewhere; `None` if the last segment is hurt.
     pub head: Option<Sha256Hex>,
     /// What is not as it should be, in the order of the log.
     pub findings: Vec<Finding>,
@@ -144,11 +144,15 @@ impl Finding {
 /// Verifies the store in `dir`. Damage is a finding here, not an error.
 ///
 /// # Errors
-/// [`Error::NoStore`]; [`Error::Damaged`] if there is no segment at all though one is attested;
+/// [`Error::NoStore`];
 /// [`Error::NewerFormat`] for a segment of a newer version; [`Error::LockTimeout`] if something looks hurt and a writer
 /// held the lock for the whole wait; [`Error::Io`]: what the system refuses to read is no verdict.
 pub fn verify(ports: &Ports, dir: &Path, options: &Options, extent: &Extent) -> Result<Verified> {
-    let log = dir::check(ports, dir, options)?;
+    let log = match dir::check(ports, dir, options) {
+        Ok(log) => log,
+        Err(Error::Damaged(damage)) => return no_segments(ports, dir, extent, *damage),
+        Err(error) => return Err(error),
+    };
     for _ in 0..2 {
         let verified = survey(ports, dir, &log, extent, false)?;
         if !verified.suspect {
@@ -167,8 +171,35 @@ pub fn verify(ports: &Ports, dir: &Path, options: &Options, extent: &Extent) -> 
                 Ok(verified.result)
             }
         }
+        // What is no file nobody holds, and so nobody writes.
+        Err(_) if around::is_odd(ports, &path) => {
+            Ok(survey(ports, dir, &log, extent, true)?.result)
+        }
         Err(error) => Err(error),
     }
+}
+
+/// A store that has lost all its segments, though something attests that it had some.
+fn no_segments(ports: &Ports, dir: &Path, extent: &Extent, damage: Damage) -> Result<Verified> {
+    let log = Log::new(ports.clone(), dir);
+    let mark = log.mark();
+    let (loaded, refused) = dir::snapshots(&*ports.disk, dir)?;
+    let place = loaded.snapshot.map(|found| found.place.seq);
+    let attested = mark.max(place.unwrap_or(Seq::NONE));
+    let mut findings = vec![collect::no_segments(damage, attested)];
+    let strays = recovery::unexplained(loaded.findings, &PipelineState::default());
+    around::look(ports, dir, &log, &strays, &mut findings)?;
+    findings.extend(refused.map(|why| around::refused(dir, &why)));
+    Ok(Verified {
+        verdict: Verdict::Damaged,
+        deep: extent.deep,
+        records: 0,
+        last_seq: Seq::NONE,
+        durable_seq: Seq::NONE,
+        segments: 0,
+        head: None,
+        findings,
+    })
 }
 
 /// One look at everything.
@@ -183,7 +214,7 @@ struct Look {
 fn survey(ports: &Ports, dir: &Path, log: &Log, extent: &Extent, under_lock: bool) -> Result<Look> {
     // In this order: what the mark and the snapshot attest is then in the log that is read after them.
     let mark = log.mark();
-    let loaded = set::load(&*ports.disk, dir)?;
+    let (loaded, refused) = dir::snapshots(&*ports.disk, dir)?;
     let place = loaded.snapshot.as_ref().map(|found| &found.place);
     let witnesses = Witnesses {
         mark,
@@ -198,6 +229,7 @@ fn survey(ports: &Ports, dir: &Path, log: &Log, extent: &Extent, under_lock: boo
     // A file that was taken over, byte for byte, is ours to replace.
     let strays = recovery::unexplained(loaded.findings.clone(), &state);
     around::look(ports, dir, log, &strays, &mut findings)?;
+    findings.extend(refused.map(|why| around::refused(dir, &why)));
     let verdict = findings.iter().map(|finding| finding.weight).max();
     let verdict = verdict.unwrap_or(Verdict::Clean);
     Ok(Look {

@@ -140,6 +140,10 @@ impl Looking {
             }
             Survey::Record(entry) => self.record(entry)?,
             Survey::Finding(finding) => match finding.severity {
+                // What stands there is not ours to replace: a person puts the file back.
+                Severity::Damaged if finding.damage.kind == DamageKind::NoFile => {
+                    return Err(Error::Damaged(Box::new(finding.damage.clone())));
+                }
                 Severity::Damaged | Severity::Ambiguous => {
                     let follows = self.last.0.next() == finding.damage.seq;
                     let previous = follows.then_some(self.last.1);

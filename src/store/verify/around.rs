@@ -1,5 +1,6 @@
 //! What lies around the segments: the mark, the flag of a failed sync, names, left-overs, snapshots.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,9 +25,15 @@ pub(super) fn look(
     strays: &[set::Finding],
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    findings.extend(bad_mark(ports, log)?);
-    findings.extend(flag(ports, log)?);
     let wal = log.wal_dir();
+    findings.extend(bad_mark(ports, log));
+    findings.extend(flag(ports, wal));
+    for lock in [files::LOCK, files::COMPACT_LOCK] {
+        if is_odd(ports, &wal.join(lock)) {
+            let finding = Finding::of_file("V-LOCK", Verdict::Warnings, format!("{WAL}/{lock}"));
+            findings.push(finding.saying("it is no regular file: nobody can lock it, or write"));
+        }
+    }
     for name in ports.disk.list(wal).map_err(Error::io("list", wal))? {
         findings.extend(in_wal(ports, wal, &name)?);
     }
@@ -45,7 +52,7 @@ pub(super) fn look(
         let ours =
             target.is_some_and(|target| target.ends_with(".json") || target.contains(".json."));
         if (ours || name == NEXT)
-            && !is_held(ports, &wal.join(files::COMPACT_LOCK))?
+            && !is_held(ports, &wal.join(files::COMPACT_LOCK))
             && exists(ports, &dir.join(&name))?
         {
             findings.push(left_over(name, "a compaction that was cut short left it"));
@@ -55,68 +62,72 @@ pub(super) fn look(
 }
 
 /// A mark that cannot be read counts 0, and hurt bytes at the very end of the log are then nobody's witness.
-fn bad_mark(ports: &Ports, log: &Log) -> Result<Option<Finding>> {
+fn bad_mark(ports: &Ports, log: &Log) -> Option<Finding> {
     let path = log.wal_dir().join(mark::MARK);
-    let file = match ports.disk.open_read(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("open", path)(error)),
+    let what = match is_hurt(ports, &path, log) {
+        Ok(false) => return None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Ok(true) => {
+            "it cannot be read and counts nothing; the next record writes it anew".to_owned()
+        }
+        Err(error) => format!("it cannot be read ({error}) and counts nothing; move it away"),
     };
-    // Who writes it holds its lock; without that lock it may be seen halfway.
-    let locked = file
-        .lock(LockKind::Shared, MARK_WAIT)
-        .map_err(Error::io("lock", &path))?;
-    let hurt =
-        locked && log.mark() == Seq::NONE && !file.is_empty().map_err(Error::io("read", &path))?;
-    if locked {
-        file.unlock().map_err(Error::io("unlock", &path))?;
-    }
-    Ok(hurt.then(|| {
-        Finding::of_file("V-MARK", Verdict::Warnings, format!("{WAL}/{}", mark::MARK))
-            .saying("it cannot be read and counts nothing; the next record writes it anew")
-    }))
+    let file = format!("{WAL}/{}", mark::MARK);
+    Some(Finding::of_file("V-MARK", Verdict::Warnings, file).saying(what))
 }
 
-fn flag(ports: &Ports, log: &Log) -> Result<Option<Finding>> {
-    let wal = log.wal_dir();
-    let flag =
-        poison::read(&*ports.disk, wal).map_err(Error::io("read", wal.join(poison::POISONED)))?;
-    Ok(flag.map(|flag| {
-        let finding = Finding::of_file(
-            "V-POISONED",
-            Verdict::Warnings,
-            format!("{WAL}/{}", poison::POISONED),
-        );
-        let what = format!("a sync of the log failed ({flag}); the next writer clears that");
-        Finding {
-            seq: Some(flag.seq),
-            ..finding.saying(what).with_next("phaselog resume")
+fn is_hurt(ports: &Ports, mark: &Path, log: &Log) -> io::Result<bool> {
+    let file = ports.disk.open_read(mark)?;
+    // Who writes it holds its lock; without that lock it may be seen halfway.
+    let locked = file.lock(LockKind::Shared, MARK_WAIT)?;
+    let hurt = locked && log.mark() == Seq::NONE && !file.is_empty()?;
+    if locked {
+        file.unlock()?;
+    }
+    Ok(hurt)
+}
+
+/// The flag of a failed sync. That it is there counts, whatever it is.
+fn flag(ports: &Ports, wal: &Path) -> Option<Finding> {
+    let file = format!("{WAL}/{}", poison::POISONED);
+    let finding = Finding::of_file("V-POISONED", Verdict::Warnings, file);
+    match poison::read(&*ports.disk, wal) {
+        Ok(None) => None,
+        Ok(Some(flag)) => {
+            let what = format!("a sync of the log failed ({flag}); the next writer clears that");
+            Some(Finding {
+                seq: Some(flag.seq),
+                ..finding.saying(what).with_next("phaselog resume")
+            })
         }
-    }))
+        Err(error) => Some(finding.saying(format!(
+            "it says that a sync of the log failed, and cannot be read ({error})"
+        ))),
+    }
+}
+
+/// A snapshot that the system does not give.
+pub(super) fn refused(dir: &Path, why: &Error) -> Finding {
+    let path = match why {
+        Error::Io { path, .. } => path.strip_prefix(dir).unwrap_or(path),
+        _ => Path::new(set::ROOT),
+    };
+    Finding::of_file("V-SNAPSHOT", Verdict::Warnings, path.display().to_string())
+        .saying(format!("{why}; the log has everything"))
 }
 
 fn in_wal(ports: &Ports, wal: &Path, name: &str) -> Result<Option<Finding>> {
     if files::temp_target(name).is_some() {
-        let held = is_held(ports, &wal.join(files::LOCK))?;
+        let held = is_held(ports, &wal.join(files::LOCK));
         let left = !held && exists(ports, &wal.join(name))?;
         let what = "a writer that was cut short left it; the next new segment removes it";
         return Ok(left.then(|| left_over(format!("{WAL}/{name}"), what)));
     }
-    let stray = match SegmentId::from_file_name(name) {
-        Some(_) => {
-            let path = wal.join(name);
-            let found = ports
-                .disk
-                .metadata(&path)
-                .map_err(Error::io("look at", path))?;
-            (found.kind != EntryKind::File).then_some("it has the name of a segment and is no file")
-        }
-        None => name
-            .contains(".wal")
-            .then_some("it is no name of a segment: nobody reads it"),
-    };
-    Ok(stray.map(|what| {
-        Finding::of_file("V-NAME", Verdict::Warnings, format!("{WAL}/{name}")).saying(what)
+    // What has the name of a segment was surveyed as one.
+    let stray = name.contains(".wal") && SegmentId::from_file_name(name).is_none();
+    Ok(stray.then(|| {
+        Finding::of_file("V-NAME", Verdict::Warnings, format!("{WAL}/{name}"))
+            .saying("it is no name of a segment: nobody reads it")
     }))
 }
 
@@ -125,12 +136,18 @@ fn left_over(file: String, what: &str) -> Finding {
 }
 
 /// True if somebody holds a lock now: what its holders make is then in use.
-fn is_held(ports: &Ports, path: &Path) -> Result<bool> {
-    match lock::shared(ports, path, Duration::ZERO) {
-        Ok(_) => Ok(false),
-        Err(Error::LockTimeout { .. }) => Ok(true),
-        Err(error) => Err(error),
-    }
+fn is_held(ports: &Ports, path: &Path) -> bool {
+    // What the system refuses to lock is told where it hurts.
+    matches!(
+        lock::shared(ports, path, Duration::ZERO),
+        Err(Error::LockTimeout { .. })
+    )
+}
+
+/// True if a name leads to something that is no regular file.
+pub(super) fn is_odd(ports: &Ports, path: &Path) -> bool {
+    let found = ports.disk.metadata(path);
+    found.is_ok_and(|found| found.kind != EntryKind::File)
 }
 
 fn exists(ports: &Ports, path: &Path) -> Result<bool> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::{DamageKind, Result};
+use crate::error::{Damage, DamageKind, Result};
 use crate::log::frame::Crc;
 use crate::log::head::Head;
 use crate::log::reader::{Entry, Log};
@@ -103,7 +103,7 @@ impl<'c> Collector<'c> {
 
     fn record(&mut self, entry: &Entry<'_>) {
         let frame = entry.frame;
-        self.pass_snapshot(frame.seq);
+        self.pass_snapshot(frame.seq, entry.offset == Offset::START);
         self.records += 1;
         self.last = (frame.seq, frame.crc);
         self.durable = self.durable.max(frame.durable);
@@ -208,7 +208,7 @@ impl<'c> Collector<'c> {
     }
 
     /// Compares the snapshot with the log when the survey has come to its place.
-    fn pass_snapshot(&mut self, next: Seq) {
+    fn pass_snapshot(&mut self, next: Seq, begins_segment: bool) {
         let Some(found) = self.snapshot else { return };
         if self.placed || next <= found.place.seq {
             return;
@@ -220,6 +220,10 @@ impl<'c> Collector<'c> {
                 "its record {} has another checksum than the log's",
                 place.seq
             );
+            self.other_history(what);
+        } else if self.last.0 == place.seq && next == place.seq.next() && !begins_segment {
+            let seq = place.seq;
+            let what = format!("a segment begins behind its record {seq}, and none does here");
             self.other_history(what);
         }
         if self.extent.deep && self.folds && self.last.0 == place.seq {
@@ -236,7 +240,7 @@ impl<'c> Collector<'c> {
     }
 
     pub(super) fn finish(mut self, end: &SurveyEnd) -> Result<(Vec<Finding>, PipelineState)> {
-        self.pass_snapshot(end.last.next());
+        self.pass_snapshot(end.last.next(), true);
         if let (Some(found), Some(log)) = (self.snapshot, end.log)
             && found.place.id != log.to_string()
         {
@@ -346,6 +350,16 @@ fn at_record(code: &'static str, weight: Verdict, entry: &Entry<'_>) -> Finding 
     }
 }
 
+/// A log without any segment; what is attested reaches through `attested`.
+pub(super) fn no_segments(damage: Damage, attested: Seq) -> Finding {
+    of_survey(&survey::Finding {
+        damage,
+        bytes: 0,
+        to_seq: Some(attested).filter(|&seq| seq > Seq::NONE),
+        severity: Severity::Damaged,
+    })
+}
+
 /// What the survey of the log says, with code and words.
 fn of_survey(finding: &survey::Finding) -> Finding {
     let damage = &finding.damage;
@@ -412,7 +426,7 @@ fn code(kind: &DamageKind) -> &'static str {
         DamageKind::Unterminated => "V-CUT",
         DamageKind::Missing => "V-MISSING",
         DamageKind::UnfinishedGroup => "V-GROUP",
-        DamageKind::MissingSegment => "V-SEGMENT",
+        DamageKind::MissingSegment | DamageKind::NoFile => "V-SEGMENT",
         DamageKind::Header(_) => "V-HEADER",
         DamageKind::Payload(_) => "V-EVENT",
     }
