@@ -128,13 +128,14 @@ const POLL: Duration = Duration::from_millis(500);
 fn go_on(context: &mut Context<'_>, mut through: Seq) -> Result<u8, Failure> {
     while !context.print.is_closed() {
         context.ports.clock.sleep(POLL);
-        let last = context.look_again()?.last_seq();
+        let ground = Ground::open(&context.ports, context.dir(), &context.options)?;
+        let last = ground.through;
         if last <= through {
             continue;
         }
         let (ports, options) = (context.ports.clone(), context.options.clone());
         let dir = context.dir().to_owned();
-        records::walk(&ports, &dir, &options, last, &mut |found| {
+        records::walk(&ports, &dir, &options, &ground, last, &mut |found| {
             if let Found::Record(raw) = found
                 && raw.seq > through
             {

@@ -188,7 +188,7 @@ impl Surveyor<'_> {
             file_bytes: len,
             sealed_at: sealed.map(|prev| prev.valid_bytes),
         }))?;
-        let headed = header.is_ok();
+        let has_header = header.is_ok();
         self.enter(before, id, header, sink)?;
         let bad = self.bad;
         self.hurt = self.cursor.header_lost(id);
@@ -207,7 +207,7 @@ impl Surveyor<'_> {
         }
         let head = self.check_head(&*file, id, end, after, sink)?;
         // The head of hurt bytes, or behind a header that nobody can read, is nobody's.
-        Ok(head.filter(|_| headed && self.bad == bad))
+        Ok(head.filter(|_| has_header && self.bad == bad))
     }
 
     /// Reports a segment whose name leads to no file, and goes on behind it.

@@ -551,7 +551,7 @@ impl Target<'_> {
             false => format!(": {}", since.join(", ")),
         };
         let seq = (claim == LostClaim::Lost).then(|| state.token.unwrap_or(state.since));
-        let taken = state.status == Status::InProgress;
+        let somebody_is_at_it = state.status == Status::InProgress;
         Rejection::StaleToken {
             item,
             phase,
@@ -559,7 +559,7 @@ impl Target<'_> {
             claim,
             why,
             seq,
-            taken,
+            taken: somebody_is_at_it,
             of,
         }
     }

@@ -10,7 +10,7 @@ use crate::position::Seq;
 
 use super::append::{self, Verdict};
 use super::known::Known;
-use super::records::{self, Found};
+use super::records::{self, Found, Ground};
 use super::{Store, heartbeats};
 
 /// What a claim came to. All of it is durable.
@@ -161,10 +161,12 @@ impl Store {
             return not_a_token(format!("the last record is {last}"));
         }
         let mut found = None;
+        let ground = Ground::open(&self.ports, &self.dir, &self.options)?;
         records::walk(
             &self.ports,
             &self.dir,
             &self.options,
+            &ground,
             token,
             &mut |record| match record {
                 Found::Record(raw) if raw.seq == token => {
