@@ -1,5 +1,6 @@
 //! What to do next: for each error a command to copy, or a sentence.
 
+use std::fmt::Write as _;
 use std::io;
 
 use crate::error::Error;
@@ -45,16 +46,19 @@ fn visible(text: &str) -> String {
     if !text.chars().any(char::is_control) {
         return quote(text);
     }
-    let escape = |c: char| match c {
-        '\\' | '\'' => format!("\\{c}"),
-        c if c.is_control() => {
-            let mut bytes = [0; 4];
-            let bytes = c.encode_utf8(&mut bytes).bytes();
-            bytes.map(|byte| format!("\\x{byte:02x}")).collect()
+    let mut shown = String::from("$'");
+    for c in text.chars() {
+        match c {
+            '\\' | '\'' => shown.extend(['\\', c]),
+            c if c.is_control() => {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    let _ = write!(shown, "\\x{byte:02x}");
+                }
+            }
+            c => shown.push(c),
         }
-        c => c.to_string(),
-    };
-    format!("$'{}'", text.chars().map(escape).collect::<String>())
+    }
+    shown + "'"
 }
 
 /// What to do about an error.

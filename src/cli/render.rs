@@ -73,10 +73,6 @@ pub(super) struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "made once, of everything that output depends on"
-    )]
     pub(super) fn new(
         format: Format,
         color: bool,

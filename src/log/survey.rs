@@ -3,10 +3,12 @@
 //! The same scanner and the same verdict as every other reader has. Only the policy differs: a survey reports where
 //! a reader would stop, and goes on at the next record.
 
+mod seal;
+
 use super::cursor::Cursor;
 use super::frame::Crc;
-use super::head::{Head, Sha256Hex};
-use super::header::{LogId, Predecessor, SegmentHeader};
+use super::head::Sha256Hex;
+use super::header::{LogId, SegmentHeader};
 use super::pass::Pass;
 use super::reader::{Access, Entry, Log, Witnesses};
 use super::segment::Stop;
@@ -14,10 +16,11 @@ use super::tail::{self, Evidence, Shape, Verdict};
 use super::trouble::{
     HeaderLine, HeaderProblem, Trouble, damage, file_name, header_trouble, not_opened, read_header,
 };
-use super::window::{Window, read_range};
+use super::window::read_range;
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
+pub(super) use seal::head_at;
 
 /// What a survey comes upon, in the order of the log.
 #[derive(Debug)]
@@ -188,7 +191,7 @@ impl Surveyor<'_> {
             file_bytes: len,
             sealed_at: sealed.map(|prev| prev.valid_bytes),
         }))?;
-        let has_header = header.is_ok();
+        let begins_well = header.is_ok();
         self.enter(before, id, header, sink)?;
         let bad = self.bad;
         self.hurt = self.cursor.header_lost(id);
@@ -207,7 +210,7 @@ impl Surveyor<'_> {
         }
         let head = self.check_head(&*file, id, end, after, sink)?;
         // The head of hurt bytes, or behind a header that nobody can read, is nobody's.
-        Ok(head.filter(|_| has_header && self.bad == bad))
+        Ok(head.filter(|_| begins_well && self.bad == bad))
     }
 
     /// Reports a segment whose name leads to no file, and goes on behind it.
@@ -394,76 +397,6 @@ impl Surveyor<'_> {
         Ok(true)
     }
 
-    /// Compares where a segment ended with what its successor's header says.
-    fn check_seal(
-        &mut self,
-        prev: &Predecessor,
-        successor: SegmentId,
-        sink: &mut SurveySink<'_>,
-    ) -> Result<()> {
-        // A segment that could not be read to its end was reported already.
-        if self.cursor.scan.offset() != prev.valid_bytes {
-            return Ok(());
-        }
-        let crc = self.cursor.scan.previous();
-        let fits = crc.is_none_or(|crc| crc == prev.last_crc32);
-        if self.cursor.scan.next() == prev.last_seq.next() && fits {
-            return Ok(());
-        }
-        let kind = DamageKind::Header(format!(
-            "record {} does not end {}",
-            prev.last_seq, prev.segment
-        ));
-        let misfit = self.damage(
-            successor,
-            Offset::START,
-            kind,
-            Some(Witness::Name(successor)),
-        );
-        self.report(misfit, 0, None, Severity::Damaged, sink)
-    }
-
-    /// Computes the head at the end of a segment and compares it with what the next header says.
-    fn check_head(
-        &mut self,
-        file: &dyn File,
-        id: SegmentId,
-        end: u64,
-        successor: Option<SegmentId>,
-        sink: &mut SurveySink<'_>,
-    ) -> Result<Option<Sha256Hex>> {
-        if self.cursor.log.is_none() {
-            return Ok(None);
-        }
-        let head = head_at(file, self.cursor.sha256, end)
-            .map_err(Error::io("read", self.log.segment_path(id)))?;
-        let Some(successor) = successor else {
-            return Ok(Some(head));
-        };
-        let Ok(header) = self.header(successor)? else {
-            return Ok(Some(head));
-        };
-        // The head of hurt bytes is another, and what hurt them was told.
-        if self.hurt || self.cursor.header_lost(successor) {
-            return Ok(Some(head));
-        }
-        let sealed = header
-            .prev
-            .is_some_and(|prev| prev.segment == id && prev.valid_bytes.get() == end);
-        if sealed && header.sha256.is_some_and(|said| said != head) {
-            let changed = format!("its sha256 is not that of {id}");
-            let kind = DamageKind::Header(changed);
-            let misfit = self.damage(
-                successor,
-                Offset::START,
-                kind,
-                Some(Witness::Name(successor)),
-            );
-            self.report(misfit, 0, None, Severity::Damaged, sink)?;
-        }
-        Ok(Some(head))
-    }
-
     fn header(&self, id: SegmentId) -> Result<HeaderLine> {
         match read_header(self.log, id)? {
             Err(newer @ HeaderProblem::Newer(..)) => {
@@ -514,23 +447,4 @@ impl Surveyor<'_> {
             severity,
         }))
     }
-}
-
-/// The head of the log at the end of a segment's first `end` bytes.
-pub(super) fn head_at(
-    file: &dyn File,
-    header_sha256: Option<Sha256Hex>,
-    end: u64,
-) -> std::io::Result<Sha256Hex> {
-    let mut head = Head::of_segment(header_sha256);
-    let (mut window, mut at) = (Window::default(), 0);
-    while at < end {
-        let (bytes, _) = window.at(file, at, end, 1)?;
-        if bytes.is_empty() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        head.update(bytes);
-        at += bytes.len() as u64;
-    }
-    Ok(head.value())
 }

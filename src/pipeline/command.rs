@@ -546,9 +546,10 @@ impl Target<'_> {
             None if state.attempts > 0 => since.push(format!("retried at {}", state.since)),
             None => {}
         }
-        let why = match since.is_empty() {
-            true => String::new(),
-            false => format!(": {}", since.join(", ")),
+        let why = if since.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", since.join(", "))
         };
         let seq = (claim == LostClaim::Lost).then(|| state.token.unwrap_or(state.since));
         let somebody_is_at_it = state.status == Status::InProgress;

@@ -143,10 +143,9 @@ fn is_within(disk: &dyn Disk, dir: &Path, store: &Path) -> Result<bool> {
     }
     let mut below = None;
     for _ in 0..DEPTH {
-        let here = match look(&at) {
-            Ok(here) => here,
-            // What stands above cannot be asked, or there is no way to the directory at all.
-            Err(_) => return Ok(false),
+        // What stands above cannot be asked, or there is no way to the directory at all.
+        let Ok(here) = look(&at) else {
+            return Ok(false);
         };
         if here == store {
             return Ok(true);

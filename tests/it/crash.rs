@@ -89,7 +89,7 @@ fn work(ports: &Ports, claims: &Claims<Claim>, commands: &[Step]) {
             Step::Do(command) => submit(&mut store, command, claims),
             Step::Start(name, phase_name) => {
                 let done = submit(&mut store, &start(name, phase_name), claims);
-                token = done.clone().flatten();
+                token = done.flatten();
                 done
             }
             Step::Complete(name, phase_name) => submit(
@@ -140,9 +140,9 @@ enum Step {
 fn submit(store: &mut Store, command: &Command, claims: &Claims<Claim>) -> Option<Option<Seq>> {
     match store.submit(command) {
         Ok(Receipt::Recorded(records)) => {
-            records
-                .iter()
-                .for_each(|record| claims.push(Claim::recorded(record)));
+            for record in &records {
+                claims.push(Claim::recorded(record));
+            }
             Some(records.first().map(|record| record.seq))
         }
         Ok(Receipt::Unchanged(unchanged)) => {
@@ -171,7 +171,7 @@ fn explore(
     let mut explorer = Explorer::new(base).outcomes(outcomes).torn(2);
     for (actor, kills, steps) in stages.iter().cloned() {
         explorer = explorer.stage(actor, kills, move |ports, claims| {
-            work(&ports, claims, &steps)
+            work(&ports, claims, &steps);
         });
     }
     let found = explorer.run(|disk, claims| oracles::all(disk, DIR, &options(), claims));
@@ -268,10 +268,10 @@ fn two_at_once_interleaved_at_every_call() {
     let explored = Explorer::new(&base)
         .outcomes(4)
         .stage("A", Kills::AtEveryCall, move |ports, claims| {
-            work(&ports, claims, &first)
+            work(&ports, claims, &first);
         })
         .stage("B", Kills::Never, move |ports, claims| {
-            work(&ports, claims, &second)
+            work(&ports, claims, &second);
         })
         .run_interleaved(1, 12, |disk, claims| {
             oracles::all(disk, DIR, &options(), claims)

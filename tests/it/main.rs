@@ -3,6 +3,7 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "what stands outside the program looks at real files, and tests tell what they did or skipped"

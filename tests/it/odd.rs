@@ -71,10 +71,10 @@ fn a_replay_never_writes_into_the_store() {
 
 /// The path of the last segment.
 fn last_segment(lab: &Lab) -> PathBuf {
-    let names = std::fs::read_dir(lab.path("data/wal")).unwrap();
-    let paths = names.map(|entry| entry.unwrap().path());
+    let names = std::fs::read_dir(lab.path("data/wal")).expect("as the test made it");
+    let paths = names.map(|entry| entry.expect("as the test made it").path());
     let segments = paths.filter(|path| path.extension().is_some_and(|it| it == "wal"));
-    segments.max().unwrap()
+    segments.max().expect("as the test made it")
 }
 
 /// A store with a snapshot at 6 (the segment behind it begins with 7), and the house begun after it.
@@ -185,7 +185,7 @@ fn first_seq(segment: &Path) -> u64 {
 
 /// The line of a record with another payload, every checksum right.
 fn rewritten(line: &str, change: impl Fn(&str) -> String) -> String {
-    let frame = frame::parse(line.trim_end().as_bytes()).unwrap();
+    let frame = frame::parse(line.trim_end().as_bytes()).expect("as the test made it");
     let mut bytes = Vec::new();
     frame::encode(
         &mut bytes,
@@ -194,7 +194,7 @@ fn rewritten(line: &str, change: impl Fn(&str) -> String) -> String {
         frame.durable,
         &change(frame.payload),
     );
-    String::from_utf8(bytes).unwrap()
+    String::from_utf8(bytes).expect("as the test made it")
 }
 
 #[test]
@@ -244,8 +244,16 @@ fn a_malformed_event_is_no_newer_version() {
 fn verify(lab: &Lab) -> (Option<i32>, Vec<String>) {
     let output = lab.run(&["--json", "verify"]);
     let told = json(&output);
-    let findings = told["findings"].as_array().unwrap().iter();
-    let codes = findings.map(|finding| finding["code"].as_str().unwrap().to_owned());
+    let findings = told["findings"]
+        .as_array()
+        .expect("as the test made it")
+        .iter();
+    let codes = findings.map(|finding| {
+        finding["code"]
+            .as_str()
+            .expect("as the test made it")
+            .to_owned()
+    });
     (output.exit, codes.collect())
 }
 

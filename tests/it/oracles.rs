@@ -281,13 +281,13 @@ impl Model {
                 let phase = self.phases.get_mut(&(text("item"), text("phase"))).unwrap();
                 phase.1 += u32::from(kind == "started");
                 phase.2 += u32::from(kind == "failed");
-                phase.0 = match kind {
+                let status = match kind {
                     "started" => "in_progress",
                     "completed" | "failed" | "skipped" => kind,
                     "released" | "reset" | "retried" => "pending",
                     other => panic!("{other}"),
-                }
-                .to_owned();
+                };
+                status.clone_into(&mut phase.0);
             }
         }
     }

@@ -1,0 +1,100 @@
+//! Where a segment ended and what its bytes come to, compared with what its successor's header says of both.
+
+use super::super::head::{Head, Sha256Hex};
+use super::super::header::Predecessor;
+use super::super::window::Window;
+use super::{Severity, SurveySink, Surveyor};
+use crate::error::{DamageKind, Error, Result, Witness};
+use crate::ports::File;
+use crate::position::{Offset, SegmentId};
+
+impl Surveyor<'_> {
+    /// Compares where a segment ended with what its successor's header says.
+    pub(super) fn check_seal(
+        &mut self,
+        prev: &Predecessor,
+        successor: SegmentId,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        // A segment that could not be read to its end was reported already.
+        if self.cursor.scan.offset() != prev.valid_bytes {
+            return Ok(());
+        }
+        let crc = self.cursor.scan.previous();
+        let fits = crc.is_none_or(|crc| crc == prev.last_crc32);
+        if self.cursor.scan.next() == prev.last_seq.next() && fits {
+            return Ok(());
+        }
+        let kind = DamageKind::Header(format!(
+            "record {} does not end {}",
+            prev.last_seq, prev.segment
+        ));
+        let misfit = self.damage(
+            successor,
+            Offset::START,
+            kind,
+            Some(Witness::Name(successor)),
+        );
+        self.report(misfit, 0, None, Severity::Damaged, sink)
+    }
+
+    /// Computes the head at the end of a segment and compares it with what the next header says.
+    pub(super) fn check_head(
+        &mut self,
+        file: &dyn File,
+        id: SegmentId,
+        end: u64,
+        successor: Option<SegmentId>,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<Option<Sha256Hex>> {
+        if self.cursor.log.is_none() {
+            return Ok(None);
+        }
+        let head = head_at(file, self.cursor.sha256, end)
+            .map_err(Error::io("read", self.log.segment_path(id)))?;
+        let Some(successor) = successor else {
+            return Ok(Some(head));
+        };
+        let Ok(header) = self.header(successor)? else {
+            return Ok(Some(head));
+        };
+        // The head of hurt bytes is another, and what hurt them was told.
+        if self.hurt || self.cursor.header_lost(successor) {
+            return Ok(Some(head));
+        }
+        let sealed = header
+            .prev
+            .is_some_and(|prev| prev.segment == id && prev.valid_bytes.get() == end);
+        if sealed && header.sha256.is_some_and(|said| said != head) {
+            let changed = format!("its sha256 is not that of {id}");
+            let kind = DamageKind::Header(changed);
+            let misfit = self.damage(
+                successor,
+                Offset::START,
+                kind,
+                Some(Witness::Name(successor)),
+            );
+            self.report(misfit, 0, None, Severity::Damaged, sink)?;
+        }
+        Ok(Some(head))
+    }
+}
+
+/// The head of the log at the end of a segment's first `end` bytes.
+pub(in crate::log) fn head_at(
+    file: &dyn File,
+    header_sha256: Option<Sha256Hex>,
+    end: u64,
+) -> std::io::Result<Sha256Hex> {
+    let mut head = Head::of_segment(header_sha256);
+    let (mut window, mut at) = (Window::default(), 0);
+    while at < end {
+        let (bytes, _) = window.at(file, at, end, 1)?;
+        if bytes.is_empty() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        head.update(bytes);
+        at += bytes.len() as u64;
+    }
+    Ok(head.value())
+}
