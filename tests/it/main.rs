@@ -14,6 +14,7 @@ mod cli;
 mod kill;
 mod demo;
 mod look;
+mod files;
 mod oracles;
 mod crash;
 mod damage;
