@@ -38,3 +38,30 @@ fn a_hurt_byte_in_a_snapshot_is_no_newer_version() {
         assert!(Path::new(&lab.path("data/wal/quarantine")).exists());
     }
 }
+
+#[test]
+fn an_unknown_field_keeps_its_numbers_through_import_and_snapshot() {
+    let numbers = "[1e5,1E5,1.0E-7,1e400,-0,-0.0,0.90,6,6.0,154.16666666666666]";
+    let lab = Lab::new();
+    lab.write(
+        "old.json",
+        &format!(
+            r#"{{"session":{{"cost":1E-9}},"work_items":[{{"address":"1 Example St","seen":{{"n":{numbers}}},"phases":{{"p1":{{"status":"pending","rate":2E+03}}}}}}]}}"#
+        ),
+    );
+    lab.must(&["import", "old.json"]);
+    lab.must(&["compact"]);
+    let first = read(&lab, "data/work_items.json");
+    let bare: String = first.split_whitespace().collect();
+    for text in [numbers, "\"cost\":1E-9", "\"rate\":2E+03"] {
+        assert!(bare.contains(text), "{text} in {first}");
+    }
+    // And once more, out of the snapshot.
+    lab.start("1 Example St", "p1");
+    lab.must(&["compact"]);
+    let again: String = read(&lab, "data/work_items.json")
+        .split_whitespace()
+        .collect();
+    assert!(again.contains(numbers), "{again}");
+    assert_eq!(lab.must(&["status"]).stderr, "");
+}
