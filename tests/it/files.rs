@@ -65,3 +65,32 @@ fn an_unknown_field_keeps_its_numbers_through_import_and_snapshot() {
     assert!(again.contains(numbers), "{again}");
     assert_eq!(lab.must(&["status"]).stderr, "");
 }
+
+#[test]
+fn a_file_of_which_no_item_can_be_taken_says_why() {
+    let phases = r#""phases":{"p1":{"status":"pending"}}"#;
+    let long = "x".repeat(70_000);
+    for (items, said) in [
+        (
+            format!("{{{phases}}},\n{{{phases}}}"),
+            "an item with neither address nor id",
+        ),
+        ("\"1 Example St\"".to_owned(), "is no item"),
+        (format!("{{\"address\":\"{long}\",{phases}}}"), "65536"),
+    ] {
+        let lab = Lab::new();
+        lab.write("old.json", &format!("{{\"work_items\":[\n{items}]}}"));
+        let [text, json] = lab.both(&["import", "old.json"]);
+        assert_eq!(text.exit, Some(1), "{}", text.text());
+        for output in [&text, &json] {
+            assert!(output.stderr.contains(said), "{}", output.text());
+            assert!(output.stderr.contains("I-ITEM line 2, column 1"));
+            assert!(!output.stderr.contains("no phase in it"));
+        }
+        assert!(!lab.path("data").exists());
+    }
+    let lab = Lab::new();
+    lab.write("old.json", "{\"work_items\":[]}");
+    let empty = lab.run(&["import", "old.json"]);
+    assert!(empty.stderr.contains("there is no phase in it"));
+}
