@@ -81,14 +81,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             }
         })?;
     if document.plan.phases().is_empty() {
-        let message = "there is no phase in it, so there is no pipeline to take over".to_owned();
-        return Err(Failure::from(Error::Parse {
-            path,
-            line: 0,
-            column: 0,
-            message,
-        })
-        .with_hint("phaselog init --phase NAME … makes a new store"));
+        return Err(nothing_in(path, &document));
     }
     let original = Original {
         path: path.clone(),
@@ -131,6 +124,42 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let hint = format!("{resume} lists what is ready; {status} shows where everything stands");
     context.print.hint(&hint);
     Ok(if judged { exit::FINDINGS } else { exit::DONE })
+}
+
+/// Why a document without a phase is not taken over: it is empty, or every item in it had to be left out.
+fn nothing_in(path: PathBuf, document: &ImportedDocument) -> Failure {
+    let left_out: Vec<&Finding> = document
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding.code, "I-ITEM" | "I-SALVAGED"))
+        .collect();
+    let Some(first) = left_out.first() else {
+        let message = "there is no phase in it, so there is no pipeline to take over".to_owned();
+        let error = Error::Parse {
+            path,
+            line: 0,
+            column: 0,
+            message,
+        };
+        return Failure::from(error).with_hint("phaselog init --phase NAME … makes a new store");
+    };
+    let place = |number: Option<u64>| usize::try_from(number.unwrap_or_default()).unwrap_or(0);
+    let mut message = "no item of it can be taken over".to_owned();
+    for finding in left_out.iter().take(SHOWN_OF_A_CODE) {
+        let (code, says) = (finding.code, escape(&finding.message));
+        let (line, column) = (place(finding.line), place(finding.column));
+        let _ = write!(message, "; {code} line {line}, column {column}: {says}");
+    }
+    if left_out.len() > SHOWN_OF_A_CODE {
+        let _ = write!(message, "; and {} more", left_out.len() - SHOWN_OF_A_CODE);
+    }
+    let error = Error::Parse {
+        path,
+        line: place(first.line),
+        column: place(first.column),
+        message,
+    };
+    Failure::from(error).with_hint("give each item an address, or an id, of at most 65536 bytes")
 }
 
 /// The file to be taken over; of a directory the one known file in it.

@@ -2,53 +2,116 @@
 
 use std::fmt;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+
+/// The deepest nesting that is taken: the deepest that [`Json::to_value`] can read.
+const MAX_DEPTH: usize = 127;
 
 /// One JSON value as compact text. Two are equal if their text is.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Json(Box<str>);
+///
+/// Its text is what was read, without the white space between its parts: numbers keep every digit, sign and exponent,
+/// keys their order. Only texts are spelled in one way, whichever escapes they came with.
+#[derive(Clone)]
+pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// Takes a parsed value; its keys keep their order and its numbers their digits.
+    /// Takes a parsed value; its keys keep their order.
     pub fn from_value(value: &Value) -> Self {
-        Self(value.to_string().into_boxed_str())
+        Self(to_raw_value(value).expect("a parsed value is JSON"))
     }
 
     /// The value, parsed.
     pub fn to_value(&self) -> Value {
-        serde_json::from_str(&self.0).expect("a Json was parsed when it was made")
+        serde_json::from_str(self.as_str()).expect("a Json was looked through when it was made")
     }
 
     /// The compact text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.get()
     }
 }
 
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Json {}
+
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
-// Through `Value`, so that a pretty printer lays it out like everything around it.
 impl Serialize for Json {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_value().serialize(serializer)
+        self.0.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(|value| Self::from_value(&value))
+        // Not through `Value`, which spells `1E5` as `1e+5`.
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text = compact(raw.get()).map_err(D::Error::custom)?;
+        if text == raw.get() {
+            return Ok(Self(raw));
+        }
+        RawValue::from_string(text)
+            .map(Self)
+            .map_err(D::Error::custom)
     }
+}
+
+/// Takes the white space out of a JSON text and spells its texts in one way; nothing else changes.
+fn compact(text: &str) -> Result<String, String> {
+    let mut compact = String::with_capacity(text.len());
+    let (mut rest, mut depth) = (text, 0_usize);
+    while let Some(first) = rest.chars().next() {
+        let (part, behind) = rest.split_at(match first {
+            '"' => end_of_text(rest),
+            _ => first.len_utf8(),
+        });
+        rest = behind;
+        match first {
+            ' ' | '\t' | '\r' | '\n' => continue,
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.saturating_sub(1),
+            '"' if part.contains('\\') => {
+                let plain: String = serde_json::from_str(part).map_err(|it| it.to_string())?;
+                compact += &serde_json::to_string(&plain).map_err(|it| it.to_string())?;
+                continue;
+            }
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(format!("nested deeper than {MAX_DEPTH} levels"));
+        }
+        compact += part;
+    }
+    Ok(compact)
+}
+
+/// Where the text that `json` begins with ends, behind its quote.
+fn end_of_text(json: &str) -> usize {
+    let mut escaped = false;
+    let end = json.bytes().enumerate().skip(1).find(|&(_, byte)| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(json.len(), |(at, _)| at + 1)
 }
 
 /// One field that another program put into an object of ours.
@@ -133,6 +196,46 @@ mod tests {
         let json: Json = serde_json::from_str(text).unwrap();
         assert_eq!(json.as_str(), text);
         assert_eq!(serde_json::to_string(&json).unwrap(), text);
+    }
+
+    #[test]
+    fn numbers_are_carried_as_they_are_spelled() {
+        let text = "[1e5,1E5,1.0E-7,1e400,-0,-0.0,0.90,1E+05,6,6.0]";
+        let spaced = " [ 1e5 ,\n1E5,\t1.0E-7, 1e400,-0, -0.0,0.90,1E+05,6 ,6.0 ]\r\n";
+        for source in [text, spaced] {
+            let json: Json = serde_json::from_str(source).unwrap();
+            assert_eq!(json.as_str(), text);
+            assert_eq!(serde_json::to_string(&json).unwrap(), text);
+        }
+        assert_ne!(
+            serde_json::from_str::<Json>("1e5").unwrap(),
+            serde_json::from_str::<Json>("1E5").unwrap()
+        );
+    }
+
+    #[test]
+    fn white_space_goes_only_where_it_says_nothing() {
+        for (source, compact) in [
+            (
+                r#"{ "a b" : " \" x \\" , "c":[ ] }"#,
+                r#"{"a b":" \" x \\","c":[]}"#,
+            ),
+            (r#""\u00e9\/ \ud83c\udfe0\u0001""#, r#""é/ 🏠\u0001""#),
+            (" null ", "null"),
+        ] {
+            let json: Json = serde_json::from_str(source).unwrap();
+            assert_eq!(json.as_str(), compact);
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_parsed_later_is_refused() {
+        let deep = |levels| "[".repeat(levels) + &"]".repeat(levels);
+        let json: Json = serde_json::from_str(&deep(MAX_DEPTH)).unwrap();
+        assert!(json.to_value().is_array());
+        for bad in [&*deep(MAX_DEPTH + 1), r#"["\ud800"]"#, "[1,]", "01"] {
+            assert!(serde_json::from_str::<Json>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub enum Decoded<T> {
     },
     /// JSON of somebody else: it never was a snapshot of a log.
     Foreign,
-    /// Written by a newer version.
+    /// Written by a newer version: it says so, and its checksum holds.
     Newer {
         /// What is not known here.
         what: String,
@@ -125,14 +125,12 @@ pub fn decode(bytes: &[u8]) -> Decoded<Box<WorkItems>> {
         return examine(bytes);
     }
     match serde_json::from_slice::<Document<'_>>(bytes) {
-        Ok(document) if major(&document.schema_version) <= major(SCHEMA_VERSION) => {
-            match document.assemble() {
+        Ok(document) => match newer_version(&document.schema_version, document.format()) {
+            Some(what) => Decoded::Newer { what },
+            None => match document.assemble() {
                 Some(inside) => Decoded::Valid(Box::new(inside)),
                 None => refuse(bytes, "its parts do not fit each other".into(), 0, 0),
-            }
-        }
-        Ok(document) => Decoded::Newer {
-            what: format!("schema_version {}", document.schema_version),
+            },
         },
         Err(error) => refuse(bytes, text_of(&error), error.line(), error.column()),
     }
@@ -143,7 +141,7 @@ pub fn decode_names(bytes: &[u8]) -> Decoded<Names> {
     let head = checksum_holds(bytes)
         .then(|| serde_json::from_slice::<Head>(bytes).ok())
         .flatten()
-        .filter(|head| major(&head.schema_version) <= major(SCHEMA_VERSION))
+        .filter(|head| newer_version(&head.schema_version, head.format()).is_none())
         .and_then(Head::names);
     match head {
         Some(names) => Decoded::Valid(names),
@@ -201,9 +199,7 @@ fn examine(bytes: &[u8]) -> Decoded<Box<WorkItems>> {
     if !document.get("log").is_some_and(Value::is_object) {
         return Decoded::Foreign;
     }
-    if let Some(what) = newer(&document) {
-        return Decoded::Newer { what };
-    }
+    // It may look like a newer version's, but a hurt byte looks like that too, and the log has everything.
     match unchanged(bytes, &document) {
         Some(inside) => Decoded::Reformatted(Box::new(inside)),
         None => Decoded::Edited {
@@ -250,21 +246,26 @@ fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// What in a document is of a newer version, if anything is.
+/// What in a document is of a newer version, if anything is. Only a right checksum makes that worth asking.
 fn newer(document: &Value) -> Option<String> {
     let log = document.get("log")?;
     let format = log.get("format").and_then(Value::as_u64);
-    if let Some(format) = format.filter(|&format| format > FORMAT) {
-        return Some(format!("log.format {format}"));
-    }
     let version = document.get("schema_version").and_then(Value::as_str);
-    if let Some(version) = version.filter(|version| major(version) > major(SCHEMA_VERSION)) {
-        return Some(format!("schema_version {version}"));
+    if let Some(what) = newer_version(version.unwrap_or_default(), format) {
+        return Some(what);
     }
     // Passing over what `apply` kept would give a state that no replay gives.
     let mut keys = log.get("state")?.as_object()?.keys();
     keys.find(|key| !rest::KEYS.contains(&key.as_str()))
         .map(|key| format!("log.state.{key}"))
+}
+
+/// Which of the two versions that a document states is newer than what is read here, if one is.
+fn newer_version(schema: &str, format: Option<u64>) -> Option<String> {
+    if let Some(format) = format.filter(|&format| format > FORMAT) {
+        return Some(format!("log.format {format}"));
+    }
+    (major(schema) > major(SCHEMA_VERSION)).then(|| format!("schema_version {schema}"))
 }
 
 /// The first number of a version; 0 if it is none.

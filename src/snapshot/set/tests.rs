@@ -71,6 +71,7 @@ fn save(disk: &dyn Disk, set: &Numbered, discard_edits: bool) -> Result<Saved> {
     let mut saving = Saving {
         disk,
         dir: Path::new(DIR),
+        log: None,
         quarantine: Path::new(QUARANTINE),
         random: &mut || rng.next_u64(),
         stamp: Timestamp::parse_rfc3339("2026-11-23T01:40:15Z").unwrap(),
@@ -631,11 +632,11 @@ fn a_bak_of_the_user_is_copied_first() {
 fn a_newer_snapshot_stops_everything() {
     let disk = with_two_sets();
     let text = String::from_utf8(disk.peek("data/work_items.json").unwrap()).unwrap();
-    plant_over(
-        &disk,
-        ROOT,
-        text.replacen("\"1.0.0\"", "\"2.0.0\"", 1).as_bytes(),
-    );
+    let text = text.replacen("\"1.0.0\"", "\"2.0.0\"", 1);
+    let (covered, _) = text.split_at(text.rfind("  \"crc32\"").unwrap());
+    let crc32 = crc32fast::hash(covered.as_bytes());
+    let text = format!("{covered}  \"crc32\": \"{crc32:08x}\"\n}}\n");
+    plant_over(&disk, ROOT, text.as_bytes());
     let before = files(&disk);
     assert!(matches!(
         load_from(&disk.actor("look")),
@@ -703,6 +704,7 @@ fn what_changes_while_the_set_is_written_is_not_replaced() {
     let mut saving = Saving {
         disk: &actor,
         dir: Path::new(DIR),
+        log: None,
         quarantine: Path::new(QUARANTINE),
         random: &mut || rng.next_u64(),
         stamp: Timestamp::EPOCH,
@@ -732,6 +734,7 @@ fn the_set_goes_onto_a_real_disk() {
         let mut saving = Saving {
             disk: &disk,
             dir: dir.path(),
+            log: None,
             quarantine: &quarantine,
             random: &mut || rng.next_u64(),
             stamp: Timestamp::EPOCH,

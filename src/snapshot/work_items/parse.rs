@@ -51,6 +51,7 @@ struct InOrder<K, V>(Vec<(K, V)>);
 
 #[derive(Debug, Deserialize)]
 struct Log {
+    format: Option<u64>,
     id: String,
     seq: Seq,
     crc32: String,
@@ -74,6 +75,7 @@ pub(super) struct Head {
 
 #[derive(Debug, Deserialize)]
 struct HeadLog {
+    format: Option<u64>,
     id: String,
     seq: Seq,
     crc32: String,
@@ -271,6 +273,11 @@ impl<'de> Deserialize<'de> for PhasePart {
 }
 
 impl Head {
+    /// The layout of `log`, if it is stated.
+    pub(super) fn format(&self) -> Option<u64> {
+        self.log.format
+    }
+
     pub(super) fn names(self) -> Option<Names> {
         let log = self.log;
         Some(Names {
@@ -281,6 +288,11 @@ impl Head {
 }
 
 impl Document<'_> {
+    /// The layout of `log`, if it is stated.
+    pub(super) fn format(&self) -> Option<u64> {
+        self.log.as_ref()?.format
+    }
+
     /// Brings the parts together; `None` if they do not fit each other.
     pub(super) fn assemble(self) -> Option<WorkItems> {
         let mut log = self.log?;
