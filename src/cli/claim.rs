@@ -11,7 +11,8 @@ use crate::store::Claimed;
 
 use super::context::Context;
 use super::exit;
-use super::failure::{Failure, quote};
+use super::failure::Failure;
+use super::hints::quote;
 use super::render::{Format, escape, rows};
 use super::resume::tell_reset;
 use super::start::owner;

@@ -11,6 +11,7 @@ use crate::store::{CompactMode, Options, Store, View, Warning};
 
 use super::failure::Failure;
 use super::global::{FormatName, Global, When};
+use super::hints::Shell;
 use super::render::{Format, Printer};
 use super::times;
 
@@ -58,7 +59,15 @@ impl<'a> Context<'a> {
         } else {
             times::Show::Local
         };
-        let print = Printer::new(format, color, global.quiet, zone, out, err);
+        let print = Printer::new(
+            format,
+            color,
+            global.quiet,
+            zone,
+            shell_of(global),
+            out,
+            err,
+        );
         let given = match &global.now {
             None => None,
             Some(text) => match times::parse_time(text, ports.clock.now().at) {
@@ -148,6 +157,18 @@ impl<'a> Context<'a> {
                 self.print.fail(&failure)
             }
         }
+    }
+}
+
+/// How the program is called: with the store, if it was named on the command line.
+fn shell_of(global: &Global) -> Shell {
+    let by_environment = std::env::var_os("PHASELOG_STORE");
+    let named = global
+        .store
+        .as_ref()
+        .filter(|store| by_environment.as_deref() != Some(store.as_os_str()));
+    Shell {
+        store: named.map(|store| store.display().to_string()),
     }
 }
 

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::pipeline::Rejection;
 
+use super::hints::{self, Shell};
+
 /// A command that failed.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -90,43 +92,29 @@ impl Failure {
     pub(super) fn message(&self) -> String {
         match &self.error {
             Error::NoStore { .. } if self.store_is_default => format!("{} (default)", self.error),
+            Error::Io {
+                action,
+                path,
+                source,
+            } if hints::is_symlink(source) => {
+                format!(
+                    "cannot {action} {}: it is a symbolic link, and is not followed",
+                    path.display()
+                )
+            }
             error => error.to_string(),
         }
     }
 
     /// What to do next.
-    pub(super) fn hint(&self) -> Option<String> {
-        if self.hint.is_some() {
-            return self.hint.clone();
-        }
-        Some(match &self.error {
-            Error::NoStore { dir, importable: true } => {
-                let dir = if self.store_is_default { "data".to_owned() } else { quote(&dir.display().to_string()) };
-                let store = if self.store_is_default { String::new() } else { format!("-s {dir} ") };
-                format!("{dir}/work_items.json is there: phaselog {store}import {dir}")
-            }
-            Error::NoStore { .. } => "phaselog init --phase NAME … makes one, phaselog import FILE takes one over; -s DIR names another".to_owned(),
-            Error::StoreExists { dir, what } if what.contains("never imported") => {
-                format!("phaselog import {} takes it over", quote(&dir.display().to_string()))
-            }
-            Error::StoreExists { .. } => "phaselog status shows what is there; -s DIR names another place".to_owned(),
-            Error::Damaged(_) => "phaselog verify".to_owned(),
-            Error::AmbiguousTail(_) => "phaselog repair shows what can be done".to_owned(),
-            Error::OtherLog { .. } => "put back the file that belongs to this log, or move it away: the log has everything".to_owned(),
-            Error::NewerFormat { .. } => "install the version that wrote it; nothing was touched".to_owned(),
-            Error::LockTimeout { .. } => "repeat the command; PHASELOG_LOCK_TIMEOUT=60s waits longer".to_owned(),
-            Error::NotRecorded { .. } => "mend the cause and repeat the command".to_owned(),
-            Error::NotAcknowledged { .. } => "repeat the command; what survived is then found".to_owned(),
-            Error::Poisoned { .. } => "look at the disk (dmesg), then repeat the command".to_owned(),
-            Error::Edited { file } => format!("phaselog compact --discard-edits writes it anew and keeps a copy of {}", file.display()),
-            Error::NetworkFileSystem { .. } => "PHASELOG_ALLOW_NETWORK=1 goes on at your own risk".to_owned(),
-            Error::Rejected(rejection) => rejection_hint(rejection),
-            Error::Parse { .. } | Error::TooLarge { .. } | Error::UnknownSeq { .. } | Error::Usage { .. } | Error::Io { .. } => return None,
-        })
+    pub(super) fn hint(&self, shell: &Shell) -> String {
+        self.hint
+            .clone()
+            .unwrap_or_else(|| hints::hint(&self.error, shell))
     }
 
     /// The same as JSON; every key is there.
-    pub(super) fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self, shell: &Shell) -> Value {
         let (code, exit) = self.code();
         let mut place = (
             Value::Null,
@@ -184,7 +172,7 @@ impl Failure {
             "item": rejection.and_then(Rejection::item),
             "phase": rejection.and_then(Rejection::phase),
             "seq": place.0, "file": place.1, "byte": place.2, "line": place.3, "column": place.4,
-            "hint": self.hint(),
+            "hint": self.hint(shell),
             "retryable": matches!(exit, 4 | 11 | 13),
             "outcome": match &self.error {
                 Error::NotRecorded { .. } | Error::Poisoned { written: false, .. } => Some("none"),
@@ -220,128 +208,6 @@ fn rejection_seq(rejection: &Rejection) -> Option<u64> {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm for each refusal")]
-fn rejection_hint(rejection: &Rejection) -> String {
-    use crate::pipeline::Status;
-    match rejection {
-        Rejection::UnknownItem { nearest, .. } if nearest.is_empty() => {
-            "phaselog list shows all items".to_owned()
-        }
-        Rejection::UnknownItem { nearest, .. } => {
-            let names: Vec<String> = nearest.iter().map(|name| format!("{name:?}")).collect();
-            format!("nearest: {}", names.join(", "))
-        }
-        Rejection::AmbiguousItem { items, .. } => {
-            let names: Vec<String> = items
-                .iter()
-                .take(5)
-                .map(|name| format!("{:?}", name.as_str()))
-                .collect();
-            format!("name one of them in full: {}", names.join(", "))
-        }
-        Rejection::UnknownPhase { known, .. } => {
-            let names: Vec<&str> = known.iter().map(crate::pipeline::Phase::as_str).collect();
-            format!("the plan has {}", names.join(", "))
-        }
-        Rejection::StaleToken {
-            item,
-            phase,
-            ever: false,
-            ..
-        } => {
-            format!(
-                "phaselog why {} {phase} tells who holds it; the refusal is on record",
-                quote(item.as_str())
-            )
-        }
-        Rejection::StaleToken { of: "renewed", .. } => {
-            "the work belongs to somebody else now: stop".to_owned()
-        }
-        Rejection::StaleToken { item, .. } => {
-            format!(
-                "the work belongs to somebody else now; the refusal is on record: phaselog history {}",
-                quote(item.as_str())
-            )
-        }
-        Rejection::InProgress { item, phase, .. } => {
-            format!(
-                "phaselog why {} {phase}; phaselog resume hands back what is stuck",
-                quote(item.as_str())
-            )
-        }
-        Rejection::Transition {
-            item,
-            phase,
-            status: Status::Completed,
-            verb: "complete",
-            ..
-        } => {
-            format!(
-                "phaselog enrich {} adds data; phaselog retry {} {phase} --force does it again",
-                quote(item.as_str()),
-                quote(item.as_str())
-            )
-        }
-        Rejection::Transition {
-            item,
-            phase,
-            status: Status::Completed | Status::Skipped,
-            ..
-        } => {
-            format!(
-                "phaselog retry {} {phase} --force puts it back to pending",
-                quote(item.as_str())
-            )
-        }
-        Rejection::Transition {
-            item,
-            phase,
-            status: Status::InProgress,
-            ..
-        } => {
-            format!(
-                "phaselog release {} {phase} gives it back first",
-                quote(item.as_str())
-            )
-        }
-        Rejection::Transition {
-            item,
-            phase,
-            status: Status::Failed,
-            ..
-        } => {
-            format!(
-                "phaselog retry {} {phase} puts it back to pending",
-                quote(item.as_str())
-            )
-        }
-        Rejection::Transition { item, phase, .. } | Rejection::Needs { item, phase, .. } => {
-            format!("phaselog why {} {phase}", quote(item.as_str()))
-        }
-        Rejection::Held { item, .. } => format!("phaselog unhold {}", quote(item.as_str())),
-        Rejection::PlanChange { .. } => "phaselog plan shows the plan in force".to_owned(),
-        Rejection::OtherOperation { .. } => "a new report takes a new --op-id".to_owned(),
-        Rejection::NothingReady { .. } => "phaselog claim --wait waits for what comes next".to_owned(),
-        Rejection::Drained { left } if left.failed > 0 => {
-            "phaselog list --status failed; phaselog retry --status failed tries all of it again".to_owned()
-        }
-        Rejection::Drained { left } if left.held > 0 => "phaselog list --status blocked".to_owned(),
-        Rejection::Drained { .. } => "phaselog status".to_owned(),
-        Rejection::NotAToken { .. } => {
-            "phaselog start and phaselog claim print the token; phaselog status shows those that hold".to_owned()
-        }
-    }
-}
-
-/// A word as a shell takes it, so that a hint can be copied.
-pub(super) fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:,@%+=".contains(c);
-    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// Prints what clap has to say, as text or JSON, and gives the exit status.
 pub(super) fn usage(
     error: &clap::Error,
@@ -368,7 +234,7 @@ pub(super) fn usage(
         let message = message.join(" ");
         let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(&message))
             .with_hint("phaselog --help");
-        let _ = writeln!(err, "{}", failure.to_json());
+        let _ = writeln!(err, "{}", failure.to_json(&Shell::default()));
     } else {
         let _ = write!(err, "{}", error.render());
     }

@@ -66,7 +66,20 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         linear: args.linear,
         salvage: args.salvage,
     };
-    let document = import::read(&path.display().to_string(), &bytes, &options)?;
+    let document =
+        import::read(&path.display().to_string(), &bytes, &options).map_err(|error| {
+            let salvageable = matches!(error, Error::Parse { .. }) && !args.salvage;
+            let failure = Failure::from(error);
+            if salvageable {
+                let given = args.path.display().to_string();
+                let salvage = context.print.shell.command("import --salvage", &[&given]);
+                failure.with_hint(format!(
+                    "mend the file there, or take the whole items before it: {salvage}"
+                ))
+            } else {
+                failure
+            }
+        })?;
     if document.plan.phases().is_empty() {
         let message = "there is no phase in it, so there is no pipeline to take over".to_owned();
         return Err(Failure::from(Error::Parse {
@@ -113,9 +126,10 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     if let Ok(mut store) = Store::open(context.ports.clone(), &dir, context.options.clone()) {
         context.after_write(&mut store);
     }
-    context
-        .print
-        .hint("phaselog resume lists what is ready; phaselog status shows where everything stands");
+    let shell = &context.print.shell;
+    let (resume, status) = (shell.command("resume", &[]), shell.command("status", &[]));
+    let hint = format!("{resume} lists what is ready; {status} shows where everything stands");
+    context.print.hint(&hint);
     Ok(if judged { exit::FINDINGS } else { exit::DONE })
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::pipeline::{ItemId, NewItem, Phase, PhasePlan, Plan};
+use crate::pipeline::{Phase, PhasePlan, Plan};
 use crate::store::Store;
 
 use super::context::Context;
@@ -61,10 +61,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         .phases()
         .first()
         .map_or("PHASE", |plan| plan.phase.as_str());
-    context.print.hint(&format!(
-        "phaselog start {} {phase}",
-        super::failure::quote(item)
-    ));
+    let hint = context.print.shell.command("start", &[item, phase]);
+    context.print.hint(&hint);
     Ok(exit::DONE)
 }
 
@@ -130,38 +128,36 @@ pub(super) fn read_plan(
     };
     let json: Value =
         serde_json::from_str(&text).map_err(|error| values::parse_error(path, &error))?;
-    let array = match json {
-        Value::Object(mut fields) if fields.contains_key("plan") => fields["plan"].take(),
-        other => other,
+    let rows = match &json {
+        Value::Object(fields) => fields.get("plan"),
+        other => Some(other),
     };
-    let Value::Array(rows) = array else {
+    let Some(Value::Array(rows)) = rows else {
         return Err(parse(
             "a plan is an array of {\"phase\": NAME, \"needs\": […], …}".to_owned(),
         ));
     };
-    let mut phases = Vec::with_capacity(rows.len());
-    for (index, row) in rows.into_iter().enumerate() {
-        let unknown = row
-            .as_object()
-            .and_then(|fields| fields.keys().find(|key| !known.contains(&key.as_str())));
-        if let Some(key) = unknown {
+    for (row, number) in rows.iter().zip(1..) {
+        let mut keys = row.as_object().into_iter().flat_map(|fields| fields.keys());
+        if let Some(key) = keys.find(|key| !known.contains(&key.as_str())) {
+            let all = known.join(", ");
             return Err(parse(format!(
-                "phase {}: {key:?} is not one of {}",
-                index + 1,
-                known.join(", ")
+                "phase {number}: {key:?} is not one of {all}"
             )));
         }
-        // Through text: numbers keep their digits on the way, which typed values do not accept.
-        let phase = serde_json::from_str(&row.to_string());
-        phases
-            .push(phase.map_err(|error| {
-                parse(format!("phase {}: {}", index + 1, values::bare(&error)))
-            })?);
     }
+    // From the text again: values that are wrong then have their line and column.
+    let phases = if json.is_array() {
+        serde_json::from_str(&text)
+    } else {
+        serde_json::from_str::<WithPlan>(&text).map(|document| document.plan)
+    };
+    let phases = phases.map_err(|error| values::parse_error(path, &error))?;
     Plan::new(phases).map_err(|error| parse(error.to_string()))
 }
 
-/// An item given by name alone.
-pub(super) fn plain(name: ItemId) -> NewItem {
-    NewItem { name, id: None }
+/// A document with a plan in it: what `plan --json` prints.
+#[derive(serde::Deserialize)]
+struct WithPlan {
+    plan: Vec<PhasePlan>,
 }

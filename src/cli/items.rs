@@ -39,7 +39,7 @@ pub(super) struct Items {
 impl Items {
     /// All items given, in order.
     pub(super) fn read(&self, context: &Context<'_>) -> Result<Vec<NewItem>, Failure> {
-        let mut items: Vec<NewItem> = self.items.iter().cloned().map(super::init::plain).collect();
+        let mut items: Vec<NewItem> = self.items.iter().cloned().map(plain).collect();
         if let Some(path) = &self.file {
             let bytes = if path == Path::new("-") {
                 values::standard_input()?
@@ -52,6 +52,11 @@ impl Items {
         }
         Ok(items)
     }
+}
+
+/// An item given by name alone.
+fn plain(name: ItemId) -> NewItem {
+    NewItem { name, id: None }
 }
 
 /// The items without repetitions; the first of each counts.
@@ -81,8 +86,15 @@ fn parse(path: &Path, text: &str) -> Result<Vec<NewItem>, Failure> {
                 .filter(|(line, _)| !line.trim().is_empty());
             lines
                 .map(|(line, number)| {
-                    let row = serde_json::from_str(line)
-                        .map_err(|error| wrong(path, number, &values::bare(&error)))?;
+                    let row = serde_json::from_str(line).map_err(|error| {
+                        let (column, message) = (error.column(), values::bare(&error));
+                        Error::Parse {
+                            path: path.to_owned(),
+                            line: number,
+                            column,
+                            message,
+                        }
+                    })?;
                     of_json(path, number, &row)
                 })
                 .collect()

@@ -5,7 +5,8 @@
 //! ```text
 //!   global    flags that stand anywhere            context   store, ports, where output goes
 //!   values    items, phases, JSON, files           times     what people write for a time, and how one is shown
-//!   render    text, JSON, JSON lines               failure   an error's code, exit status and hints
+//!   render    text, JSON, JSON lines               failure   an error's code and exit status
+//!   hints     what to do next, as commands to copy
 //!   moment    now, or any time before              told      records in words          table  aligned columns
 //! ```
 
@@ -21,6 +22,7 @@ mod context;
 mod values;
 mod times;
 mod render;
+mod hints;
 mod failure;
 mod receipts;
 mod items;

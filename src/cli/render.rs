@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::pipeline::Timestamp;
 
 use super::failure::Failure;
+use super::hints::Shell;
 use super::times::Show;
 
 /// The form of the output.
@@ -63,6 +64,8 @@ impl Style {
 pub(super) struct Printer<'a> {
     pub(super) format: Format,
     pub(super) style: Style,
+    /// How hints call the program.
+    pub(super) shell: Shell,
     quiet: bool,
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
@@ -70,11 +73,16 @@ pub(super) struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "made once, of everything that output depends on"
+    )]
     pub(super) fn new(
         format: Format,
         color: bool,
         quiet: bool,
         zone: Show,
+        shell: Shell,
         out: &'a mut dyn Write,
         err: &'a mut dyn Write,
     ) -> Self {
@@ -85,6 +93,7 @@ impl<'a> Printer<'a> {
         Self {
             format,
             style,
+            shell,
             quiet,
             out,
             err,
@@ -151,9 +160,9 @@ impl<'a> Printer<'a> {
         let _ = writeln!(self.err, "{label} {text}");
     }
 
-    /// Writes a `hint:` line to standard error, unless hints are off.
+    /// Writes a `hint:` line to standard error, unless hints are off; programs get them inside the JSON.
     pub(super) fn hint(&mut self, text: &str) {
-        if !self.quiet {
+        if !self.quiet && self.format == Format::Text {
             let _ = writeln!(self.err, "hint: {text}");
         }
     }
@@ -186,11 +195,10 @@ impl<'a> Printer<'a> {
         if self.format == Format::Text {
             let label = self.label(anstyle::AnsiColor::Red, "error:");
             let _ = writeln!(self.err, "{label} {}", failure.message());
-            if let Some(hint) = failure.hint() {
-                self.hint(&hint);
-            }
+            let hint = failure.hint(&self.shell);
+            self.hint(&hint);
         } else {
-            let _ = writeln!(self.err, "{}", failure.to_json());
+            let _ = writeln!(self.err, "{}", failure.to_json(&self.shell));
         }
         failure.code().1
     }

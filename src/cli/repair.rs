@@ -8,10 +8,10 @@ use crate::position::Seq;
 use crate::store::repair::{self, Occasion, RepairPlan, Repaired, SeqRange};
 
 use super::context::Context;
+use super::exit;
 use super::failure::Failure;
 use super::receipts::count;
 use super::render::{Report, Style, escape};
-use super::exit;
 
 pub(super) const NAME: &str = "repair";
 
@@ -84,11 +84,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 plan,
                 done: Some((noted, kept)),
             });
-            Ok(if lossless {
-                exit::DONE
-            } else {
-                exit::FINDINGS
-            })
+            Ok(if lossless { exit::DONE } else { exit::FINDINGS })
         }
     }
 }

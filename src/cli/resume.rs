@@ -92,10 +92,20 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
 
 /// Says on standard error what was handed back, or would be, and by which rule.
 pub(super) fn tell_reset(did: &str, event: &Event, context: &mut Context<'_>) {
-    if let Event::Reset { item, phase, cause, elapsed_us, limit_us, .. } = event {
+    if let Event::Reset {
+        item,
+        phase,
+        cause,
+        elapsed_us,
+        limit_us,
+        ..
+    } = event
+    {
         let item = super::render::escape(item.as_str());
         let why = lease::words_of_reset(*cause, *elapsed_us, *limit_us);
-        context.print.aside(&format!("{did} stuck {phase} for {item} ({why})"));
+        context
+            .print
+            .aside(&format!("{did} stuck {phase} for {item} ({why})"));
     }
 }
 

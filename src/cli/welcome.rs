@@ -10,7 +10,7 @@ use crate::pipeline::ready;
 
 use super::context::Context;
 use super::exit;
-use super::failure::{Failure, quote};
+use super::failure::Failure;
 use super::render::{Report, Style};
 use super::status::headline;
 
@@ -23,6 +23,7 @@ struct WelcomeReport {
 }
 
 pub(super) fn run(context: &mut Context<'_>) -> Result<u8, Failure> {
+    let shell = context.print.shell.clone();
     let report = match context.view() {
         Ok(view) => {
             let overview = overview(view.state(), view.now());
@@ -41,23 +42,23 @@ pub(super) fn run(context: &mut Context<'_>) -> Result<u8, Failure> {
             );
             let commands = vec![
                 (
-                    "phaselog status".to_owned(),
+                    shell.command("status", &[]),
                     "how far everything is, what runs and how long it takes",
                 ),
                 (
-                    "phaselog resume".to_owned(),
+                    shell.command("resume", &[]),
                     "what is ready now, after handing back what is stuck",
                 ),
                 (
-                    "phaselog list --status failed".to_owned(),
+                    shell.command("list --status failed", &[]),
                     "what went wrong",
                 ),
                 (
-                    format!("phaselog why {}", quote(item)),
+                    shell.command("why", &[item]),
                     "why an item is where it is, and the next command",
                 ),
                 (
-                    format!("phaselog history {}", quote(item)),
+                    shell.command("history", &[item]),
                     "everything that ever happened to it",
                 ),
             ];
@@ -74,26 +75,23 @@ pub(super) fn run(context: &mut Context<'_>) -> Result<u8, Failure> {
         }) => {
             let import = if importable {
                 (
-                    format!(
-                        "phaselog import {}",
-                        quote(&context.dir().display().to_string())
-                    ),
+                    shell.command("import", &[&context.dir().display().to_string()]),
                     "take over the work_items.json that is there",
                 )
             } else {
                 (
-                    "phaselog import FILE".to_owned(),
+                    shell.command("import FILE", &[]),
                     "take over a work_items.json",
                 )
             };
             let commands = vec![
                 (
-                    "phaselog init --phase NAME ITEM …".to_owned(),
+                    shell.command("init --phase NAME ITEM …", &[]),
                     "make a store",
                 ),
                 import,
                 (
-                    "phaselog demo".to_owned(),
+                    shell.command("demo", &[]),
                     "see it work, in a directory of its own",
                 ),
                 (

@@ -10,7 +10,8 @@ use crate::pipeline::{ItemId, Phase, lookup};
 
 use super::context::Context;
 use super::exit;
-use super::failure::{Failure, quote};
+use super::failure::Failure;
+use super::hints::Shell;
 use super::render::{Report, Style, escape};
 
 pub(super) const NAME: &str = "why";
@@ -29,6 +30,8 @@ pub(super) struct Args {
 struct WhyReport {
     item: ItemId,
     why: Why,
+    /// The command that moves the phase on.
+    next: String,
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
@@ -42,31 +45,25 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             .ok_or_else(|| Failure::usage("the plan has no phases: there is nothing to tell"))?,
     };
     let why = why::why(&state.plan, item, phase, view.now());
+    let next = next(&why, item.name.as_str(), &context.print.shell);
     context.print.report(&WhyReport {
         item: item.name.clone(),
         why,
+        next,
     });
     Ok(exit::DONE)
 }
 
-impl WhyReport {
-    /// The command that moves the phase on, as a shell takes it.
-    fn next(&self) -> String {
-        let item = quote(self.item.as_str());
-        let dashes = if self.item.as_str().starts_with('-') {
-            "-- "
-        } else {
-            ""
-        };
-        match &self.why.next {
-            Next::Start(phase) => format!("phaselog start {dashes}{item} {phase}"),
-            Next::Release(phase) => format!("phaselog release {dashes}{item} {phase}"),
-            Next::Retry(phase) => format!("phaselog retry {dashes}{item} {phase}"),
-            Next::RetryByForce(phase) => format!("phaselog retry --force {dashes}{item} {phase}"),
-            Next::Unhold => format!("phaselog unhold {dashes}{item}"),
-            Next::Resume => "phaselog resume".to_owned(),
-            Next::Show => format!("phaselog show {dashes}{item}"),
-        }
+/// The command that moves the phase on, as a shell takes it.
+fn next(why: &Why, item: &str, shell: &Shell) -> String {
+    match &why.next {
+        Next::Start(phase) => shell.command("start", &[item, phase.as_str()]),
+        Next::Release(phase) => shell.command("release", &[item, phase.as_str()]),
+        Next::Retry(phase) => shell.command("retry", &[item, phase.as_str()]),
+        Next::RetryByForce(phase) => shell.command("retry --force", &[item, phase.as_str()]),
+        Next::Unhold => shell.command("unhold", &[item]),
+        Next::Resume => shell.command("resume", &[]),
+        Next::Show => shell.command("show", &[item]),
     }
 }
 
@@ -100,7 +97,7 @@ impl Report for WhyReport {
             );
         }
         let _ = writeln!(text, "  rule     {}", escape(rule));
-        let _ = writeln!(text, "  next     {}", escape(&self.next()));
+        let _ = writeln!(text, "  next     {}", self.next);
         text
     }
 
@@ -115,7 +112,7 @@ impl Report for WhyReport {
             "reason": self.why.reason.as_str(),
             "because": because.collect::<Vec<_>>(),
             "rule": self.why.rule,
-            "next": self.next(),
+            "next": self.next,
         })
     }
 }

@@ -195,7 +195,8 @@ impl Surveyor<'_> {
         let limit = sealed.map_or(len, |prev| prev.valid_bytes.get());
         self.pass.forget();
         self.records(&*file, limit, after, sink)?;
-        let end = self.cursor.scan.offset().get();
+        // What was given up may reach beyond the end of a file that was cut.
+        let end = self.cursor.scan.offset().get().min(len);
         if let (Some(prev), Some(after)) = (&sealed, after) {
             self.check_seal(prev, after, sink)?;
             if len > limit {

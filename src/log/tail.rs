@@ -214,7 +214,8 @@ pub fn resume(stop: &Stop, bytes: &[u8]) -> Resume {
     while let Some(len) = memchr::memchr(b'\n', &bytes[at..]) {
         let line = &bytes[at..at + len];
         match frame::parse(line) {
-            Ok(_) if in_group => {}
+            // All lines of a group attest the same, and it lies before the group: one that attests more is none of it.
+            Ok(frame) if in_group && frame.durable < stop.seq => {}
             // A whole record that stands too early: what is missing before it leaves no bytes. One that has the
             // right seq and failed all the same does not follow what is before it.
             Ok(frame) if frame.seq > stop.seq || at > verified && frame.seq >= stop.seq => {

@@ -9,7 +9,7 @@ use super::lookup::resolve_phase;
 use super::names::{ItemId, Phase};
 use super::plan::PhasePlan;
 use super::ready::{self, Facts};
-use super::rejection::Rejection;
+use super::rejection::{LostClaim, Rejection};
 use super::time::Now;
 use super::{replan, retry};
 use crate::position::Seq;
@@ -506,17 +506,25 @@ impl Target<'_> {
     fn stale(&self, token: Seq, of: &'static str) -> Rejection {
         let (target, state) = (self, self.state());
         let (item, phase) = target.names();
-        let ever = token <= target.facts.last_seq() && token < state.since;
-        let mut events = Vec::new();
-        let returned = state.returned.as_deref().filter(|how| how.seq > token);
+        let returned = state
+            .returned
+            .as_deref()
+            .filter(|how| how.token == Some(token));
+        let claim = match returned {
+            _ if token > target.facts.last_seq() => LostClaim::Never,
+            Some(_) => LostClaim::Lost,
+            None => LostClaim::NotHeld,
+        };
+        let mut since = Vec::new();
         if let Some(Return {
             seq,
             cause,
             elapsed_us,
             limit_us,
+            ..
         }) = returned
         {
-            events.push(match cause {
+            since.push(match cause {
                 Some(cause) => {
                     let why = lease::words_of_reset(*cause, *elapsed_us, *limit_us);
                     format!("reset at {seq} ({why})")
@@ -524,29 +532,34 @@ impl Target<'_> {
                 None => format!("released at {seq}"),
             });
         }
-        if let Some(current) = state.token {
-            let by = state
-                .worker
-                .as_deref()
-                .map(|worker| format!(" by {worker}"))
-                .unwrap_or_default();
-            events.push(format!("started again as {current}{by}"));
-        } else if state.since != Seq::NONE && state.attempts > 0 {
-            events.push(format!("retried at {}", state.since));
+        let by = state
+            .worker
+            .as_deref()
+            .map(|worker| format!(" by {worker}"))
+            .unwrap_or_default();
+        match state.token {
+            _ if claim == LostClaim::Never => {}
+            Some(current) if claim == LostClaim::Lost => {
+                since.push(format!("started again as {current}{by}"));
+            }
+            Some(current) => since.push(format!("the last start is {current}{by}")),
+            None if state.attempts > 0 => since.push(format!("retried at {}", state.since)),
+            None => {}
         }
-        let why = if ever && !events.is_empty() {
-            format!(": {}", events.join(", "))
-        } else {
-            String::new()
+        let why = match since.is_empty() {
+            true => String::new(),
+            false => format!(": {}", since.join(", ")),
         };
-        let seq = ever.then(|| state.token.unwrap_or(state.since));
+        let seq = (claim == LostClaim::Lost).then(|| state.token.unwrap_or(state.since));
+        let taken = state.status == Status::InProgress;
         Rejection::StaleToken {
             item,
             phase,
             token,
-            ever,
+            claim,
             why,
             seq,
+            taken,
             of,
         }
     }

@@ -178,6 +178,9 @@ pub struct Lease {
 pub struct Return {
     /// The record that did it.
     pub seq: Seq,
+    /// The token that held until then; an imported phase had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Seq>,
     /// The rule, or `None` if the worker released it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<ResetCause>,

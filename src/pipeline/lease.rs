@@ -248,11 +248,14 @@ pub fn is_newer(sign: &Sign, lease: &Lease, now: &Now) -> bool {
 pub fn words_of_reset(cause: ResetCause, elapsed_us: u64, limit_us: u64) -> String {
     match cause {
         ResetCause::Timeout => {
-            format!(
-                "{} > {}",
-                human_duration(elapsed_us),
-                human_duration(limit_us)
-            )
+            let (elapsed, limit) = (human_duration(elapsed_us), human_duration(limit_us));
+            if elapsed == limit {
+                // What is over the limit is below what people care for, but it decided.
+                let secs = elapsed_us as f64 / 1e6;
+                format!("{secs:.6}s > {limit}")
+            } else {
+                format!("{elapsed} > {limit}")
+            }
         }
         ResetCause::OwnerDead => "its owner process is gone".to_owned(),
         ResetCause::Reboot => "the machine was started again".to_owned(),

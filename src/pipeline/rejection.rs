@@ -30,6 +30,27 @@ impl std::fmt::Display for Left {
     }
 }
 
+/// What is known of the right that a refused token gave. Not every token of the past is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostClaim {
+    /// It held, and what took it away is known.
+    Lost,
+    /// It may have held once; it does not now.
+    NotHeld,
+    /// No record of that number exists yet.
+    Never,
+}
+
+impl LostClaim {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "no longer holds",
+            Self::NotHeld => "does not hold",
+            Self::Never => "never held",
+        }
+    }
+}
+
 /// Why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -59,7 +80,7 @@ pub enum Rejection {
         known: Vec<Phase>,
     },
     /// The token does not hold the phase, or not any more.
-    #[error("token {token} {}{phase} of {item}{why}", if *ever { "no longer holds " } else { "never held " })]
+    #[error("token {token} {} {phase} of {item}{why}", claim.as_str())]
     StaleToken {
         /// The item.
         item: ItemId,
@@ -67,12 +88,14 @@ pub enum Rejection {
         phase: Phase,
         /// What was reported with.
         token: Seq,
-        /// The token may once have held; false if it lies in the future.
-        ever: bool,
+        /// What is known of the token's right.
+        claim: LostClaim,
         /// What happened since, as text that begins with `: `, or nothing.
         why: String,
         /// The record that took it away, where that is known.
         seq: Option<Seq>,
+        /// Somebody else is at it now.
+        taken: bool,
         /// The event that the report would have become.
         of: &'static str,
     },

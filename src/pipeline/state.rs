@@ -323,6 +323,7 @@ fn change_phase(phase: &mut PhaseState, record: &Record) {
                 phase,
                 Return {
                     seq,
+                    token: phase.token,
                     cause: None,
                     elapsed_us: 0,
                     limit_us: 0,
@@ -341,6 +342,7 @@ fn change_phase(phase: &mut PhaseState, record: &Record) {
                 phase,
                 Return {
                     seq,
+                    token: phase.token,
                     cause: Some(*cause),
                     elapsed_us,
                     limit_us,

@@ -29,7 +29,8 @@ pub(super) fn check(ports: &Ports, dir: &Path, options: &Options) -> Result<Log>
         Err(error) => return Err(Error::io("open", dir)(error)),
     }
     let wal = dir.join(WAL);
-    match disk.metadata(&wal) {
+    // A link to a directory is followed: people keep the log on another disk.
+    match disk.metadata(&wal.join(".")) {
         Ok(found) if found.kind == EntryKind::Dir => {}
         Ok(_) => return Err(no_store(ports, dir)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_store(ports, dir)),

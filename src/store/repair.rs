@@ -13,6 +13,7 @@ mod apply;
 mod correct;
 mod draft;
 mod effect;
+mod goal;
 mod look;
 mod loss;
 mod overlay;

@@ -23,7 +23,7 @@ use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::set;
 
-use super::{Options, dir};
+use super::{Options, dir, recovery};
 use collect::Collector;
 
 /// What to verify beyond what is always verified.
@@ -190,17 +190,19 @@ fn survey(ports: &Ports, dir: &Path, log: &Log, extent: &Extent, under_lock: boo
         snapshot: place.map_or(Seq::NONE, |place| place.seq),
     };
     let mut collector = Collector::new(ports, log, extent, loaded.snapshot.as_ref());
-    let end = log.survey(witnesses, under_lock, &mut |what| collector.take(what))?;
+    let end = log.survey(witnesses, under_lock, &mut |what| collector.take(&what))?;
     let in_flight = collector.in_flight;
     let durable = collector.durable.max(mark).min(end.last);
     let (records, segments) = (collector.records, collector.segments);
-    let mut findings = collector.finish(&end)?;
-    around::look(ports, dir, log, &loaded, &mut findings)?;
+    let (mut findings, state) = collector.finish(&end)?;
+    // A file that was taken over, byte for byte, is ours to replace.
+    let strays = recovery::unexplained(loaded.findings.clone(), &state);
+    around::look(ports, dir, log, &strays, &mut findings)?;
     let verdict = findings.iter().map(|finding| finding.weight).max();
     let verdict = verdict.unwrap_or(Verdict::Clean);
     Ok(Look {
         // Beside a live compaction what is not right may be on its way.
-        suspect: in_flight || verdict > Verdict::Warnings || !loaded.findings.is_empty(),
+        suspect: in_flight || verdict > Verdict::Warnings || !strays.is_empty(),
         bad: verdict > Verdict::Torn,
         result: Verified {
             verdict,

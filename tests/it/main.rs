@@ -17,3 +17,5 @@ mod demo;
 mod look;
 mod oracles;
 mod crash;
+mod damage;
+mod repair;

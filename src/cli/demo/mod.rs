@@ -19,7 +19,8 @@ use crate::position::Seq;
 
 use super::context::Context;
 use super::exit;
-use super::failure::{Failure, quote};
+use super::failure::Failure;
+use super::hints::quote;
 use killing::Killed;
 use stage::Stage;
 

@@ -12,7 +12,8 @@ use crate::store::{Options, View};
 
 use super::super::context::Context;
 use super::super::exit;
-use super::super::failure::{Failure, quote};
+use super::super::failure::Failure;
+use super::super::hints::quote;
 
 /// The store, in the directory.
 pub(super) const STORE: &str = "data";

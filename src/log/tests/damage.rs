@@ -60,15 +60,15 @@ fn every_bit_flip_is_loud_even_without_the_mark() {
     for id in [1, 5].map(|first| SegmentId::starting_at(Seq::new(first))) {
         let path = wal(&dir).join(id.file_name());
         let bytes = fs::read(&path).unwrap();
-        for at in 0..bytes.len() {
+        for (at, &byte) in bytes.iter().enumerate() {
             // The one flip that looks like a lost sector: a space before a sector's end that becomes a NUL.
-            for bit in (0..8).filter(|bit| bytes[at] != 1 << bit || (at + 1) % 512 != 0) {
-                flip(&path, at, bytes[at] ^ 1 << bit);
+            for bit in (0..8).filter(|bit| byte != 1 << bit || (at + 1) % 512 != 0) {
+                flip(&path, at, byte ^ 1 << bit);
                 let (seen, end) = read_all(&log(&dir), Seq::NONE, true);
                 assert!(end.is_err(), "{id} byte {at} bit {bit}: {}", seen.len());
                 assert!(whole.starts_with(&seen));
             }
-            flip(&path, at, bytes[at]);
+            flip(&path, at, byte);
         }
     }
 }

@@ -328,7 +328,12 @@ fn a_retry_takes_the_token_away() {
     let refused = driven
         .submit(&report("p", Some(token), ReportKind::Complete))
         .unwrap_err();
-    assert!(refused.to_string().contains("no longer holds"), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .contains("does not hold p of 100 N Example St: retried at 5"),
+        "{refused}"
+    );
     let without = driven
         .submit(&report("p", None, ReportKind::Complete))
         .unwrap();
@@ -339,6 +344,27 @@ fn a_retry_takes_the_token_away() {
         matches!(events[..], [Event::Completed { late: false, .. }]),
         "{events:?}"
     );
+}
+
+#[test]
+fn a_refusal_tells_only_what_is_known_of_that_token() {
+    // Found by a reader of messages: the reset of a later token was told of an older one.
+    let mut driven = Driven::new(ONE);
+    let first = driven.start("p");
+    driven.submit(&report("p", Some(first), fail("e"))).unwrap();
+    let second = driven.start("p");
+    driven.reset("p", second);
+    let refused = driven
+        .submit(&report("p", Some(first), ReportKind::Complete))
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!("token {first} does not hold p of 100 N Example St: the last start is {second}")
+    );
+    assert!(matches!(
+        refused,
+        Rejection::StaleToken { taken: false, .. }
+    ));
 }
 
 #[test]

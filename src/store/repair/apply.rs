@@ -46,9 +46,9 @@ pub fn apply(
         None => None,
     };
     let draft = Draft::make(ports, dir, options, occasion)?;
-    if draft.plan.next.is_none() {
+    let Some(goal) = draft.goal else {
         return Ok(Repaired::Nothing);
-    }
+    };
     let mut accepted = accepted.to_vec();
     accepted.sort_unstable();
     accepted.dedup();
@@ -69,15 +69,15 @@ pub fn apply(
         last.filter(|(id, _)| !replaced(*id) && !draft.set_aside.contains(&log.segment_path(*id)))
         && let Err(source) = file.sync()
     {
-        return Err(log.poisoned_by(id, draft.durable, source, None));
+        return Err(log.poisoned_by(id, goal.durable, source, None));
     }
     let noted = note(ports, occasion, &draft.plan, &kept);
     let end = log::begin_segment_with(
         &log,
-        &draft.header,
-        draft.first,
-        draft.previous,
-        draft.durable,
+        &goal.header,
+        goal.first,
+        goal.previous,
+        goal.durable,
         &[noted],
     )?;
     if draft.poisoned {

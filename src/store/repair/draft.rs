@@ -4,34 +4,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::log::frame::{self, Crc};
-use crate::log::head::Head;
-use crate::log::header::{FORMAT, LogId, LostRange, Predecessor, READER, SegmentHeader, WRITER};
-use crate::log::reader::{Access, From, Log, Witnesses};
+use crate::log::frame::Crc;
+use crate::log::header::{LogId, LostRange};
+use crate::log::reader::{Log, Witnesses};
 use crate::log::{Severity, poison};
-use crate::pipeline::PipelineState;
 use crate::ports::{Disk, Ports};
 use crate::position::{Offset, SegmentId, Seq};
 use crate::snapshot::{LogPlace, set};
 
+use super::super::Options;
 use super::super::dir::{self, WAL};
-use super::super::{Options, recovery};
 use super::correct::{self, Flip};
+use super::goal::Goal;
 use super::look::{Hurt, Look};
 use super::overlay::Overlay;
-use super::put_back;
-use super::{Occasion, RESTORED_JUMP, RepairPlan, Step, StepKind, effect, loss};
-
-/// The snapshots, their versions before, and the root of an unfinished compaction.
-const SNAPSHOTS: [&str; 7] = [
-    set::ROOT,
-    "work_items.json.next",
-    "work_items.json.bak",
-    "enrichment_data.json",
-    "enrichment_data.json.bak",
-    "extraction_state.json",
-    "extraction_state.json.bak",
-];
+use super::{Occasion, RepairPlan, Step, StepKind, effect, loss, put_back};
 
 /// A plan, and what carries it out.
 pub(super) struct Draft {
@@ -40,25 +27,25 @@ pub(super) struct Draft {
     pub(super) contents: Vec<(SegmentId, Arc<[u8]>)>,
     /// Files that go into quarantine.
     pub(super) set_aside: Vec<PathBuf>,
-    /// The header of the segment in which the log goes on; its seq, what goes before it, what is durable there.
-    pub(super) header: SegmentHeader,
-    pub(super) first: Seq,
-    pub(super) previous: Crc,
-    pub(super) durable: Seq,
+    /// The segment in which the log goes on; `None` if there is nothing to do.
+    pub(super) goal: Option<Goal>,
     /// The flag of a failed sync is up: every segment from there on gets a new file.
     pub(super) poisoned: bool,
 }
 
-struct Drafting<'d> {
-    dir: &'d Path,
+/// A plan while it is made.
+pub(super) struct Drafting<'d> {
+    pub(super) dir: &'d Path,
     /// The disk as it would be.
-    overlay: Arc<Overlay>,
-    ports: Ports,
-    log: Log,
-    witnesses: Witnesses,
+    pub(super) overlay: Arc<Overlay>,
+    pub(super) ports: Ports,
+    pub(super) log: Log,
+    pub(super) witnesses: Witnesses,
     /// The snapshot's place, if it is of this log.
-    place: Option<LogPlace>,
-    steps: Vec<Step>,
+    pub(super) place: Option<LogPlace>,
+    /// The files of the snapshot's set beside its root.
+    companions: Vec<String>,
+    pub(super) steps: Vec<Step>,
     changed: Vec<SegmentId>,
     set_aside: Vec<PathBuf>,
 }
@@ -79,9 +66,10 @@ impl Draft {
         };
         let log = Log::new(seen.clone(), dir);
         let mark = log.mark();
-        let place = set::load(&*seen.disk, dir)?
-            .snapshot
-            .map(|found| found.place);
+        let snapshot = set::load(&*seen.disk, dir)?.snapshot;
+        let companions = snapshot.iter().flat_map(|found| &found.companions);
+        let companions = companions.map(|file| file.name.name.clone()).collect();
+        let place = snapshot.map(|found| found.place);
         let witnesses = Witnesses {
             mark,
             snapshot: place.as_ref().map_or(Seq::NONE, |place| place.seq),
@@ -93,6 +81,7 @@ impl Draft {
             log,
             witnesses,
             place,
+            companions,
             steps: Vec::new(),
             changed: Vec::new(),
             set_aside: Vec::new(),
@@ -114,12 +103,11 @@ impl Drafting<'_> {
             let back = put_back::find(&self.ports, &self.log)?;
             for put in &back {
                 self.steps.push(put.step.clone());
-                match &put.bytes {
-                    Some(bytes) => self.change(put.id, bytes.clone()),
-                    None => {
-                        self.overlay.remove(put.path.clone());
-                        self.set_aside.push(put.path.clone());
-                    }
+                if let Some(bytes) = &put.bytes {
+                    self.change(put.id, bytes.clone());
+                } else {
+                    self.overlay.remove(put.path.clone());
+                    self.set_aside.push(put.path.clone());
                 }
             }
             if !back.is_empty() {
@@ -208,9 +196,14 @@ impl Drafting<'_> {
     }
 
     /// What the snapshots say does not fit the log any more: the log alone counts.
-    fn set_snapshots_aside(&mut self, what: &str) -> Result<()> {
-        for name in SNAPSHOTS {
-            let path = self.dir.join(name);
+    pub(super) fn set_snapshots_aside(&mut self, what: &str) -> Result<()> {
+        let roots = [set::ROOT, set::NEXT].map(str::to_owned);
+        let mut names: Vec<String> = roots.into_iter().chain([set::bak(set::ROOT)]).collect();
+        for name in std::mem::take(&mut self.companions) {
+            names.extend([set::bak(&name), name]);
+        }
+        for name in names {
+            let path = self.dir.join(&name);
             if !self
                 .ports
                 .disk
@@ -221,7 +214,7 @@ impl Drafting<'_> {
             }
             self.steps.push(Step {
                 kind: StepKind::SetAside,
-                file: name.to_owned(),
+                file: name,
                 byte: 0,
                 bytes: 0,
                 seqs: None,
@@ -255,6 +248,10 @@ impl Drafting<'_> {
             hints.extend(named);
             lost.push(range);
         }
+        if let Some(behind) = self.behind_the_end(look, log) {
+            items_unknown = true;
+            lost.push(behind);
+        }
         let ranges = loss::merged(&lost);
         if let Some(torn) = &look.torn {
             self.steps.push(Step {
@@ -267,18 +264,23 @@ impl Drafting<'_> {
             });
         }
         let first = self.go_on(look, &mut lost, attested, occasion);
-        let (header, previous, durable) = self.header(look, lost, first, log)?;
         let poisoned = self.distrust()?;
         let mut plan = RepairPlan {
-            next: (!self.steps.is_empty()).then_some(SegmentId::starting_at(first)),
             lost: ranges,
-            items: Vec::new(),
             items_unknown,
-            steps: Vec::new(),
+            ..RepairPlan::nothing()
         };
-        if plan.next.is_some() {
-            let after = self.prove(&header, first, previous, durable)?;
+        if self.steps.is_empty() {
+            // The log can be read; what lies beside it may still be of another history.
+            self.behind_snapshot()?;
+        }
+        let mut goal = None;
+        if !self.steps.is_empty() {
+            let new = self.header(look, lost, first, log)?;
+            let after = self.prove(&new)?;
             plan.items = effect::touched(&hints, &after);
+            plan.next = Some(SegmentId::starting_at(first));
+            goal = Some(new);
         }
         plan.steps = self.steps;
         let contents = self.changed.iter().filter_map(|&id| {
@@ -289,11 +291,36 @@ impl Drafting<'_> {
             plan,
             contents: contents.collect(),
             set_aside: self.set_aside,
-            header,
-            first,
-            previous,
-            durable,
+            goal,
             poisoned,
+        })
+    }
+
+    /// The segment that was begun when the snapshot was taken: at the log's end nothing else misses it.
+    fn behind_the_end(&mut self, look: &Look, log: LogId) -> Option<LostRange> {
+        let place = self.place.as_ref()?;
+        let id = SegmentId::starting_at(place.seq.next());
+        if place.seq != look.end.last || place.id != log.to_string() || look.segment(id).is_some() {
+            return None;
+        }
+        let seq = id.first_seq();
+        self.steps.push(Step {
+            kind: StepKind::GiveUp,
+            file: format!("{WAL}/{id}"),
+            byte: 0,
+            bytes: 0,
+            seqs: Some(super::SeqRange { from: seq, to: seq }),
+            message: format!(
+                "record {seq} would be given up, and whatever followed it: it is missing with its segment; the snapshot at {} attests that it was acknowledged",
+                place.seq
+            ),
+        });
+        Some(LostRange {
+            segment: id,
+            from_byte: Offset::START,
+            to_byte: Offset::START,
+            from_seq: seq,
+            to_seq: seq,
         })
     }
 
@@ -317,148 +344,6 @@ impl Drafting<'_> {
             read.clear();
         }
         Ok(read)
-    }
-
-    /// Which log it is: as the headers say, else the snapshot, else what is left of a hurt header.
-    fn log_id(&self, look: &Look) -> Result<LogId> {
-        let mut votes: Vec<LogId> = look
-            .segments
-            .iter()
-            .filter_map(|segment| Some(segment.header.as_ref()?.log))
-            .collect();
-        votes.sort_by_key(ToString::to_string);
-        let most = votes
-            .iter()
-            .max_by_key(|id| votes.iter().filter(|other| other == id).count());
-        if let Some(&id) = most {
-            return Ok(id);
-        }
-        if let Some(id) = self
-            .place
-            .as_ref()
-            .and_then(|place| LogId::parse(&place.id))
-        {
-            return Ok(id);
-        }
-        for segment in &look.segments {
-            let head = dir::read_range(
-                &self.ports,
-                &self.log.segment_path(segment.id),
-                0,
-                segment.len.min(4096),
-            )?;
-            const KEY: &[u8] = br#""log":""#;
-            let said = memchr::memmem::find(&head, KEY)
-                .and_then(|at| head.get(at + KEY.len()..at + KEY.len() + 32));
-            if let Some(id) = said
-                .and_then(|hex| std::str::from_utf8(hex).ok())
-                .and_then(LogId::parse)
-            {
-                return Ok(id);
-            }
-        }
-        let random = || u128::from(self.ports.process.random());
-        Ok(LogId::new(random() << 64 | random()))
-    }
-
-    /// The seq at which the log goes on: behind everything that was, or may have been, issued.
-    fn go_on(
-        &mut self,
-        look: &Look,
-        lost: &mut Vec<LostRange>,
-        attested: Seq,
-        occasion: Occasion,
-    ) -> Seq {
-        let last = look.end.last;
-        let ends = lost.iter().chain(&look.declared).map(|lost| lost.to_seq);
-        let mut first = ends.fold(last.max(attested), Seq::max).next();
-        let mut from = last
-            .max(lost.iter().map(|lost| lost.to_seq).max().unwrap_or(last))
-            .next();
-        if let Some(place) = &self.place
-            && place.seq > last
-            && first == place.seq.next()
-        {
-            // The record after a snapshot names the one before it, which is lost: no record stands there.
-            first = first.next();
-        }
-        if occasion == Occasion::Restored {
-            self.steps.push(Step {
-                kind: StepKind::Skip,
-                file: format!("{WAL}/{}", look.end.segment),
-                byte: look.end.offset.get(),
-                bytes: 0,
-                seqs: Some(super::SeqRange { from, to: first.plus(RESTORED_JUMP).before() }),
-                message: format!("{RESTORED_JUMP} records are passed over, so that no token issued since the backup is issued again"),
-            });
-            first = first.plus(RESTORED_JUMP);
-        }
-        from = from.min(first);
-        if from < first {
-            lost.push(LostRange {
-                segment: look.end.segment,
-                from_byte: look.end.offset,
-                to_byte: look.end.offset,
-                from_seq: from,
-                to_seq: first.before(),
-            });
-        }
-        first
-    }
-
-    fn header(
-        &self,
-        look: &Look,
-        mut lost: Vec<LostRange>,
-        first: Seq,
-        log: LogId,
-    ) -> Result<(SegmentHeader, Crc, Seq)> {
-        let end = &look.end;
-        for declared in &look.declared {
-            if !lost.contains(declared) {
-                lost.push(*declared);
-            }
-        }
-        lost.sort_by_key(|lost| (lost.segment, lost.from_byte, lost.from_seq));
-        let readable = look.last_in == Some(end.segment);
-        let last_seq = if readable {
-            end.last
-        } else {
-            end.segment.first_seq().before()
-        };
-        let given_up = lost
-            .iter()
-            .any(|lost| lost.segment == end.segment && lost.from_byte == Offset::START);
-        let own = look
-            .segment(end.segment)
-            .and_then(|segment| segment.header.as_ref());
-        let sha256 = own.filter(|_| !given_up).and_then(|header| header.sha256);
-        let mut head = Head::of_segment(sha256);
-        head.update(&dir::read_range(
-            &self.ports,
-            &self.log.segment_path(end.segment),
-            0,
-            end.offset.get(),
-        )?);
-        let header = SegmentHeader {
-            at: self.ports.clock.now().at,
-            format: FORMAT,
-            min_reader: READER,
-            log,
-            prev: Some(Predecessor {
-                segment: end.segment,
-                last_seq,
-                valid_bytes: end.offset,
-                last_crc32: end.last_crc,
-            }),
-            sha256: Some(head.value()),
-            lost,
-            writer: WRITER.to_owned(),
-        };
-        match header.misfit(SegmentId::starting_at(first), end.last_crc) {
-            None => Ok((header, end.last_crc, end.last)),
-            Some(what) => Err(self.no_plan(&what)),
-        }
     }
 
     /// Where the flag of a failed sync is up, its segments get new files with everything else.
@@ -487,59 +372,6 @@ impl Drafting<'_> {
             }
         }
         Ok(true)
-    }
-
-    /// Reads the log as it would be, from the snapshot and from record 1, and gives the state that comes of it.
-    fn prove(
-        &mut self,
-        header: &SegmentHeader,
-        first: Seq,
-        previous: Crc,
-        durable: Seq,
-    ) -> Result<PipelineState> {
-        let mut bytes = Vec::new();
-        frame::encode(&mut bytes, previous, first, durable, &header.to_payload());
-        self.overlay
-            .put(self.log.segment_path(SegmentId::starting_at(first)), bytes);
-        let replayed = self.read(PipelineState::default(), From::FirstRecord)?;
-        let Some(found) = set::load(&*self.ports.disk, self.dir)?.snapshot else {
-            return Ok(replayed);
-        };
-        let place = &found.place;
-        let from = LogId::parse(&place.id).map(|log| From::AfterSnapshot {
-            seq: place.seq,
-            crc: Crc::new(place.crc32),
-            log,
-        });
-        let read = from.map(|from| self.read(found.state, from));
-        match read {
-            Some(Ok(state)) => Ok(state),
-            Some(Err(error @ (Error::OtherLog { .. } | Error::Damaged(_)))) => {
-                self.set_snapshots_aside(&error.to_string())?;
-                Ok(replayed)
-            }
-            Some(Err(error)) => Err(error),
-            None => {
-                self.set_snapshots_aside("its log has no id")?;
-                Ok(replayed)
-            }
-        }
-    }
-
-    fn read(&self, mut state: PipelineState, from: From) -> Result<PipelineState> {
-        self.log
-            .read(from, self.witnesses, Access::ReadOnly, true, &mut |entry| {
-                state.apply(&recovery::decode(&entry)?);
-                Ok(())
-            })?;
-        Ok(state)
-    }
-
-    fn no_plan(&self, what: &str) -> Error {
-        let path = self.log.wal_dir();
-        Error::io("repair", path)(std::io::Error::other(format!(
-            "no header can go on from here: {what}"
-        )))
     }
 }
 

@@ -81,7 +81,7 @@ impl Look {
             last: (Seq::NONE, Crc::NONE),
             group: None,
         };
-        let end = log.survey(witnesses, true, &mut |what| looking.take(what))?;
+        let end = log.survey(witnesses, true, &mut |what| looking.take(&what))?;
         let Looking {
             segments,
             hurt,
@@ -119,7 +119,7 @@ impl Look {
 }
 
 impl Looking {
-    fn take(&mut self, what: Survey<'_>) -> Result<()> {
+    fn take(&mut self, what: &Survey<'_>) -> Result<()> {
         match what {
             Survey::Segment(facts) => {
                 self.group = None;
@@ -138,17 +138,17 @@ impl Looking {
                     header: facts.header.cloned(),
                 });
             }
-            Survey::Record(entry) => self.record(&entry)?,
+            Survey::Record(entry) => self.record(entry)?,
             Survey::Finding(finding) => match finding.severity {
                 Severity::Damaged | Severity::Ambiguous => {
                     let follows = self.last.0.next() == finding.damage.seq;
                     let previous = follows.then_some(self.last.1);
                     self.hurt.push(Hurt {
-                        finding: finding.clone(),
+                        finding: (*finding).clone(),
                         previous,
                     });
                 }
-                Severity::Torn(_) => self.torn = Some(finding.clone()),
+                Severity::Torn(_) => self.torn = Some((*finding).clone()),
                 Severity::InFlight | Severity::Sealed | Severity::GivenUp => {}
             },
         }

@@ -17,6 +17,14 @@ pub(super) struct Overlay {
     files: Mutex<BTreeMap<PathBuf, Option<Arc<[u8]>>>>,
 }
 
+/// What a path leads to.
+enum Place {
+    /// What it leads to on the disk.
+    Below,
+    Gone,
+    Changed(Arc<[u8]>),
+}
+
 impl Overlay {
     pub(super) fn new(below: Arc<dyn Disk>) -> Self {
         Self {
@@ -37,7 +45,10 @@ impl Overlay {
 
     /// The bytes that were put there.
     pub(super) fn changed(&self, path: &Path) -> Option<Arc<[u8]>> {
-        self.get(path).flatten()
+        match self.get(path) {
+            Place::Changed(bytes) => Some(bytes),
+            Place::Below | Place::Gone => None,
+        }
     }
 
     fn set(&self, path: PathBuf, bytes: Option<Arc<[u8]>>) {
@@ -45,9 +56,13 @@ impl Overlay {
         files.insert(path, bytes);
     }
 
-    fn get(&self, path: &Path) -> Option<Option<Arc<[u8]>>> {
+    fn get(&self, path: &Path) -> Place {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.get(path).cloned()
+        match files.get(path) {
+            None => Place::Below,
+            Some(None) => Place::Gone,
+            Some(Some(bytes)) => Place::Changed(Arc::clone(bytes)),
+        }
     }
 }
 
@@ -66,9 +81,9 @@ const fn id(bytes: &[u8]) -> FileId {
 impl Disk for Overlay {
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>> {
         match self.get(path) {
-            None => self.below.open_read(path),
-            Some(None) => Err(io::ErrorKind::NotFound.into()),
-            Some(Some(bytes)) => Ok(Box::new(Bytes(bytes))),
+            Place::Below => self.below.open_read(path),
+            Place::Gone => Err(io::ErrorKind::NotFound.into()),
+            Place::Changed(bytes) => Ok(Box::new(Bytes(bytes))),
         }
     }
 
@@ -103,9 +118,9 @@ impl Disk for Overlay {
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         match self.get(path) {
-            None => self.below.metadata(path),
-            Some(None) => Err(io::ErrorKind::NotFound.into()),
-            Some(Some(bytes)) => Ok(Metadata {
+            Place::Below => self.below.metadata(path),
+            Place::Gone => Err(io::ErrorKind::NotFound.into()),
+            Place::Changed(bytes) => Ok(Metadata {
                 id: id(&bytes),
                 kind: EntryKind::File,
                 len: bytes.len() as u64,

@@ -8,7 +8,7 @@ use crate::log::reader::Log;
 use crate::log::{files, lock, mark, poison};
 use crate::ports::{EntryKind, LockKind, Ports};
 use crate::position::{SegmentId, Seq};
-use crate::snapshot::set::{FindingKind, Loaded, ROOT};
+use crate::snapshot::set::{self, FindingKind, NEXT};
 
 use super::super::dir::WAL;
 use super::{Finding, Verdict};
@@ -21,7 +21,7 @@ pub(super) fn look(
     ports: &Ports,
     dir: &Path,
     log: &Log,
-    loaded: &Loaded,
+    strays: &[set::Finding],
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     findings.extend(bad_mark(ports, log)?);
@@ -30,7 +30,7 @@ pub(super) fn look(
     for name in ports.disk.list(wal).map_err(Error::io("list", wal))? {
         findings.extend(in_wal(ports, wal, &name)?);
     }
-    findings.extend(loaded.findings.iter().map(|found| {
+    findings.extend(strays.iter().map(|found| {
         let (code, what) = match found.kind {
             FindingKind::Edited { .. } => ("V-EDITED", "another program changed it: "),
             FindingKind::Foreign => ("V-FOREIGN", "it is another program's: "),
@@ -44,8 +44,7 @@ pub(super) fn look(
         let target = files::temp_target(&name);
         let ours =
             target.is_some_and(|target| target.ends_with(".json") || target.contains(".json."));
-        let next = name.strip_suffix(".next") == Some(ROOT);
-        if (ours || next)
+        if (ours || name == NEXT)
             && !is_held(ports, &wal.join(files::COMPACT_LOCK))?
             && exists(ports, &dir.join(&name))?
         {

@@ -23,6 +23,10 @@ const BLOCK: usize = 1 << 20;
 const SEARCHED: u64 = 64 << 20;
 
 /// Takes what a survey comes upon.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing about what was surveyed so far"
+)]
 pub(super) struct Collector<'c> {
     ports: &'c Ports,
     log: &'c Log,
@@ -80,26 +84,24 @@ impl<'c> Collector<'c> {
         }
     }
 
-    pub(super) fn take(&mut self, what: Survey<'_>) -> Result<()> {
+    pub(super) fn take(&mut self, what: &Survey<'_>) -> Result<()> {
         match what {
-            Survey::Segment(facts) => self.segment(&facts),
-            Survey::Record(entry) => self.record(&entry),
-            Survey::Finding(finding) => self.finding(finding),
-        }
-    }
-
-    fn segment(&mut self, facts: &SegmentFacts<'_>) -> Result<()> {
-        self.segments += 1;
-        self.sha256 = facts.header.and_then(|header| header.sha256);
-        if let Some(header) = facts.header {
-            if let Some(prev) = header.prev {
-                self.durable = self.durable.max(prev.last_seq);
-            }
+            Survey::Segment(facts) => self.segment(facts),
+            Survey::Record(entry) => self.record(entry),
+            Survey::Finding(finding) => self.finding(finding)?,
         }
         Ok(())
     }
 
-    fn record(&mut self, entry: &Entry<'_>) -> Result<()> {
+    fn segment(&mut self, facts: &SegmentFacts<'_>) {
+        self.segments += 1;
+        self.sha256 = facts.header.and_then(|header| header.sha256);
+        if let Some(prev) = facts.header.and_then(|header| header.prev) {
+            self.durable = self.durable.max(prev.last_seq);
+        }
+    }
+
+    fn record(&mut self, entry: &Entry<'_>) {
         let frame = entry.frame;
         self.pass_snapshot(frame.seq);
         self.records += 1;
@@ -117,8 +119,7 @@ impl<'c> Collector<'c> {
         let record = match codec::decode(frame.seq, frame.payload) {
             Ok(record) => record,
             Err(error) => {
-                self.no_event(entry, &error);
-                return Ok(());
+                return self.no_event(entry, &error);
             }
         };
         if self.whole
@@ -142,23 +143,20 @@ impl<'c> Collector<'c> {
         if self.folds {
             self.state.apply(&record);
         }
-        Ok(())
     }
 
     fn no_event(&mut self, entry: &Entry<'_>, error: &PayloadError) {
         (self.folds, self.whole) = (false, false);
-        let finding = match error {
-            PayloadError::UnknownKind { .. } => at_record("V-NEWER", Verdict::Warnings, entry)
-                .saying(format!(
-                    "record {}: {error}; a newer version wrote it",
-                    entry.frame.seq
-                )),
-            _ => {
-                let seq = entry.frame.seq;
-                let witness = Some(format!("its own checksum, record {seq}"));
-                let finding = at_record("V-EVENT", Verdict::Damaged, entry)
-                    .saying(format!("record {seq} verifies and is no event: {error}"));
-                Finding { witness, ..finding }
+        let seq = entry.frame.seq;
+        let finding = if matches!(error, PayloadError::UnknownKind { .. }) {
+            at_record("V-NEWER", Verdict::Warnings, entry)
+                .saying(format!("record {seq}: {error}; a newer version wrote it"))
+        } else {
+            Finding {
+                witness: Some(format!("its own checksum, record {seq}")),
+                next: Some("phaselog repair"),
+                ..at_record("V-EVENT", Verdict::Damaged, entry)
+                    .saying(format!("record {seq} verifies and is no event: {error}"))
             }
         };
         let items = tail::items(entry.frame.payload.as_bytes());
@@ -237,7 +235,7 @@ impl<'c> Collector<'c> {
             .push(finding.saying(what).with_next("phaselog repair"));
     }
 
-    pub(super) fn finish(mut self, end: &SurveyEnd) -> Result<Vec<Finding>> {
+    pub(super) fn finish(mut self, end: &SurveyEnd) -> Result<(Vec<Finding>, PipelineState)> {
         self.pass_snapshot(end.last.next());
         if let (Some(found), Some(log)) = (self.snapshot, end.log)
             && found.place.id != log.to_string()
@@ -247,13 +245,39 @@ impl<'c> Collector<'c> {
                 "it belongs to the log {id}, the segments are of {log}"
             ));
         }
+        self.check_behind_snapshot(end);
         if self.extent.deep && !self.folds {
             let finding = Finding::of_file("V-NOT-COMPARED", Verdict::Warnings, "wal");
             let what = "the snapshots were not compared with a replay: the log cannot be replayed";
             self.findings.push(finding.saying(what));
         }
         self.check_head(end)?;
-        Ok(self.findings)
+        Ok((self.findings, self.state))
+    }
+
+    /// A snapshot is written when the segment behind it has begun: at the log's end nothing else misses that.
+    fn check_behind_snapshot(&mut self, end: &SurveyEnd) {
+        let Some(place) = self.snapshot.map(|found| &found.place) else {
+            return;
+        };
+        let id = SegmentId::starting_at(place.seq.next());
+        let ours = end.log.is_some_and(|log| log.to_string() == place.id);
+        if !ours || end.last != place.seq || end.segment >= id {
+            return;
+        }
+        let seq = id.first_seq();
+        let finding = Finding::of_file("V-SEGMENT", Verdict::Damaged, wal_file(id));
+        let what = format!(
+            "record {seq}: it is missing with its segment; the snapshot at {} attests that it was acknowledged",
+            place.seq
+        );
+        self.findings.push(Finding {
+            byte: Some(0),
+            bytes: Some(0),
+            seq: Some(seq),
+            witness: Some(format!("the snapshot at {}", place.seq)),
+            ..finding.saying(what).with_next("phaselog repair")
+        });
     }
 
     fn check_head(&mut self, end: &SurveyEnd) -> Result<()> {

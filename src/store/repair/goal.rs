@@ -1,0 +1,227 @@
+//! Where the log goes on after a repair: the header that says what is lost, and the proof that all of it can be read.
+
+use crate::error::{Error, Result};
+use crate::log::frame::{self, Crc};
+use crate::log::head::Head;
+use crate::log::header::{FORMAT, LogId, LostRange, Predecessor, READER, SegmentHeader, WRITER};
+use crate::log::reader::{Access, From};
+use crate::pipeline::PipelineState;
+use crate::position::{Offset, SegmentId, Seq};
+use crate::snapshot::set;
+
+use super::super::dir::{self, WAL};
+use super::super::recovery;
+use super::draft::Drafting;
+use super::look::Look;
+use super::{Occasion, RESTORED_JUMP, Step, StepKind};
+
+/// The segment in which the log goes on.
+pub(super) struct Goal {
+    pub(super) header: SegmentHeader,
+    /// The header's seq.
+    pub(super) first: Seq,
+    /// The checksum of the last record that can be read.
+    pub(super) previous: Crc,
+    /// That record.
+    pub(super) durable: Seq,
+}
+
+impl Drafting<'_> {
+    /// Which log it is: as the headers say, else the snapshot, else what is left of a hurt header.
+    pub(super) fn log_id(&self, look: &Look) -> Result<LogId> {
+        const KEY: &[u8] = br#""log":""#;
+        let mut ids: Vec<LogId> = look
+            .segments
+            .iter()
+            .filter_map(|segment| Some(segment.header.as_ref()?.log))
+            .collect();
+        ids.sort_by_key(ToString::to_string);
+        let most = ids
+            .iter()
+            .max_by_key(|id| ids.iter().filter(|other| other == id).count());
+        if let Some(&id) = most {
+            return Ok(id);
+        }
+        if let Some(id) = self
+            .place
+            .as_ref()
+            .and_then(|place| LogId::parse(&place.id))
+        {
+            return Ok(id);
+        }
+        for segment in &look.segments {
+            let head = dir::read_range(
+                &self.ports,
+                &self.log.segment_path(segment.id),
+                0,
+                segment.len.min(4096),
+            )?;
+            let said = memchr::memmem::find(&head, KEY)
+                .and_then(|at| head.get(at + KEY.len()..at + KEY.len() + 32));
+            if let Some(id) = said
+                .and_then(|hex| std::str::from_utf8(hex).ok())
+                .and_then(LogId::parse)
+            {
+                return Ok(id);
+            }
+        }
+        let random = || u128::from(self.ports.process.random());
+        Ok(LogId::new(random() << 64 | random()))
+    }
+
+    /// The seq at which the log goes on: behind everything that was, or may have been, issued.
+    pub(super) fn go_on(
+        &mut self,
+        look: &Look,
+        lost: &mut Vec<LostRange>,
+        attested: Seq,
+        occasion: Occasion,
+    ) -> Seq {
+        let end = look.end.last;
+        let ends = lost.iter().chain(&look.declared).map(|lost| lost.to_seq);
+        let mut first = ends.fold(end.max(attested), Seq::max).next();
+        let given_up = lost.iter().map(|lost| lost.to_seq).max();
+        let from = end.max(given_up.unwrap_or(end)).next();
+        if let Some(place) = &self.place
+            && place.seq > end
+            && first == place.seq.next()
+        {
+            // The record after a snapshot names the one before it, which is lost: no record stands there.
+            first = first.next();
+        }
+        if occasion == Occasion::Restored {
+            self.steps.push(Step {
+                kind: StepKind::Skip,
+                file: format!("{WAL}/{}", look.end.segment),
+                byte: look.end.offset.get(),
+                bytes: 0,
+                seqs: Some(super::SeqRange { from, to: first.plus(RESTORED_JUMP).before() }),
+                message: format!("{RESTORED_JUMP} records are passed over, so that no token issued since the backup is issued again"),
+            });
+            first = first.plus(RESTORED_JUMP);
+        }
+        if from < first {
+            lost.push(LostRange {
+                segment: look.end.segment,
+                from_byte: look.end.offset,
+                to_byte: look.end.offset,
+                from_seq: from,
+                to_seq: first.before(),
+            });
+        }
+        first
+    }
+
+    pub(super) fn header(
+        &self,
+        look: &Look,
+        mut lost: Vec<LostRange>,
+        first: Seq,
+        log: LogId,
+    ) -> Result<Goal> {
+        let end = &look.end;
+        for declared in &look.declared {
+            if !lost.contains(declared) {
+                lost.push(*declared);
+            }
+        }
+        lost.sort_by_key(|lost| (lost.segment, lost.from_byte, lost.from_seq));
+        let readable = look.last_in == Some(end.segment);
+        let last_seq = if readable {
+            end.last
+        } else {
+            end.segment.first_seq().before()
+        };
+        let given_up = lost
+            .iter()
+            .any(|lost| lost.segment == end.segment && lost.from_byte == Offset::START);
+        let own = look
+            .segment(end.segment)
+            .and_then(|segment| segment.header.as_ref());
+        let sha256 = own.filter(|_| !given_up).and_then(|header| header.sha256);
+        let mut head = Head::of_segment(sha256);
+        head.update(&dir::read_range(
+            &self.ports,
+            &self.log.segment_path(end.segment),
+            0,
+            end.offset.get(),
+        )?);
+        let header = SegmentHeader {
+            at: self.ports.clock.now().at,
+            format: FORMAT,
+            min_reader: READER,
+            log,
+            prev: Some(Predecessor {
+                segment: end.segment,
+                last_seq,
+                valid_bytes: end.offset,
+                last_crc32: end.last_crc,
+            }),
+            sha256: Some(head.value()),
+            lost,
+            writer: WRITER.to_owned(),
+        };
+        match header.misfit(SegmentId::starting_at(first), end.last_crc) {
+            None => Ok(Goal {
+                header,
+                first,
+                previous: end.last_crc,
+                durable: end.last,
+            }),
+            Some(what) => Err(self.no_plan(&what)),
+        }
+    }
+
+    /// Reads the log as it would be, from the snapshot and from record 1, and gives the state that comes of it.
+    pub(super) fn prove(&mut self, goal: &Goal) -> Result<PipelineState> {
+        let (mut bytes, payload) = (Vec::new(), goal.header.to_payload());
+        frame::encode(
+            &mut bytes,
+            goal.previous,
+            goal.first,
+            goal.durable,
+            &payload,
+        );
+        let segment = SegmentId::starting_at(goal.first);
+        self.overlay.put(self.log.segment_path(segment), bytes);
+        let replayed = self.read(PipelineState::default(), From::FirstRecord)?;
+        let behind_snapshot = self.behind_snapshot()?;
+        Ok(behind_snapshot.unwrap_or(replayed))
+    }
+
+    /// Reads the log behind the snapshot. One that does not fit the log is set aside.
+    pub(super) fn behind_snapshot(&mut self) -> Result<Option<PipelineState>> {
+        let Some(found) = set::load(&*self.ports.disk, self.dir)?.snapshot else {
+            return Ok(None);
+        };
+        let Some(log) = LogId::parse(&found.place.id) else {
+            self.set_snapshots_aside("its log has no id")?;
+            return Ok(None);
+        };
+        let (seq, crc) = (found.place.seq, Crc::new(found.place.crc32));
+        match self.read(found.state, From::AfterSnapshot { seq, crc, log }) {
+            Ok(state) => Ok(Some(state)),
+            Err(error @ (Error::OtherLog { .. } | Error::Damaged(_))) => {
+                self.set_snapshots_aside(&error.to_string())?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&self, mut state: PipelineState, from: From) -> Result<PipelineState> {
+        self.log
+            .read(from, self.witnesses, Access::ReadOnly, true, &mut |entry| {
+                state.apply(&recovery::decode(&entry)?);
+                Ok(())
+            })?;
+        Ok(state)
+    }
+
+    fn no_plan(&self, what: &str) -> Error {
+        let path = self.log.wal_dir();
+        Error::io("repair", path)(std::io::Error::other(format!(
+            "no header can go on from here: {what}"
+        )))
+    }
+}
