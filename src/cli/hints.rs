@@ -233,14 +233,16 @@ fn about_rejection(rejection: &Rejection, shell: &Shell) -> String {
         },
         Rejection::Needs { item, phase, .. } => on("why", item, phase),
         Rejection::Held { item, .. } => shell.command("unhold", &[item.as_str()]),
+        Rejection::PlanChange { .. } => format!("{} shows the plan in force", command("plan")),
+        Rejection::OtherOperation { .. } => "a new report takes a new --op-id".to_owned(),
         Rejection::NothingReady { .. } => {
             format!("{} waits for what comes next", command("claim --wait"))
         }
         Rejection::Drained { left } if left.failed > 0 => {
             format!(
-                "{}; {} tries one item again",
+                "{}; {} tries all of it again",
                 command("list --status failed"),
-                command("retry ITEM")
+                command("retry --status failed")
             )
         }
         Rejection::Drained { left } if left.held > 0 => command("list --status blocked"),

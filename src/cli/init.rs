@@ -140,9 +140,9 @@ pub(super) fn read_plan(
     for (row, number) in rows.iter().zip(1..) {
         let mut keys = row.as_object().into_iter().flat_map(|fields| fields.keys());
         if let Some(key) = keys.find(|key| !known.contains(&key.as_str())) {
-            let all = known.join(", ");
+            let known = known.join(", ");
             return Err(parse(format!(
-                "phase {number}: {key:?} is not one of {all}"
+                "phase {number}: {key:?} is not one of {known}"
             )));
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     };
     match &output {
         Some(dir) => {
-            let files = past.write_files(&context.ports, dir)?;
+            let files = past.write_files(&context.ports, context.dir(), dir)?;
             let files = files
                 .iter()
                 .map(|file| file.display().to_string())

@@ -314,7 +314,7 @@ impl Log {
     pub(super) fn no_store(&self) -> Error {
         let importable = self.ports.disk.exists(&self.store.join("work_items.json"));
         Error::NoStore {
-            dir: self.store.to_path_buf(),
+            dir: std::path::absolute(&self.store).unwrap_or_else(|_| self.store.to_path_buf()),
             importable: importable.unwrap_or(false),
         }
     }

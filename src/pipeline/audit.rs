@@ -30,8 +30,10 @@ pub struct Auditor {
 #[derive(Debug, Default)]
 struct Attempt {
     number: u32,
-    /// Since when it runs; `None` when it has ended.
+    /// When it began, if that is known.
     began: Option<Timestamp>,
+    /// It was given back, reset or reported; only a late report still speaks of it.
+    ended: bool,
 }
 
 impl Auditor {
@@ -75,6 +77,7 @@ impl Auditor {
                 let attempt = Attempt {
                     number: phase.attempts,
                     began: began.flatten(),
+                    ended: began.is_none(),
                 };
                 self.attempts.insert(phase.phase.clone(), attempt);
             }
@@ -86,17 +89,33 @@ impl Auditor {
         let number = |attempt: &Attempt| Some(attempt.number).filter(|&number| number > 0);
         match record.event {
             Event::Started { .. } => {
-                (attempt.number, attempt.began) = (attempt.number + 1, Some(at));
+                *attempt = Attempt {
+                    number: attempt.number + 1,
+                    began: Some(at),
+                    ended: false,
+                };
                 (number(attempt), None)
             }
             Event::Retried { .. } | Event::Rejected { .. } => (None, None),
             Event::Renewed { .. } => (number(attempt), None),
             _ => {
-                let took = attempt.began.take().map(|began| at.micros_since(began));
-                (number(attempt), took)
+                let told = !attempt.ended || is_late(&record.event);
+                attempt.ended = true;
+                let began = attempt.began.filter(|_| told);
+                (number(attempt), began.map(|began| at.micros_since(began)))
             }
         }
     }
+}
+
+/// True for a report on work whose start was given back or reset before it came.
+const fn is_late(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Completed { late: true, .. }
+            | Event::Failed { late: true, .. }
+            | Event::Skipped { late: true, .. }
+    )
 }
 
 fn words(event: &Event, took_us: Option<u64>) -> String {
@@ -263,5 +282,44 @@ mod tests {
             (told[2].attempt, told[2].since_previous_us),
             (Some(2), Some(10_000_000))
         );
+    }
+
+    #[test]
+    fn a_late_report_tells_how_long_its_work_took() {
+        let (item, phase) = (ItemId::new("a").unwrap(), Phase::new("p").unwrap());
+        let started = Event::Started {
+            item: item.clone(),
+            phase: phase.clone(),
+            worker: None,
+            boot: None,
+            owner: None,
+        };
+        let released = Event::Released {
+            item: item.clone(),
+            phase: phase.clone(),
+            token: Some(Seq::new(2)),
+        };
+        let completed = |late| Event::Completed {
+            item: item.clone(),
+            phase: phase.clone(),
+            token: Some(Seq::new(2)),
+            late,
+            op: None,
+        };
+        let mut auditor = Auditor::default();
+        let told: Vec<Derived> = [
+            record(2, 0, started),
+            record(3, 20, released),
+            record(4, 90, completed(true)),
+            record(5, 99, completed(false)),
+        ]
+        .iter()
+        .map(|record| auditor.tell(record))
+        .collect();
+        assert_eq!(told[1].took_us, Some(20_000_000));
+        assert_eq!(told[2].words, "took 1m30s, late");
+        assert_eq!(told[2].took_us, Some(90_000_000));
+        // Somebody completed what nobody had started anew: there is no start to count from.
+        assert_eq!(told[3].took_us, None);
     }
 }

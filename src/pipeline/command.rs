@@ -546,12 +546,12 @@ impl Target<'_> {
             None if state.attempts > 0 => since.push(format!("retried at {}", state.since)),
             None => {}
         }
-        let why = match since.is_empty() {
-            true => String::new(),
-            false => format!(": {}", since.join(", ")),
+        let why = if since.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", since.join(", "))
         };
         let seq = (claim == LostClaim::Lost).then(|| state.token.unwrap_or(state.since));
-        let taken = state.status == Status::InProgress;
         Rejection::StaleToken {
             item,
             phase,
@@ -559,7 +559,7 @@ impl Target<'_> {
             claim,
             why,
             seq,
-            taken,
+            taken: state.status == Status::InProgress,
             of,
         }
     }

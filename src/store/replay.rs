@@ -10,7 +10,7 @@ use crate::log::head::{Head, Sha256Hex};
 use crate::log::header::{LogId, SegmentHeader};
 use crate::log::reader::{Access, From, Witnesses};
 use crate::pipeline::{Event, Now, PipelineState, Timestamp};
-use crate::ports::Ports;
+use crate::ports::{Disk, Ports};
 use crate::position::{SegmentId, Seq};
 use crate::snapshot::set::ROOT;
 use crate::snapshot::{LogPlace, TimeStyle, work_items};
@@ -71,9 +71,16 @@ impl Past {
     /// that were written so before.
     ///
     /// # Errors
-    /// [`Error::StoreExists`] if another program's file has such a name; [`Error::Usage`] if the directory is a store: what is replayed never touches one.
-    pub fn write_files(&self, ports: &Ports, dir: &Path) -> Result<Vec<PathBuf>> {
+    /// [`Error::StoreExists`] if another program's file has such a name; [`Error::Usage`] if the directory is a store,
+    /// or lies anywhere in `store`: what is replayed never touches one.
+    pub fn write_files(&self, ports: &Ports, store: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
         let disk = &*ports.disk;
+        if is_within(disk, dir, store)? {
+            let (dir, store) = (dir.display(), store.display());
+            return Err(Error::Usage {
+                message: format!("{dir} lies in the store {store}; a replay is written elsewhere"),
+            });
+        }
         match disk.create_dir(dir) {
             Ok(()) => disk
                 .sync_dir(files::parent(dir))
@@ -118,6 +125,39 @@ impl Past {
         }
         Ok(vec![path])
     }
+}
+
+/// True if a directory, there or still to be made, lies in `store` itself or below it, whatever path leads there.
+///
+/// Names say nothing here: of symbolic links, of `..`, and of relative paths. So the system itself is asked for the
+/// directory above, and the one above that, and each is compared by what it is.
+fn is_within(disk: &dyn Disk, dir: &Path, store: &Path) -> Result<bool> {
+    // Deeper than any path that the system takes.
+    const DEPTH: usize = 4096;
+    let look = |path: &Path| disk.metadata(path).map(|found| found.id);
+    let store = store.join(".");
+    let store = look(&store).map_err(Error::io("look at", &store))?;
+    let mut at = dir.join(".");
+    if matches!(look(&at), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        at = files::parent(dir).join(".");
+    }
+    let mut below = None;
+    for _ in 0..DEPTH {
+        let here = match look(&at) {
+            Ok(here) => here,
+            // What stands above cannot be asked, or there is no way to the directory at all.
+            Err(_) => return Ok(false),
+        };
+        if here == store {
+            return Ok(true);
+        }
+        if below == Some(here) {
+            break;
+        }
+        below = Some(here);
+        at.push("..");
+    }
+    Ok(false)
 }
 
 /// The state after the record that `at` names, folded from record 1. Snapshots are not asked.

@@ -65,6 +65,7 @@ fn report(store: &mut Store, n: usize, name: &str, token: Seq, kind: ReportKind)
         phase,
         token,
         kind,
+        op: None,
     };
     let _ = store.submit(&Command::Report(report)).unwrap();
 }

@@ -19,3 +19,4 @@ mod oracles;
 mod crash;
 mod damage;
 mod repair;
+mod odd;

@@ -311,7 +311,7 @@ impl Drafting<'_> {
             bytes: 0,
             seqs: Some(super::SeqRange { from: seq, to: seq }),
             message: format!(
-                "record {seq} would be given up, and whatever followed it: it is missing with its segment; the snapshot at {} attests that it was acknowledged",
+                "record {seq} and whatever followed it, given up: it is missing with its segment; the snapshot at {} attests that it was acknowledged",
                 place.seq
             ),
         });
@@ -398,6 +398,6 @@ fn give_up(hurt: &Hurt, range: &LostRange) -> Step {
         byte: range.from_byte.get(),
         bytes: range.to_byte.get().saturating_sub(range.from_byte.get()),
         seqs,
-        message: format!("{what} would be given up: it {}{known}", damage.kind),
+        message: format!("{what}, given up: it {}{known}", damage.kind),
     }
 }

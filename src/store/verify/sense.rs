@@ -24,8 +24,8 @@ pub(super) fn nonsense(
             "record {seq}: a snapshot through {covers} lies in the future"
         ));
     }
-    let item = event.item()?;
-    let known = state.index_of(item.as_str());
+    let item = event.item()?.as_str();
+    let known = state.index_of(item);
     if let Event::Added { .. } = event {
         return known.map(|_| format!("record {seq}: {item:?} is added a second time"));
     }
@@ -172,11 +172,9 @@ mod tests {
     fn what_no_command_records_is_told() {
         assert!(fold().next(completed(1)).unwrap().contains("never issued"));
         let unknown = ItemId::new("another").unwrap();
-        assert!(
-            fold()
-                .next(Event::Unheld { item: unknown })
-                .unwrap()
-                .contains("never added")
+        assert_eq!(
+            fold().next(Event::Unheld { item: unknown }).unwrap(),
+            "record 3: unheld of \"another\", which was never added"
         );
         let added = Event::Added {
             item: item(),

@@ -37,6 +37,7 @@ fn any_command(rng: &mut Rng, last: Seq) -> Command {
             phase: phase.clone(),
             token,
             kind,
+            op: None,
         })
     };
     match rng.below(10) {
