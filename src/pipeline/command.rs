@@ -552,7 +552,6 @@ impl Target<'_> {
             format!(": {}", since.join(", "))
         };
         let seq = (claim == LostClaim::Lost).then(|| state.token.unwrap_or(state.since));
-        let somebody_is_at_it = state.status == Status::InProgress;
         Rejection::StaleToken {
             item,
             phase,
@@ -560,7 +559,7 @@ impl Target<'_> {
             claim,
             why,
             seq,
-            taken: somebody_is_at_it,
+            taken: state.status == Status::InProgress,
             of,
         }
     }
