@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::error::Error;
+use crate::snapshot::set::NotAFile;
 use crate::store::Compacted;
 
 use super::context::Context;
 use super::exit;
-use super::failure::Failure;
+use super::failure::{Failure, quote};
 use super::receipts::count;
 use super::render::{Report, Style};
 
@@ -24,8 +26,27 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let mut store = context.store()?;
     let compacted = store.compact(args.discard_edits);
     context.warn(&store.take_warnings());
-    context.print.report(&CompactReport(compacted?));
+    context
+        .print
+        .report(&CompactReport(compacted.map_err(explained)?));
     Ok(exit::DONE)
+}
+
+/// What helps where no option of this command does.
+fn explained(error: Error) -> Failure {
+    let hint = match &error {
+        Error::Io { path, .. } if NotAFile::is(&error) => {
+            let path = quote(&path.display().to_string());
+            Some(format!(
+                "move {path} away, then repeat the command: the log has everything"
+            ))
+        }
+        _ => None,
+    };
+    match hint {
+        Some(hint) => Failure::from(error).with_hint(hint),
+        None => error.into(),
+    }
 }
 
 struct CompactReport(Compacted);

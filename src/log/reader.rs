@@ -19,7 +19,7 @@ use super::head::Sha256Hex;
 use super::header::{LogId, LostRange};
 use super::pass::Pass;
 use super::tail::{Attested, Shape};
-use super::trouble::Trouble;
+use super::trouble::{self, Trouble};
 use super::{files, lock, mark, poison};
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::ports::{File, Ports};
@@ -320,6 +320,15 @@ impl Log {
     }
 
     /// What it means that `wal/` has no segment: no store, unless something says that there was one.
+    /// Which log it is, as the first header says that can be read; `None` if none can.
+    pub(crate) fn id(&self) -> Result<Option<LogId>> {
+        let headers = self.segments()?.into_iter();
+        Ok(headers
+            .filter_map(|id| trouble::read_header(self, id).ok()?.ok())
+            .map(|header| header.log)
+            .next())
+    }
+
     pub(crate) fn no_segments(&self, witnesses: Witnesses) -> Error {
         let marked = self
             .ports

@@ -15,11 +15,12 @@ mod save;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::work_items::decode;
 use super::{CompanionName, LogPlace};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pipeline::PipelineState;
 use crate::ports::Disk;
 use crate::position::Seq;
@@ -128,6 +129,31 @@ pub enum FindingKind {
     Foreign,
     /// A file that the root names is not there, or nowhere as it was.
     MissingCompanion,
+    /// A whole snapshot, of another log.
+    OtherLog,
+    /// A directory, a symbolic link or the like: nothing that a snapshot is ever written over.
+    NotAFile,
+}
+
+/// Why a name of ours cannot get a snapshot, asked or not: it leads to something other than a regular file.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}, and a snapshot is only written over a regular file")]
+pub struct NotAFile(String);
+
+impl NotAFile {
+    /// The error about what is at `path`.
+    pub(crate) fn error(path: PathBuf, what: &str) -> Error {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, Self(what.to_owned()));
+        Error::io("replace", path)(source)
+    }
+
+    /// True if that is what an error says.
+    pub fn is(error: &Error) -> bool {
+        let Error::Io { source, .. } = error else {
+            return false;
+        };
+        matches!(source.get_ref(), Some(inner) if inner.is::<Self>())
+    }
 }
 
 /// Reads the usable set and tells what is not as it should be. Writes nothing, takes no lock.
@@ -135,11 +161,18 @@ pub enum FindingKind {
 /// # Errors
 /// [`Error::NewerFormat`] for a file of a newer version, [`Error::TooLarge`] beyond [`MAX_FILE_BYTES`], and what the
 /// system says: an error while reading is never a verdict.
-///
-/// [`Error::NewerFormat`]: crate::Error::NewerFormat
-/// [`Error::TooLarge`]: crate::Error::TooLarge
 pub fn load(disk: &dyn Disk, dir: &Path) -> Result<Loaded> {
-    let survey = survey(disk, dir, decode, |inside| &inside.companions)?;
+    load_of(disk, dir, None)
+}
+
+/// As [`load`], of the log with this id: a snapshot of another log is a finding then, and not usable.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loaded> {
+    let survey = survey(disk, dir, log, decode, |inside| {
+        (&inside.place, &inside.companions)
+    })?;
     let findings = survey.strays.into_iter().map(|stray| {
         let sha256 = stray.content.sha256();
         let (file, kind, message) = (stray.file, stray.kind, stray.message);

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::log::lock::{self, Held};
 use crate::pipeline::{Event, Timestamp};
 use crate::position::Seq;
-use crate::snapshot::{LogPlace, TimeStyle, set, work_items};
+use crate::snapshot::set::{self, FindingKind};
+use crate::snapshot::{LogPlace, TimeStyle, work_items};
 
 use super::append::{self, Verdict};
 use super::dir::WAL;
@@ -47,7 +48,8 @@ impl Store {
     /// Writes the snapshots now. With `discard_edits`, a file that somebody else changed is set aside first.
     ///
     /// # Errors
-    /// [`Error::Edited`] if somebody else changed a file and `discard_edits` is false; otherwise as [`Store::submit`].
+    /// [`Error::Edited`] if somebody else changed a file and `discard_edits` is false; [`set::NotAFile`] if a name of
+    /// ours leads to no regular file, which is never replaced; otherwise as [`Store::submit`].
     pub fn compact(&mut self, discard_edits: bool) -> Result<Compacted> {
         let wait = self.options.lock_wait;
         let lock = self.lock_compaction(wait)?;
@@ -87,8 +89,17 @@ impl Store {
 
     fn compact_locked(&mut self, _lock: &Held, discard_edits: bool) -> Result<Compacted> {
         // Another compactor may have been faster while this one waited for the lock.
-        let on_disk = recovery::load_snapshot(&self.ports, &self.dir)?;
+        let own = self.writer.position().log.to_string();
+        let on_disk = recovery::load_snapshot(&self.ports, &self.dir, Some(&own))?;
         let findings = self.refresh(on_disk);
+        recovery::stop_at_other_history(&self.dir, &findings)?;
+        let odd = |finding: &&set::Finding| finding.kind == FindingKind::NotAFile;
+        if let Some(finding) = findings.iter().find(odd) {
+            return Err(set::NotAFile::error(
+                self.dir.join(&finding.file),
+                &finding.message,
+            ));
+        }
         if !self.snapshot.edited.is_empty() && !discard_edits {
             return Err(Error::Edited {
                 file: self.snapshot.edited[0].clone(),
@@ -170,6 +181,7 @@ impl Store {
         let saved = set::Saving {
             disk: &*ports.disk,
             dir,
+            log: Some(&place.id),
             quarantine: &dir.join(WAL).join(QUARANTINE),
             random: &mut || ports.process.random(),
             stamp,

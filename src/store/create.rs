@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::log::header::LogId;
+use crate::log::mark::MARK;
 use crate::log::{self, writer::LogOptions};
 use crate::pipeline::{Event, NewItem, Now, Plan, codec};
 use crate::ports::Ports;
@@ -111,7 +112,7 @@ impl Store {
         options: &Options,
         original: &Original,
     ) -> Result<Imported> {
-        if is_store(ports, dir, options)? {
+        if is_store_beside(ports, dir, options, original)? {
             return already_imported(ports, dir, options, original);
         }
         make_dirs(ports, dir)?;
@@ -133,7 +134,7 @@ impl Store {
         options: &Options,
         original: &Original,
     ) -> Result<Imported> {
-        if is_store(ports, dir, options)? {
+        if is_store_beside(ports, dir, options, original)? {
             return already_imported(ports, dir, options, original);
         }
         let last = Seq::FIRST.plus(original.document.events().len() as u64);
@@ -151,6 +152,31 @@ fn is_store(ports: &Ports, dir: &Path, options: &Options) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(Error::NoStore { .. }) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// As [`is_store`], for who takes over `original`: a root without its log is imported, also where an import of that
+/// root, cut short, left a `wal/` with nothing acknowledged in it.
+fn is_store_beside(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    original: &Original,
+) -> Result<bool> {
+    let disk = &*ports.disk;
+    match is_store(ports, dir, options) {
+        Err(Error::Damaged(damage))
+            if damage.segment.is_none()
+                && !disk
+                    .exists(&dir.join(WAL).join(MARK))
+                    .map_err(Error::io("look at", dir))?
+                && disk
+                    .read(&dir.join(ROOT), original.bytes.len() as u64)
+                    .is_ok_and(|root| root == original.bytes) =>
+        {
+            Ok(false)
+        }
+        found => found,
     }
 }
 

@@ -57,7 +57,8 @@ pub(super) fn recover(
 ) -> Result<Recovered> {
     let log = dir::check(ports, dir, options)?;
     let mark = log.mark();
-    let Loaded { snapshot, findings } = load_snapshot(ports, dir)?;
+    let own = log.id()?.map(|id| id.to_string());
+    let Loaded { snapshot, findings } = load_snapshot(ports, dir, own.as_deref())?;
     let mut facts = SnapshotFacts::default();
     let (mut state, from) = match snapshot {
         Some(found) => {
@@ -81,6 +82,7 @@ pub(super) fn recover(
         fold(&mut state, &mut facts, &entry).map(drop)
     })?;
     let findings = unexplained(findings, &state);
+    stop_at_other_history(dir, &findings)?;
     facts.edited = edited(&findings);
     let mut warnings: Vec<Warning> = findings.iter().map(snapshot_warning).collect();
     if let Tail::Torn { bytes, .. } = end.tail {
@@ -100,19 +102,20 @@ pub(super) fn recover(
 /// How often the snapshots are looked at before a finding is believed: a compaction may be swapping them just now.
 const LOOKS: usize = 3;
 
-/// Reads the snapshots, again if something is wrong with them.
-pub(super) fn load_snapshot(ports: &Ports, dir: &Path) -> Result<Loaded> {
-    let mut loaded = set::load(&*ports.disk, dir)?;
+/// Reads the snapshots of this log, again if something is wrong with them.
+pub(super) fn load_snapshot(ports: &Ports, dir: &Path, log: Option<&str>) -> Result<Loaded> {
+    let mut loaded = set::load_of(&*ports.disk, dir, log)?;
     for _ in 1..LOOKS {
         if loaded.findings.is_empty() {
             break;
         }
-        loaded = set::load(&*ports.disk, dir)?;
+        loaded = set::load_of(&*ports.disk, dir, log)?;
     }
     Ok(loaded)
 }
 
-/// The findings that no import explains: a file that was taken over, byte for byte, is ours to replace.
+/// The findings that no import explains: a file that was taken over, byte for byte, is ours to replace. Was it the
+/// snapshot of another log, then the set before it came with it.
 pub(super) fn unexplained(findings: Vec<Finding>, state: &PipelineState) -> Vec<Finding> {
     let explained = |finding: &Finding| {
         finding
@@ -120,10 +123,30 @@ pub(super) fn unexplained(findings: Vec<Finding>, state: &PipelineState) -> Vec<
             .as_deref()
             .is_some_and(|sha256| is_imported(state, sha256))
     };
+    let other_log = |finding: &Finding| finding.kind == FindingKind::OtherLog;
+    let is_root = |finding: &Finding| finding.file == set::ROOT;
+    let came_with_root = findings
+        .iter()
+        .any(|finding| is_root(finding) && other_log(finding) && explained(finding));
     findings
         .into_iter()
-        .filter(|finding| !explained(finding))
+        .filter(|finding| !(explained(finding) || came_with_root && other_log(finding)))
         .collect()
+}
+
+/// A root of another log is another history, and nobody knows which of the two is meant.
+///
+/// Beside a root of ours, or none, a `.bak` of another log is only of no use: the log has everything.
+pub(super) fn stop_at_other_history(dir: &Path, findings: &[Finding]) -> Result<()> {
+    let other =
+        |finding: &&Finding| finding.kind == FindingKind::OtherLog && finding.file == set::ROOT;
+    match findings.iter().find(other) {
+        Some(finding) => Err(Error::OtherLog {
+            file: dir.join(&finding.file),
+            what: finding.message.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// True if a file of these bytes was taken over: its original is kept.
@@ -133,7 +156,12 @@ pub(super) fn is_imported(state: &PipelineState, sha256: &str) -> bool {
 
 /// The files that somebody else wrote or changed: not ours to replace unasked.
 pub(super) fn edited(findings: &[Finding]) -> Vec<PathBuf> {
-    let theirs = |kind| matches!(kind, FindingKind::Edited { .. } | FindingKind::Foreign);
+    let theirs = |kind| {
+        matches!(
+            kind,
+            FindingKind::Edited { .. } | FindingKind::Foreign | FindingKind::NotAFile
+        )
+    };
     let files = findings.iter().filter(|finding| theirs(finding.kind));
     files.map(|finding| PathBuf::from(&finding.file)).collect()
 }
@@ -201,6 +229,13 @@ fn snapshot_warning(finding: &Finding) -> Warning {
             "W-FOREIGN",
             format!(
                 "{file} is another program's; the state comes from the log, and the file is left alone until `compact --discard-edits`"
+            ),
+        ),
+        FindingKind::NotAFile => Warning::new(
+            "W-NOT-A-FILE",
+            format!(
+                "{file} is not usable ({}); the state comes from the log, and no snapshot is written until it is moved away",
+                finding.message
             ),
         ),
         _ => Warning::new(

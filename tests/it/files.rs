@@ -94,3 +94,159 @@ fn a_file_of_which_no_item_can_be_taken_says_why() {
     let empty = lab.run(&["import", "old.json"]);
     assert!(empty.stderr.contains("there is no phase in it"));
 }
+
+/// The id of the log that a snapshot names.
+fn log_of(snapshot: &str) -> &str {
+    let (_, after) = snapshot
+        .rsplit_once("\"log\": {")
+        .expect("it names its log");
+    let (_, after) = after.split_once("\"id\": \"").expect("by its id");
+    &after[..32]
+}
+
+/// A store `data` of which only the snapshots are left, with a `.bak` as most have one.
+fn with_lost_log() -> Lab {
+    let lab = Lab::with_store();
+    lab.must(&["compact"]);
+    lab.start(super::support::HOUSE, "list");
+    lab.must(&["compact"]);
+    std::fs::remove_dir_all(lab.path("data/wal")).expect("the log is there");
+    lab
+}
+
+#[test]
+fn a_snapshot_that_lost_its_log_is_taken_over_where_it_lies() {
+    for mode in ["auto", "never"] {
+        let lab = with_lost_log().env("PHASELOG_COMPACT", mode);
+        let old = read(&lab, "data/work_items.json");
+        let old_bak = read(&lab, "data/work_items.json.bak");
+        let imported = lab.run(&["import", "data"]);
+        assert!(matches!(imported.exit, Some(0 | 3)), "{}", imported.text());
+        // Until the snapshots are written, and afterwards, nothing is in the way.
+        let status = lab.must(&["status"]);
+        assert_eq!(status.stderr, "", "{}", status.text());
+        let again = lab.must(&["import", "data"]);
+        assert!(again.stdout.starts_with("unchanged"), "{}", again.text());
+        lab.must(&["complete", super::support::HOUSE, "list"]);
+        lab.must(&["compact"]);
+        lab.must(&["hold", super::support::HOUSE]);
+        lab.must(&["compact"]);
+        assert_eq!(lab.must(&["status"]).stderr, "");
+        lab.must(&["verify"]);
+        let new = read(&lab, "data/work_items.json");
+        assert_ne!(log_of(&new), log_of(&old));
+        // What lay there is kept: the root as an original, the one before it in the quarantine.
+        for (folder, bytes) in [("imported", old), ("quarantine", old_bak)] {
+            let folder = lab.path("data/wal").join(folder);
+            let mut files = std::fs::read_dir(&folder).expect("the folder is there");
+            let holds = |file: std::io::Result<std::fs::DirEntry>| {
+                std::fs::read_to_string(file.expect("an entry").path()).expect("a file") == bytes
+            };
+            assert!(files.any(holds), "{}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn an_import_that_was_cut_short_can_be_repeated() {
+    let lab = with_lost_log();
+    std::fs::create_dir(lab.path("data/wal")).expect("a directory can be made");
+    assert_eq!(lab.run(&["status"]).exit, Some(7));
+    let imported = lab.run(&["import", "data"]);
+    assert!(matches!(imported.exit, Some(0 | 3)), "{}", imported.text());
+    assert_eq!(lab.must(&["status"]).stderr, "");
+    // A mark says that there was more than the snapshot: that is damage, and no import hides it.
+    let lab = Lab::with_store();
+    lab.must(&["compact"]);
+    for entry in std::fs::read_dir(lab.path("data/wal")).expect("the log is there") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "wal") {
+            std::fs::remove_file(path).expect("a segment can be removed");
+        }
+    }
+    assert_eq!(lab.run(&["import", "data"]).exit, Some(7));
+}
+
+#[test]
+fn a_replayed_snapshot_is_taken_over_where_it_was_written() {
+    let lab = Lab::with_store().env("PHASELOG_COMPACT", "auto");
+    lab.must(&["replay", "-o", "out"]);
+    let imported = lab.run(&["-s", "out", "import", "out/work_items.json"]);
+    assert!(matches!(imported.exit, Some(0 | 3)), "{}", imported.text());
+    let status = lab.must(&["-s", "out", "status"]);
+    assert_eq!(status.stderr, "", "{}", status.text());
+    let theirs = read(&lab, "out/work_items.json");
+    lab.must(&["compact"]);
+    let ours = read(&lab, "data/work_items.json");
+    assert_ne!(log_of(&theirs), log_of(&ours));
+}
+
+#[test]
+fn a_root_of_another_log_that_was_never_taken_over_stops_everything() {
+    let lab = Lab::with_store();
+    let other = ["-s", "other", "init", "--phase", "list", "1 Example St"];
+    lab.must(&other);
+    lab.must(&["-s", "other", "compact"]);
+    let root = read(&lab, "other/work_items.json");
+    lab.write("data/work_items.json", &root);
+    for args in [
+        &["status"][..],
+        &["start", super::support::HOUSE, "list"],
+        &["compact", "--discard-edits"],
+        &["import", "other"],
+    ] {
+        let refused = lab.run(args);
+        assert_eq!(refused.exit, Some(7), "{}", refused.text());
+        assert!(
+            refused.stderr.contains("belongs to another history"),
+            "{}",
+            refused.text()
+        );
+    }
+    assert_eq!(read(&lab, "data/work_items.json"), root);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_at_the_name_of_a_snapshot_is_called_what_it_is() {
+    let link = |lab: &Lab, name: &str| {
+        lab.write("precious.json", "{}");
+        std::os::unix::fs::symlink(lab.path("precious.json"), lab.path(name))
+            .expect("a link can be made");
+    };
+    let directory = |lab: &Lab, name: &str| {
+        std::fs::create_dir(lab.path(name)).expect("a directory can be made");
+    };
+    for what in ["a symbolic link", "a directory"] {
+        for name in ["data/work_items.json", "data/work_items.json.bak"] {
+            let lab = Lab::with_store();
+            if name.ends_with(".bak") {
+                // It gets a file only when there is a snapshot to be kept.
+                lab.must(&["compact"]);
+                lab.start(super::support::HOUSE, "list");
+            }
+            match what {
+                "a directory" => directory(&lab, name),
+                _ => link(&lab, name),
+            }
+            if !name.ends_with(".bak") {
+                let status = lab.must(&["status"]);
+                assert!(status.stderr.contains(what), "{}", status.text());
+                assert!(!status.stderr.contains("discard-edits"));
+            }
+            for args in [&["compact"][..], &["compact", "--discard-edits"]] {
+                let refused = lab.run(args);
+                assert_eq!(refused.exit, Some(1), "{}", refused.text());
+                assert!(refused.stderr.contains(what), "{}", refused.text());
+                assert!(refused.stderr.contains(&format!("move {name} away")));
+                assert!(!refused.stderr.contains("discard-edits"));
+            }
+            // What the hint says helps.
+            std::fs::rename(lab.path(name), lab.path("moved")).expect("it can be moved");
+            lab.must(&["compact"]);
+            assert_eq!(lab.must(&["status"]).stderr, "");
+            let moved = std::fs::symlink_metadata(lab.path("moved")).expect("it is kept");
+            assert!(!moved.is_file());
+        }
+    }
+}

@@ -18,11 +18,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::Temps;
-use super::survey::{Content, Set, Stray, Survey, changed_root, read, stray, survey};
-use super::{FindingKind, NEXT, ROOT, Source, bak};
+use super::survey::{Content, Set, Stray, Survey, changed_root, read, stray, survey, what_it_is};
+use super::{FindingKind, NEXT, NotAFile, ROOT, Source, bak};
 use crate::error::{Error, Result};
 use crate::pipeline::Timestamp;
-use crate::ports::{Disk, FileId};
+use crate::ports::{Disk, EntryKind, FileId};
 use crate::snapshot::CompanionName;
 use crate::snapshot::work_items::{Names, decode_names};
 
@@ -32,6 +32,8 @@ pub struct Saving<'a> {
     pub disk: &'a dyn Disk,
     /// The store.
     pub dir: &'a Path,
+    /// The id of its log: a snapshot of another is none of ours. `None` takes any.
+    pub log: Option<&'a str>,
     /// `wal/quarantine`; made if it is not there.
     pub quarantine: &'a Path,
     /// Random numbers, for names that nobody has.
@@ -80,7 +82,7 @@ impl Saving<'_> {
     ///
     /// # Errors
     /// [`Error::Edited`] if a file at one of our names is somebody's and edits are not to be discarded; nothing was
-    /// changed then. [`Error::NewerFormat`] likewise. Else what the system says; temp files are removed where possible.
+    /// changed then. [`Error::NewerFormat`] and [`NotAFile`] likewise. Else what the system says; temp files are removed where possible.
     pub fn save(
         &mut self,
         companions: &mut [(&str, Write<'_>)],
@@ -127,7 +129,18 @@ impl Saving<'_> {
     }
 
     fn survey(&self) -> Result<Survey<Names>> {
-        survey(self.disk, self.dir, decode_names, |names| &names.companions)
+        survey(self.disk, self.dir, self.log, decode_names, |names| {
+            (&names.place, &names.companions)
+        })
+    }
+
+    fn not_a_file(&self, name: &str, kind: EntryKind) -> Error {
+        let what = format!("it is {}", what_it_is(kind));
+        NotAFile::error(self.dir.join(name), &what)
+    }
+
+    fn is_ours(&self, names: &Names) -> bool {
+        self.log.is_none_or(|log| log == names.place.id)
     }
 
     fn edited(&self, name: &str) -> Error {
@@ -179,9 +192,16 @@ impl Saving<'_> {
         let damaged = |stray: &&Stray| stray.kind == FindingKind::Damaged;
         let nobody_knows = strays.iter().any(|it| it.file == ROOT && damaged(it));
         let is_somebodys = |stray: &&&Stray| {
+            // What a compaction of the log left that was taken over. Its copy is kept.
+            let left_over = stray.file == NEXT && stray.kind == FindingKind::OtherLog;
             let excused = damaged(stray) || (nobody_knows && stray.file != NEXT);
-            matches!(stray.content, Content::Odd) || !(excused || self.discard_edits)
+            !(excused || left_over || self.discard_edits)
         };
+        for stray in &strays {
+            if let Content::Odd(kind) = stray.content {
+                return Err(self.not_a_file(&stray.file, kind));
+            }
+        }
         if let Some(stray) = strays.iter().find(is_somebodys) {
             return Err(self.edited(&stray.file));
         }
@@ -200,6 +220,10 @@ impl Saving<'_> {
         };
         let root_bak = read(self.disk, self.dir, &bak(ROOT))?;
         let before = root_bak.bytes().and_then(|it| decode_names(it).usable());
+        let before = before.filter(|names| self.is_ours(names));
+        if let Content::Odd(kind) = root_bak {
+            return Err(self.not_a_file(&bak(ROOT), kind));
+        }
         let mut copies = Vec::new();
         if let (Content::Bytes(bytes), None, Source::Root) = (&root_bak, &before, set.source) {
             copies.push(self.set_aside(&bak(ROOT), bytes)?);
@@ -212,6 +236,9 @@ impl Saving<'_> {
                 continue;
             }
             let content = read(self.disk, self.dir, &bak(name))?;
+            if let Content::Odd(kind) = content {
+                return Err(self.not_a_file(&bak(name), kind));
+            }
             if let Content::Bytes(bytes) = &content
                 && !survey.claims.cover(name, &content)
             {
@@ -242,6 +269,7 @@ impl Saving<'_> {
         }
         // Companions that are only in the set that never was: left behind, they would look like somebody's.
         let names = survey.next.bytes().and_then(|it| decode_names(it).usable());
+        let names = names.filter(|names| self.is_ours(names));
         for new in names.map(|names| names.companions).unwrap_or_default() {
             let is_kept = kept.iter().any(|found| found.name.name == new.name);
             let content = read(self.disk, self.dir, &new.name)?;

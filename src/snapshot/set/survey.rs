@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use super::{FindingKind, MAX_FILE_BYTES, NEXT, Source, bak};
 use crate::error::{Error, Result};
 use crate::ports::{Disk, EntryKind};
-use crate::snapshot::CompanionName;
 use crate::snapshot::work_items::{Decoded, claimed_names, decode_names};
+use crate::snapshot::{CompanionName, LogPlace};
 
 /// What a name leads to.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) enum Content {
     /// Nothing has that name.
     Missing,
     /// No regular file.
-    Odd,
+    Odd(EntryKind),
     /// A file with these bytes.
     Bytes(Vec<u8>),
 }
@@ -26,7 +26,7 @@ impl Content {
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::Missing | Self::Odd => None,
+            Self::Missing | Self::Odd(_) => None,
         }
     }
 
@@ -113,12 +113,13 @@ impl Claims {
     }
 }
 
-/// Looks at everything; `decode` and `names` read a root.
+/// Looks at everything; `decode` and `parts` read a root. A root of another log than `log` is none.
 pub(super) fn survey<T>(
     disk: &dyn Disk,
     dir: &Path,
+    log: Option<&str>,
     decode: impl Fn(&[u8]) -> Decoded<T>,
-    names: impl Fn(&T) -> &[CompanionName],
+    parts: impl Fn(&T) -> (&LogPlace, &[CompanionName]),
 ) -> Result<Survey<T>> {
     let (mut valid, mut strays) = (None, Vec::new());
     let (mut claims, mut out_of_place) = (Claims::default(), Vec::new());
@@ -147,9 +148,14 @@ pub(super) fn survey<T>(
                 continue;
             }
         };
-        claims.0.extend_from_slice(names(&inside));
+        let (place, names) = parts(&inside);
+        if let Some(stray) = of_other_log(file, place, log) {
+            strays.push(Stray { content, ..stray });
+            continue;
+        }
+        claims.0.extend_from_slice(names);
         let (mut companions, mut nowhere) = (Vec::new(), None);
-        for name in names(&inside) {
+        for name in names {
             let (found, in_place) = companion(disk, dir, name)?;
             if let Some(content) = in_place {
                 out_of_place.push((name.name.clone(), content, found.is_some()));
@@ -176,6 +182,7 @@ pub(super) fn survey<T>(
     let next = read(disk, dir, NEXT)?;
     if let Some(bytes) = next.bytes() {
         let inside = decode_names(bytes).usable();
+        let inside = inside.filter(|it| of_other_log(NEXT, &it.place, log).is_none());
         claims
             .0
             .extend(inside.into_iter().flat_map(|it| it.companions));
@@ -212,7 +219,7 @@ pub(super) fn stray(
     elsewhere: bool,
 ) -> Option<Stray> {
     let (kind, message) = match &content {
-        Content::Odd => return odd(file, content),
+        Content::Odd(_) => return odd(file, content),
         Content::Missing if elsewhere => (
             FindingKind::MissingCompanion,
             "it is gone; the snapshot is read with the version of it in .bak".to_owned(),
@@ -238,11 +245,34 @@ pub(super) fn stray(
 
 /// What is no regular file cannot be ours; what is not there is nothing.
 fn odd(file: &str, content: Content) -> Option<Stray> {
-    matches!(content, Content::Odd).then(|| Stray {
+    let Content::Odd(kind) = content else {
+        return None;
+    };
+    Some(Stray {
         file: file.to_owned(),
-        kind: FindingKind::Foreign,
-        message: "it is no regular file".to_owned(),
+        kind: FindingKind::NotAFile,
+        message: format!("it is {}", what_it_is(kind)),
         content,
+    })
+}
+
+/// What a name leads to that is no regular file.
+pub(super) fn what_it_is(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Dir => "a directory",
+        EntryKind::Symlink => "a symbolic link",
+        EntryKind::File | EntryKind::Other => "no regular file",
+    }
+}
+
+/// The stray that a whole snapshot is whose place is in another log than `log`. Its content is still to be filled in.
+pub(super) fn of_other_log(file: &str, place: &LogPlace, log: Option<&str>) -> Option<Stray> {
+    let log = log.filter(|log| *log != place.id)?;
+    Some(Stray {
+        file: file.to_owned(),
+        kind: FindingKind::OtherLog,
+        message: format!("its log is {}, the segments are of {log}", place.id),
+        content: Content::Missing,
     })
 }
 
@@ -308,7 +338,7 @@ pub(super) fn read(disk: &dyn Disk, dir: &Path, file: &str) -> Result<Content> {
         Ok(bytes) => Ok(Content::Bytes(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Content::Missing),
         Err(error) => match disk.metadata(&path) {
-            Ok(found) if found.kind != EntryKind::File => Ok(Content::Odd),
+            Ok(found) if found.kind != EntryKind::File => Ok(Content::Odd(found.kind)),
             Ok(found) if error.kind() == io::ErrorKind::FileTooLarge => Err(Error::TooLarge {
                 what: path.display().to_string(),
                 bytes: found.len,

@@ -71,6 +71,7 @@ fn save(disk: &dyn Disk, set: &Numbered, discard_edits: bool) -> Result<Saved> {
     let mut saving = Saving {
         disk,
         dir: Path::new(DIR),
+        log: None,
         quarantine: Path::new(QUARANTINE),
         random: &mut || rng.next_u64(),
         stamp: Timestamp::parse_rfc3339("2026-11-23T01:40:15Z").unwrap(),
@@ -703,6 +704,7 @@ fn what_changes_while_the_set_is_written_is_not_replaced() {
     let mut saving = Saving {
         disk: &actor,
         dir: Path::new(DIR),
+        log: None,
         quarantine: Path::new(QUARANTINE),
         random: &mut || rng.next_u64(),
         stamp: Timestamp::EPOCH,
@@ -732,6 +734,7 @@ fn the_set_goes_onto_a_real_disk() {
         let mut saving = Saving {
             disk: &disk,
             dir: dir.path(),
+            log: None,
             quarantine: &quarantine,
             random: &mut || rng.next_u64(),
             stamp: Timestamp::EPOCH,
