@@ -152,7 +152,7 @@ impl NotAFile {
         let Error::Io { source, .. } = error else {
             return false;
         };
-        source.get_ref().is_some_and(|inner| inner.is::<Self>())
+        matches!(source.get_ref(), Some(inner) if inner.is::<Self>())
     }
 }
 

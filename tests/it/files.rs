@@ -217,9 +217,7 @@ fn what_is_no_file_at_the_name_of_a_snapshot_is_called_what_it_is() {
     let directory = |lab: &Lab, name: &str| {
         std::fs::create_dir(lab.path(name)).expect("a directory can be made");
     };
-    let put: [(&dyn Fn(&Lab, &str), &str); 2] =
-        [(&link, "a symbolic link"), (&directory, "a directory")];
-    for (put, what) in put {
+    for what in ["a symbolic link", "a directory"] {
         for name in ["data/work_items.json", "data/work_items.json.bak"] {
             let lab = Lab::with_store();
             if name.ends_with(".bak") {
@@ -227,7 +225,10 @@ fn what_is_no_file_at_the_name_of_a_snapshot_is_called_what_it_is() {
                 lab.must(&["compact"]);
                 lab.start(super::support::HOUSE, "list");
             }
-            put(&lab, name);
+            match what {
+                "a directory" => directory(&lab, name),
+                _ => link(&lab, name),
+            }
             if !name.ends_with(".bak") {
                 let status = lab.must(&["status"]);
                 assert!(status.stderr.contains(what), "{}", status.text());
