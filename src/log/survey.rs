@@ -4,7 +4,6 @@
 //! a reader would stop, and goes on at the next record.
 
 mod seal;
-
 use super::cursor::Cursor;
 use super::frame::Crc;
 use super::head::Sha256Hex;

@@ -176,11 +176,11 @@ fn an_ambiguous_tail_is_told() {
 fn first_seq(segment: &Path) -> u64 {
     segment
         .file_stem()
-        .unwrap()
+        .expect("a segment has a number")
         .to_str()
-        .unwrap()
+        .expect("a segment has a number")
         .parse()
-        .unwrap()
+        .expect("a segment has a number")
 }
 
 /// The line of a record with another payload, every checksum right.
