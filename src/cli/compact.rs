@@ -8,7 +8,8 @@ use crate::store::Compacted;
 
 use super::context::Context;
 use super::exit;
-use super::failure::{Failure, quote};
+use super::failure::Failure;
+use super::hints::quote;
 use super::receipts::count;
 use super::render::{Report, Style};
 

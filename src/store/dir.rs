@@ -40,7 +40,7 @@ pub(super) fn check(ports: &Ports, dir: &Path, options: &Options) -> Result<Log>
     let log = Log::new(ports.clone(), dir).with_lock_wait(options.lock_wait);
     if log.segments()?.is_empty() {
         // No store, unless a mark or a snapshot attests that there was one.
-        let snapshot = snapshots(disk, dir)?
+        let snapshot = snapshots(disk, dir, &log)?
             .0
             .snapshot
             .map_or(Seq::NONE, |found| found.place.seq);
@@ -52,9 +52,11 @@ pub(super) fn check(ports: &Ports, dir: &Path, options: &Options) -> Result<Log>
     Ok(log)
 }
 
-/// Reads the snapshots for who can do without them: where the system refuses one there is none, and second stands why.
-pub(super) fn snapshots(disk: &dyn Disk, dir: &Path) -> Result<(Loaded, Option<Error>)> {
-    match set::load(disk, dir) {
+/// Reads the snapshots of this log for who can do without them: where the system refuses one there is none, and second
+/// stands why. A snapshot of another log is a finding.
+pub(super) fn snapshots(disk: &dyn Disk, dir: &Path, log: &Log) -> Result<(Loaded, Option<Error>)> {
+    let own = log.id()?.map(|id| id.to_string());
+    match set::load_of(disk, dir, own.as_deref()) {
         Ok(loaded) => Ok((loaded, None)),
         Err(refused @ (Error::Io { .. } | Error::TooLarge { .. })) => {
             Ok((Loaded::default(), Some(refused)))

@@ -19,7 +19,6 @@ use crate::log::survey::{Severity, Survey};
 use crate::pipeline::{PipelineState, Timestamp, codec};
 use crate::ports::Ports;
 use crate::position::Seq;
-use crate::snapshot::set;
 
 use super::dir::{self, WAL};
 use super::proof::{self, Unproven};
@@ -178,9 +177,9 @@ fn witnesses(ports: &Ports, dir: &Path, log: &Log, failure: &Error) -> Witnesses
     let snapshot = match failure {
         Error::OtherLog { .. } => None,
         // What cannot be read attests nothing; that it cannot is the failure.
-        _ => set::load(&*ports.disk, dir)
+        _ => dir::snapshots(&*ports.disk, dir, log)
             .ok()
-            .and_then(|loaded| loaded.snapshot),
+            .and_then(|(loaded, _)| loaded.snapshot),
     };
     Witnesses {
         mark,

@@ -183,7 +183,7 @@ pub fn verify(ports: &Ports, dir: &Path, options: &Options, extent: &Extent) -> 
 fn no_segments(ports: &Ports, dir: &Path, extent: &Extent, damage: Damage) -> Result<Verified> {
     let log = Log::new(ports.clone(), dir);
     let mark = log.mark();
-    let (loaded, refused) = dir::snapshots(&*ports.disk, dir)?;
+    let (loaded, refused) = dir::snapshots(&*ports.disk, dir, &log)?;
     let place = loaded.snapshot.map(|found| found.place.seq);
     let attested = mark.max(place.unwrap_or(Seq::NONE));
     let mut findings = vec![collect::no_segments(damage, attested)];
@@ -214,7 +214,7 @@ struct Look {
 fn survey(ports: &Ports, dir: &Path, log: &Log, extent: &Extent, under_lock: bool) -> Result<Look> {
     // In this order: what the mark and the snapshot attest is then in the log that is read after them.
     let mark = log.mark();
-    let (loaded, refused) = dir::snapshots(&*ports.disk, dir)?;
+    let (loaded, refused) = dir::snapshots(&*ports.disk, dir, log)?;
     let place = loaded.snapshot.as_ref().map(|found| &found.place);
     let witnesses = Witnesses {
         mark,

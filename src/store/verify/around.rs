@@ -38,14 +38,22 @@ pub(super) fn look(
         findings.extend(in_wal(ports, wal, &name)?);
     }
     findings.extend(strays.iter().map(|found| {
-        let (code, what) = match found.kind {
-            FindingKind::Edited { .. } => ("V-EDITED", "another program changed it: "),
-            FindingKind::Foreign => ("V-FOREIGN", "it is another program's: "),
-            _ => ("V-SNAPSHOT", ""),
+        let (warning, discard) = (Verdict::Warnings, "phaselog compact --discard-edits");
+        let (code, weight, what, next) = match found.kind {
+            FindingKind::Edited { .. } => {
+                ("V-EDITED", warning, "another program changed it: ", discard)
+            }
+            FindingKind::Foreign => ("V-FOREIGN", warning, "it is another program's: ", discard),
+            FindingKind::NotAFile => ("V-NAME", warning, "", "move it away"),
+            // With a root of another history the store does not open.
+            FindingKind::OtherLog if found.file == set::ROOT => {
+                ("V-OTHER-LOG", Verdict::Damaged, "", "move it away")
+            }
+            _ => ("V-SNAPSHOT", warning, "", "phaselog compact"),
         };
-        Finding::of_file(code, Verdict::Warnings, found.file.clone())
+        Finding::of_file(code, weight, found.file.clone())
             .saying(format!("{what}{}; the log has everything", found.message))
-            .with_next("phaselog compact")
+            .with_next(next)
     }));
     for name in ports.disk.list(dir).map_err(Error::io("list", dir))? {
         let target = files::temp_target(&name);
