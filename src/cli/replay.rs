@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::position::Seq;
 use crate::store::replay::{self, Past};
+use crate::store::verify::Extent;
 
 use super::context::Context;
 use super::exit;
@@ -30,6 +31,9 @@ pub(super) struct Args {
     /// Write all state files there, instead of `work_items.json` to standard output
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Write nothing; prove that the snapshots and the log after them equal a replay: `verify --deep`
+    #[arg(long, conflicts_with_all = ["at", "output"])]
+    check: bool,
 }
 
 /// What was written where.
@@ -39,7 +43,16 @@ struct ReplayReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let Args { at, output } = args;
+    let Args { at, output, check } = args;
+    if check {
+        return super::verify::check(
+            context,
+            &Extent {
+                deep: true,
+                head: None,
+            },
+        );
+    }
     let past = match &at {
         Some(text) => moment::past(context, text)?,
         None => replay::present(&context.ports, context.dir(), &context.options)

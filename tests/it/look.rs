@@ -54,6 +54,8 @@ fn the_golden_store_of_format_1_loads_for_ever() {
     assert!(view.warnings().is_empty(), "{:?}", view.warnings());
     let replayed = replay::state_at(&ports, &dir, &options, At::Seq(view.last_seq())).unwrap();
     assert_eq!(&replayed, view.state());
+    let checked = lab.run(&["replay", "--check"]);
+    assert_eq!(checked.stderr, lab.run(&["verify", "--deep"]).stderr);
     shows(
         "verify__golden",
         &[
