@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::pipeline::item::ItemStatus;
 use crate::pipeline::listing::{self, Selection};
+use crate::pipeline::status::ItemStatus;
 use crate::pipeline::{Item, Phase, Status, Timestamp, lookup};
 
 use super::context::Context;

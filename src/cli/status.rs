@@ -6,8 +6,8 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
-use crate::pipeline::item::ItemStatus;
 use crate::pipeline::overview::{Overview, overview};
+use crate::pipeline::status::ItemStatus;
 use crate::pipeline::time::{MICROS_PER_SEC, human_duration};
 use crate::pipeline::{PipelineState, Status, Timestamp};
 use crate::position::Seq;

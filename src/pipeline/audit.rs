@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::event::{Event, Record};
-use super::item::Status;
 use super::names::Phase;
+use super::status::Status;
 use super::time::{Timestamp, human_duration};
 
 /// What follows from a record and those before it.

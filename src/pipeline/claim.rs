@@ -9,12 +9,13 @@
 use std::collections::BTreeSet;
 
 use super::event::{Event, Owner};
-use super::item::Status;
+use super::facts::{Facts, Place};
 use super::lookup;
 use super::names::Phase;
 use super::plan::Plan;
-use super::ready::{self, Facts, Place, Reason};
+use super::ready::{self, Reason};
 use super::rejection::{Left, Rejection};
+use super::status::Status;
 use super::time::Now;
 
 /// What somebody is ready to work on.

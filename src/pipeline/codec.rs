@@ -425,7 +425,7 @@ fn missing(field: &str) -> PayloadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::item::Status;
+    use crate::pipeline::status::Status;
 
     /// One golden line for each kind of event: format 1 reads and writes them for ever.
     #[test]

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 
 use super::event::{Event, Owner};
-use super::item::{Item, PhaseState, Return, Status};
+use super::facts::Facts;
+use super::item::{Item, PhaseState, Return};
 use super::lease;
 use super::lookup::resolve_phase;
 use super::names::{ItemId, Phase};
 use super::plan::PhasePlan;
-use super::ready::{self, Facts};
+use super::ready;
 use super::rejection::{LostClaim, Rejection};
+use super::status::Status;
 use super::time::Now;
 use super::{replan, retry};
 use crate::position::Seq;

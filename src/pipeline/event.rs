@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::item::Status;
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::plan::PhasePlan;
+use super::status::Status;
 use super::time::{BootInstant, Timestamp};
 use crate::position::Seq;
 

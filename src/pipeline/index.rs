@@ -14,9 +14,11 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use super::item::{Item, Status};
+use super::facts::Place;
+use super::item::Item;
 use super::plan::Plan;
-use super::ready::{self, Place};
+use super::ready;
+use super::status::Status;
 use super::time::Timestamp;
 
 /// Startable at once.

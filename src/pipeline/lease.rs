@@ -13,9 +13,10 @@
 use serde_json::json;
 
 use super::event::{Event, Owner, ResetCause};
-use super::item::{Lease, PhaseState, Status};
+use super::facts::Facts;
+use super::item::{Lease, PhaseState};
 use super::json::Json;
-use super::ready::Facts;
+use super::status::Status;
 use super::time::{BootInstant, Now, Timestamp, human_duration};
 use crate::position::Seq;
 

@@ -1,9 +1,10 @@
 //! Which items are listed, and what changed between two states.
 
-use super::item::{ItemStatus, Status};
+use super::facts::Facts;
 use super::names::{ItemId, Phase};
-use super::ready::{self, Facts, Reason};
+use super::ready::{self, Reason};
 use super::state::PipelineState;
+use super::status::{ItemStatus, Status};
 use super::time::Now;
 
 /// What a list asks for. Everything given must hold.

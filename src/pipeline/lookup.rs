@@ -1,7 +1,7 @@
 //! From the words of a person to an item of the pipeline.
 
+use super::facts::Facts;
 use super::names::Phase;
-use super::ready::Facts;
 use super::rejection::Rejection;
 
 /// How many near misses an unknown item is answered with.

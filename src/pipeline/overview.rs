@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 
-use super::item::Status;
+use super::facts::{Facts, Place};
 use super::lease;
-use super::ready::{Counts, Facts, Place, Reason};
+use super::ready::{Counts, Reason};
+use super::status::Status;
 use super::time::{MICROS_PER_SEC, Now, Timestamp};
 
 /// How many phases in progress are told one by one.

@@ -1,8 +1,8 @@
 //! Why a command is refused, in words and fields.
 
 use super::event::Event;
-use super::item::Status;
 use super::names::{ItemId, Phase};
+use super::status::Status;
 use super::time::Timestamp;
 use crate::position::Seq;
 

@@ -11,11 +11,12 @@
 
 use super::command::{Decision, Unchanged};
 use super::event::Event;
-use super::item::{PhaseState, Status};
+use super::facts::Facts;
+use super::item::PhaseState;
 use super::names::Phase;
 use super::plan::{PhasePlan, Plan};
-use super::ready::Facts;
 use super::rejection::Rejection;
+use super::status::Status;
 
 /// Decides on a new plan, whose phases are a plan when seen alone.
 pub(super) fn decide(facts: &dyn Facts, phases: &[PhasePlan]) -> Result<Decision, Rejection> {

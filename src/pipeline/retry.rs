@@ -2,12 +2,13 @@
 
 use super::command::{Decision, Unchanged};
 use super::event::Event;
-use super::item::{Item, Status};
+use super::facts::Facts;
+use super::item::Item;
 use super::lookup;
 use super::names::Phase;
 use super::plan::{PhasePlan, Plan};
-use super::ready::Facts;
 use super::rejection::Rejection;
+use super::status::Status;
 use super::time::{MICROS_PER_SEC, Now, Timestamp};
 
 /// Puts back every failed phase, or those of one phase of the plan; with `cascade` also what was computed from them: every

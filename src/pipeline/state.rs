@@ -14,12 +14,13 @@ use std::collections::HashMap;
 
 use super::event::{Event, ImportedFile, ImportedItem, Record};
 use super::index::LazyIndex;
-use super::item::{Hold, Item, Lease, PhaseState, Return, Status};
+use super::item::{Hold, Item, Lease, PhaseState, Return};
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::op_ids::{OpIds, Operation};
 use super::plan::{PhasePlan, Plan};
 use super::replan;
+use super::status::Status;
 use super::time::Timestamp;
 use crate::position::Seq;
 

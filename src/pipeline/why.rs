@@ -1,10 +1,11 @@
 //! Why a phase stands where it stands: the records behind it, the rule, and what moves it on.
 
-use super::item::{Item, Status};
+use super::item::Item;
 use super::lease;
 use super::names::Phase;
 use super::plan::Plan;
 use super::ready::{self, Reason};
+use super::status::Status;
 use super::time::{Now, human_duration};
 use crate::position::Seq;
 

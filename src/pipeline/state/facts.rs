@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use super::PipelineState;
-use crate::pipeline::item::{Item, PhaseState, Status};
+use crate::pipeline::facts::{Facts, Place};
+use crate::pipeline::item::{Item, PhaseState};
 use crate::pipeline::lease::{self, Evidence};
 use crate::pipeline::op_ids::Operation;
 use crate::pipeline::plan::Plan;
-use crate::pipeline::ready::{Facts, Place};
+use crate::pipeline::status::Status;
 use crate::pipeline::time::{Now, Timestamp};
 use crate::position::Seq;
 

@@ -6,7 +6,8 @@ use super::finding::{About, Remark};
 use super::item::Draft;
 use super::reader::{Reader, Tally, keep};
 use super::tree::{Field, Node};
-use crate::pipeline::item::{Hold, ItemStatus};
+use crate::pipeline::item::Hold;
+use crate::pipeline::status::ItemStatus;
 use crate::pipeline::{Item, Plan};
 use crate::position::Seq;
 

@@ -1,7 +1,7 @@
 //! The status words of other programs, and what they mean here.
 
 use crate::pipeline::Status;
-use crate::pipeline::item::ItemStatus;
+use crate::pipeline::status::ItemStatus;
 
 /// What a word means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::io::{self, Write as _};
 use super::layout::{DOCUMENT, ITEM, PHASE};
 use super::rest;
 use super::sink::{Object, Sink};
-use crate::pipeline::item::ItemStatus;
 use crate::pipeline::ready::Counts;
+use crate::pipeline::status::ItemStatus;
 use crate::pipeline::{Item, Json, PhaseState, PipelineState, Status};
 use crate::snapshot::{CompanionName, LogPlace, TimeStyle, crc_text};
 
