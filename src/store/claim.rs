@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::pipeline::claim::{self, Claim};
 use crate::pipeline::lease::{self, Sign};
-use crate::pipeline::{Event, Facts, Now, Phase, PipelineState, Place, Record, Rejection, command};
+use crate::pipeline::{Event, Facts, Now, Phase, PipelineState, Place, Record, Rejection, decide};
 use crate::position::Seq;
 
 use super::append::{self, Verdict};
@@ -186,7 +186,7 @@ impl Store {
                 record.event.kind()
             ));
         };
-        command::stale(&self.state, item, phase, token, "renewed").map_err(Error::from)
+        decide::stale(&self.state, item, phase, token, "renewed").map_err(Error::from)
     }
 }
 

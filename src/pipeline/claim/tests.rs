@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::pipeline::command::{Command, Decision, Report, ReportKind, decide};
 use crate::pipeline::lease::{self, Evidence, Here, Liveness, Sign};
 use crate::pipeline::time::{BootInstant, Timestamp};
+use crate::pipeline::{Command, Decision, Report, ReportKind, decide};
 use crate::pipeline::{ItemId, PhasePlan, PipelineState, Record, codec};
 use crate::position::Seq;
 
