@@ -273,7 +273,7 @@ fn two_at_once_interleaved_at_every_call() {
         .stage("B", Kills::Never, move |ports, claims| {
             work(&ports, claims, &second);
         })
-        .run_interleaved(1, 12, |disk, claims| {
+        .run_interleaved(1, 60, |disk, claims| {
             oracles::all(disk, DIR, &options(), claims)
         });
     println!("interleaved: {explored}");
