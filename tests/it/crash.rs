@@ -5,7 +5,9 @@ use std::path::Path;
 
 use phaselog::pipeline::{Command, ItemId, NewItem, Phase, PhasePlan, Plan, Report, ReportKind};
 use phaselog::position::Seq;
-use phaselog::testing::{Claims, Explored, Explorer, Kills, SimDisk};
+use phaselog::testing::{
+    CallKind, Claims, Errno, Explored, Explorer, Failure, Fault, Kills, SimDisk,
+};
 use phaselog::{Options, Ports, Receipt, Store};
 
 use crate::oracles::{self, Claim};
@@ -302,4 +304,54 @@ fn a_store_opens_when_segments_follow_the_one_behind_its_snapshot() {
         .count();
     assert!(segments > 3, "{segments} segments");
     oracles::all(&disk, DIR, &options(), &claims.all()).unwrap();
+}
+
+#[test]
+fn a_failed_sync_stops_the_line_for_all_until_the_file_is_replaced() {
+    // A holds the file whose sync fails, B had it open before, C opens it later: the kernel tells each open file once
+    // at most, and the cache still shows what is lost.
+    let disk = base();
+    let claims = Claims::default();
+    let mut first = Store::open(disk.ports_for("A"), Path::new(DIR), options()).unwrap();
+    let mut second = Store::open(disk.ports_for("B"), Path::new(DIR), options()).unwrap();
+    disk.fail(
+        Fault::new(Failure::Error(Errno::Eio))
+            .by("A")
+            .on(CallKind::Sync)
+            .at_path(".wal"),
+    );
+    let refused = first.submit(&start("a", "p")).unwrap_err();
+    assert!(
+        matches!(refused, phaselog::Error::NotAcknowledged { .. }),
+        "{refused}"
+    );
+    assert!(disk.peek("data/wal/poisoned").is_some(), "the flag is up");
+
+    // The next writer replaces the file before it goes on; the old one is kept.
+    assert!(
+        submit(&mut second, &start("b", "p"), &claims)
+            .flatten()
+            .is_some()
+    );
+    assert!(
+        disk.peek("data/wal/poisoned").is_none(),
+        "the flag is cleared"
+    );
+    let kept = disk
+        .files()
+        .into_iter()
+        .filter(|(name, _)| name.contains("quarantine/"))
+        .count();
+    assert!(kept > 0, "the old file is kept");
+    work(&disk.ports_for("C"), &claims, &[complete("b"), Step::Look]);
+    let _ = submit(
+        &mut first,
+        &report("b", "p", None, ReportKind::Complete),
+        &claims,
+    );
+    assert!(claims.all().len() >= 4, "{:?}", claims.all());
+
+    for state in disk.crash_states(64) {
+        oracles::all(&state, DIR, &options(), &claims.all()).unwrap();
+    }
 }
