@@ -52,6 +52,11 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     if error.is_some() && status != Word::Failed {
         return Err(Failure::usage("--error goes with the status failed"));
     }
+    if token.is_given() && status == Word::InProgress {
+        return Err(Failure::usage(
+            "--token goes with a report; a start takes none, it gives one",
+        ));
+    }
     match status {
         Word::InProgress => {
             let Target { item, phase } = target;

@@ -208,6 +208,14 @@ fn about_rejection(rejection: &Rejection, shell: &Shell) -> String {
             "the work belongs to somebody else now; the refusal is on record: {}",
             shell.command("history", &[item.as_str()])
         ),
+        Rejection::StaleToken {
+            item,
+            phase,
+            of: "renewed",
+            ..
+        } => {
+            format!("{} tells how it stands", on("why", item, phase))
+        }
         Rejection::StaleToken { item, phase, .. } => {
             format!(
                 "{} tells how it stands; the refusal is on record",

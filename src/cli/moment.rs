@@ -75,7 +75,7 @@ pub(super) fn with_last_good(error: Error) -> Failure {
     let failure = Failure::from(error);
     match last {
         Some(last) => failure.with_hint(format!(
-            "--at @{last} is the last that can be replayed; phaselog verify shows the rest"
+            "--at @{last} is the last that can be replayed; verify shows the rest"
         )),
         None => failure,
     }

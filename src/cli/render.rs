@@ -190,7 +190,7 @@ impl<'a> Printer<'a> {
         self.flush();
         if self.format == Format::Text {
             let label = self.label(anstyle::AnsiColor::Red, "error:");
-            let _ = writeln!(self.err, "{label} {}", failure.message());
+            let _ = writeln!(self.err, "{label} {}", escape(&failure.message()));
             let hint = failure.hint(&self.shell);
             self.hint(&hint);
         } else {

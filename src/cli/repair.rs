@@ -10,6 +10,7 @@ use crate::store::repair::{self, Occasion, RepairPlan, Repaired, SeqRange};
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
+use super::hints::Shell;
 use super::receipts::count;
 use super::render::{Report, Style, escape};
 
@@ -47,7 +48,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         } else {
             exit::FINDINGS
         };
-        let hint = hint(&plan, args.restored);
+        let hint = hint(&plan, args.restored, &context.print.shell);
         context.print.report(&RepairReport { plan, done: None });
         if status == exit::FINDINGS {
             context.print.hint(&hint);
@@ -64,7 +65,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             Ok(exit::DONE)
         }
         Repaired::NotAccepted(plan) => {
-            let hint = hint(&plan, args.restored);
+            let hint = hint(&plan, args.restored, &context.print.shell);
             let needed = ranges(&plan.lost);
             context.print.report(&RepairReport { plan, done: None });
             let message = match &*needed {
@@ -96,8 +97,8 @@ fn ranges(lost: &[SeqRange]) -> String {
         .join(",")
 }
 
-fn hint(plan: &RepairPlan, restored: bool) -> String {
-    let mut command = "phaselog repair".to_owned();
+fn hint(plan: &RepairPlan, restored: bool, shell: &Shell) -> String {
+    let mut command = shell.command("repair", &[]);
     if restored {
         command.push_str(" --restored");
     }

@@ -47,7 +47,8 @@ pub(super) fn finish(
         context.print.warning(&format!("{shown}{}", place.message));
     }
     if !unreadable.is_empty() {
-        context.print.hint("phaselog verify");
+        let verify = context.print.shell.command("verify", &[]);
+        context.print.hint(&verify);
     } else if let Some(told) = strange {
         let (seq, event) = (told.seq, &told.event);
         let what = match &told.strange {

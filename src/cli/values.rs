@@ -50,6 +50,11 @@ fn op_id(text: &str) -> Result<String, String> {
 }
 
 impl TokenArg {
+    /// True if it stands on the command line.
+    pub(super) const fn is_given(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// The token given, else the one of the environment if item and phase are the environment's too.
     pub(super) fn resolve(&self, target: &Target) -> Result<Option<Seq>, Failure> {
         if let Some(token) = self.token {
@@ -160,7 +165,8 @@ pub(super) fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
 
 /// What serde says of JSON in a file, with its place.
 pub(super) fn parse_error(path: &Path, error: &serde_json::Error) -> Failure {
-    let (line, column) = (error.line(), error.column());
+    // At the very end of a text serde counts no column.
+    let (line, column) = (error.line(), error.column().max(1));
     Error::Parse {
         path: path.to_owned(),
         line,

@@ -62,9 +62,10 @@ pub(super) fn check(context: &mut Context<'_>, extent: &Extent) -> Result<u8, Fa
     if context.print.format == Format::Text {
         context.print.aside(&report.summary());
         if verdict >= Verdict::Ambiguous {
-            context
-                .print
-                .hint("phaselog repair shows what can be done; it writes nothing");
+            let repair = context.print.shell.command("repair", &[]);
+            context.print.hint(&format!(
+                "{repair} shows what can be done; it writes nothing"
+            ));
         }
     }
     Ok(match verdict {

@@ -347,6 +347,8 @@ impl Target<'_> {
             .map(|worker| format!(" by {worker}"))
             .unwrap_or_default();
         match state.token {
+            // Given back, and nobody has begun it again: a report would count, a sign of life does not.
+            Some(current) if current == token => {}
             _ if claim == LostClaim::Never => {}
             Some(current) if claim == LostClaim::Lost => {
                 since.push(format!("started again as {current}{by}"));

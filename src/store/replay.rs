@@ -137,10 +137,14 @@ fn is_within(disk: &dyn Disk, dir: &Path, store: &Path) -> Result<bool> {
     let look = |path: &Path| disk.metadata(path).map(|found| found.id);
     let store = store.join(".");
     let store = look(&store).map_err(Error::io("look at", &store))?;
-    let mut at = dir.join(".");
-    if matches!(look(&at), Err(error) if error.kind() == io::ErrorKind::NotFound) {
-        at = files::parent(dir).join(".");
+    // What is still to be made lies where the nearest directory above it is.
+    let mut there = dir;
+    while !there.as_os_str().is_empty()
+        && matches!(look(&there.join(".")), Err(error) if error.kind() == io::ErrorKind::NotFound)
+    {
+        there = files::parent(there);
     }
+    let mut at = there.join(".");
     let mut below = None;
     for _ in 0..DEPTH {
         // What stands above cannot be asked, or there is no way to the directory at all.

@@ -318,3 +318,27 @@ fn without_a_command_the_store_in_one_line() {
         &[lab.run(&["--utc"]), Lab::new().run(&[])],
     );
 }
+
+#[test]
+fn a_repair_that_cannot_count_what_it_gives_up_issues_no_token_twice() {
+    // Found by a reader: with the mark gone too, a cut last segment gave a token of the lost end to somebody else.
+    let lab = golden();
+    std::fs::remove_file(lab.path("data/wal/mark")).unwrap();
+    let last = lab.path("data/wal/00000000000000000022.wal");
+    let bytes = std::fs::read(&last).unwrap();
+    std::fs::write(&last, &bytes[..237]).unwrap();
+    assert_eq!(lab.run(&["repair"]).exit, Some(3));
+    assert_eq!(lab.run(&["repair", "--apply"]).exit, Some(7));
+    let repaired = lab.run(&["repair", "--apply", "--accept-loss", "22..22"]);
+    assert_eq!(repaired.exit, Some(3), "{}", repaired.text());
+    let claimed = lab.must(&["claim"]).stdout;
+    let token: u64 = claimed
+        .trim_end()
+        .rsplit('\t')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(token > 31, "{claimed}");
+    assert_eq!(lab.run(&["verify", "--deep"]).exit, Some(3));
+}

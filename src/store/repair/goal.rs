@@ -89,18 +89,29 @@ impl Drafting<'_> {
             // The record after a snapshot names the one before it, which is lost: no record stands there.
             first = first.next();
         }
-        if occasion == Occasion::Restored {
+        // What was given up at the very end may have been more records than anybody can count by now.
+        let open_ended = given_up.is_some_and(|given_up| given_up > end);
+        if occasion == Occasion::Restored || open_ended {
+            let why = if open_ended {
+                "how many stood at the end cannot be told"
+            } else {
+                "the directory was restored from a backup"
+            };
             self.steps.push(Step {
                 kind: StepKind::Skip,
                 file: format!("{WAL}/{}", look.end.segment),
                 byte: look.end.offset.get(),
                 bytes: 0,
                 seqs: Some(super::SeqRange { from, to: first.plus(RESTORED_JUMP).before() }),
-                message: format!("{RESTORED_JUMP} records are passed over, so that no token issued since the backup is issued again"),
+                message: format!("{RESTORED_JUMP} records are passed over, so that no token is issued again: {why}"),
             });
             first = first.plus(RESTORED_JUMP);
         }
-        if from < first {
+        let adjoining = lost.iter_mut().find(|lost| lost.to_seq.next() == from);
+        if let (true, true, Some(lost)) = (from < first, open_ended, adjoining) {
+            // One range, so that whoever reads from a snapshot before it finds its end.
+            lost.to_seq = first.before();
+        } else if from < first {
             lost.push(LostRange {
                 segment: look.end.segment,
                 from_byte: look.end.offset,

@@ -40,9 +40,7 @@ pub(super) fn look(
     findings.extend(strays.iter().map(|found| {
         let (warning, discard) = (Verdict::Warnings, "phaselog compact --discard-edits");
         let (code, weight, what, next) = match found.kind {
-            FindingKind::Edited { .. } => {
-                ("V-EDITED", warning, "another program changed it: ", discard)
-            }
+            FindingKind::Edited { .. } => ("V-EDITED", warning, "", discard),
             FindingKind::Foreign => ("V-FOREIGN", warning, "it is another program's: ", discard),
             FindingKind::NotAFile => ("V-NAME", warning, "", "move it away"),
             // With a root of another history the store does not open.
