@@ -16,6 +16,7 @@ mod workers;
 mod kill;
 mod demo;
 mod look;
+mod refusals;
 mod files;
 mod oracles;
 mod crash;
