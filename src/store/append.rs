@@ -8,7 +8,7 @@
 //! an acknowledgement: "unchanged" and "refused" rest on records too, and wait until those are durable.
 
 use crate::error::{Error, Result};
-use crate::log::writer::Locked;
+use crate::log::writer::{Locked, Writer};
 use crate::pipeline::{Command, Decision, Event, Now, PipelineState, Record, codec, decide};
 use crate::position::Seq;
 
@@ -63,11 +63,8 @@ pub(super) fn transact<T>(
         Verdict::Answer(outcome) => (Vec::new(), outcome),
     };
     if events.is_empty() {
-        let rests_on = locked.position().last_seq();
         drop(locked);
-        if rests_on > writer.known_durable() {
-            writer.sync_and_prove()?;
-        }
+        settle(writer)?;
         return Ok((Vec::new(), outcome));
     }
     seal(&mut locked, &now, state, warnings)?;
@@ -112,6 +109,14 @@ pub(super) fn transact<T>(
         ));
     }
     Ok((records, outcome))
+}
+
+/// Makes durable what an answer without a record rests on: every answer is an acknowledgement.
+pub(super) fn settle(writer: &mut Writer) -> Result<()> {
+    if writer.position().last_seq() > writer.known_durable() {
+        writer.sync_and_prove()?;
+    }
+    Ok(())
 }
 
 /// Reads and verifies what others appended since this process looked last.

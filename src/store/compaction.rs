@@ -118,11 +118,8 @@ impl Store {
         if let (Some(covers), false) = (snapshot.seq, !findings.is_empty())
             && snapshot.last_change <= covers
         {
-            let rests_on = locked.position().last_seq();
             drop(locked);
-            if rests_on > writer.known_durable() {
-                writer.sync_and_prove()?;
-            }
+            append::settle(writer)?;
             return Ok(Compacted::Unchanged { covers });
         }
         append::seal(&mut locked, &now, state, warnings)?;
