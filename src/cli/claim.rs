@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::hints::quote;
 use super::render::{Format, escape, rows};
 use super::resume::tell_reset;
-use super::start::owner;
+use super::values::WorkerArgs;
 
 pub(super) const NAME: &str = "claim";
 
@@ -25,17 +25,8 @@ pub(super) struct Args {
     /// Take this phase only
     #[arg(long, value_name = "PHASE")]
     phase: Option<Phase>,
-    /// Who does the work
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "PHASELOG_WORKER",
-        hide_env_values = true
-    )]
-    worker: Option<String>,
-    /// The process that does the work: when it is gone, the work is handed back at once
-    #[arg(long, value_name = "N")]
-    pid: Option<u32>,
+    #[command(flatten)]
+    worker: WorkerArgs,
     /// Wait until something is ready, or until nothing ever will be; for so long at most
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration)]
     #[expect(clippy::option_option, reason = "not at all, for ever, or for so long")]
@@ -73,8 +64,8 @@ pub(super) fn shell_exit(status: u8) -> String {
 fn take(args: &Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let wanted = Claim {
         phase: args.phase.clone(),
-        worker: args.worker.clone(),
-        owner: owner(args.pid, context)?,
+        worker: args.worker.worker.clone(),
+        owner: args.worker.owner(context)?,
         limit: args
             .limit
             .map_or(1, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::error::Error;
+use crate::pipeline::event::Owner;
 use crate::pipeline::{ItemId, Phase, PipelineState, lookup};
 use crate::position::Seq;
 
@@ -24,6 +25,40 @@ pub(super) struct Target {
     /// The phase
     #[arg(env = "PHASELOG_PHASE", hide_env_values = true)]
     pub(super) phase: Phase,
+}
+
+/// Who does the work, as everything that starts work is told.
+#[derive(Debug, Args)]
+pub(super) struct WorkerArgs {
+    /// Who does the work
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PHASELOG_WORKER",
+        hide_env_values = true
+    )]
+    pub(super) worker: Option<String>,
+    /// The process that does the work: when it is gone, the work is handed back at once
+    #[arg(long, value_name = "N")]
+    pid: Option<u32>,
+}
+
+impl WorkerArgs {
+    /// The process given, so named that it can be told from every other; `None` if none is given.
+    ///
+    /// # Errors
+    /// Usage, if there is no such process, or it cannot be seen from here.
+    pub(super) fn owner(&self, context: &Context<'_>) -> Result<Option<Owner>, Failure> {
+        let Some(pid) = self.pid else {
+            return Ok(None);
+        };
+        match context.ports.owner(pid) {
+            Some(owner) => Ok(Some(owner)),
+            None => Err(Failure::usage(format!(
+                "--pid {pid}: no such process, or it cannot be seen from here"
+            ))),
+        }
+    }
 }
 
 /// The token of a report.
