@@ -120,6 +120,7 @@ commands! {
     compact => Compact,
     verify => Verify,
     repair => Repair,
+    backup => Backup,
     demo => Demo,
     completions => Completions,
     man => Man,

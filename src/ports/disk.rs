@@ -217,6 +217,40 @@ impl dyn Disk + '_ {
         bytes.truncate(read);
         Ok(bytes)
     }
+
+    /// Removes a directory with all that is in it; symbolic links are removed, not followed.
+    ///
+    /// # Errors
+    /// As the system says; some of it may be gone then.
+    pub fn remove_tree(&self, dir: &Path) -> io::Result<()> {
+        for name in self.list(dir)? {
+            let path = dir.join(&name);
+            if self.metadata(&path)?.kind == EntryKind::Dir {
+                self.remove_tree(&path)?;
+            } else {
+                self.remove_file(&path)?;
+            }
+        }
+        self.remove_dir(dir)
+    }
+
+    /// Copies a directory with all that is in it, each file of at most `limit` bytes. Nothing is synced.
+    ///
+    /// # Errors
+    /// As the system says; `AlreadyExists` if anything has the name `to`.
+    pub fn copy_tree(&self, from: &Path, to: &Path, limit: u64) -> io::Result<()> {
+        self.create_dir(to)?;
+        for name in self.list(from)? {
+            let (from, to) = (from.join(&name), to.join(&name));
+            if self.metadata(&from)?.kind == EntryKind::Dir {
+                self.copy_tree(&from, &to, limit)?;
+            } else {
+                let bytes = self.read(&from, limit)?;
+                self.create_new(&to)?.write_full_at(0, &bytes)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl dyn File + '_ {

@@ -11,6 +11,7 @@
 //!   records     whatever can be read                   -> history, log
 //!   verify      everything there is, read              -> Verified      (reads only)
 //!   repair      a log that cannot be read              -> one that can, and says what it lost
+//!   backup      a store, while writers run             -> a copy that opens
 //! ```
 //!
 //! This layer alone knows that a snapshot and a log continue each other.
@@ -30,6 +31,7 @@ pub mod replay;
 pub mod records;
 pub mod verify;
 pub mod repair;
+pub mod backup;
 pub mod history;
 pub mod create;
 

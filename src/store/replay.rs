@@ -131,7 +131,7 @@ impl Past {
 ///
 /// Names say nothing here: of symbolic links, of `..`, and of relative paths. So the system itself is asked for the
 /// directory above, and the one above that, and each is compared by what it is.
-fn is_within(disk: &dyn Disk, dir: &Path, store: &Path) -> Result<bool> {
+pub(super) fn is_within(disk: &dyn Disk, dir: &Path, store: &Path) -> Result<bool> {
     // Deeper than any path that the system takes.
     const DEPTH: usize = 4096;
     let look = |path: &Path| disk.metadata(path).map(|found| found.id);

@@ -22,4 +22,5 @@ mod oracles;
 mod crash;
 mod damage;
 mod repair;
+mod backup;
 mod odd;

@@ -14,7 +14,7 @@ use crate::position::SegmentId;
 use crate::store::TornTail;
 
 use super::super::failure::Failure;
-use super::stage::{STORE, Stage, copy_tree, remove_tree};
+use super::stage::{MAX_FILE_BYTES, STORE, Stage};
 
 /// Kills until one has to have cut a write.
 const TRIES: usize = 40;
@@ -45,7 +45,11 @@ pub(super) struct Killed {
 pub(super) fn kill_in_mid_write(stage: &mut Stage<'_, '_>) -> Result<Killed, Failure> {
     for tries in 1..=TRIES {
         let before = Path::new("before");
-        copy_tree(&stage.ports, Path::new(STORE), before).map_err(Error::io("copy", STORE))?;
+        stage
+            .ports
+            .disk
+            .copy_tree(Path::new(STORE), before, MAX_FILE_BYTES)
+            .map_err(Error::io("copy", STORE))?;
         let args = ["demo-worker", "--name", WORKER, "--add", HOUSES];
         let segment = newest_segment(stage)?;
         let (mut worker, line) = stage.spawn(&args)?;
@@ -54,11 +58,15 @@ pub(super) fn kill_in_mid_write(stage: &mut Stage<'_, '_>) -> Result<Killed, Fai
         if let Some(killed) = what_is_left(stage, tries, false)? {
             stage.show(&line);
             stage.show(&format!("kill -9 {}", worker.pid()));
-            remove_tree(&stage.ports, before).map_err(Error::io("remove", before))?;
+            stage
+                .ports
+                .disk
+                .remove_tree(before)
+                .map_err(Error::io("remove", before))?;
             return Ok(killed);
         }
         let put_back = || {
-            remove_tree(&stage.ports, Path::new(STORE))?;
+            stage.ports.disk.remove_tree(Path::new(STORE))?;
             stage.ports.disk.rename(before, Path::new(STORE))
         };
         put_back().map_err(Error::io("put back", STORE))?;

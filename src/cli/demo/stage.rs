@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::pipeline::Timestamp;
-use crate::ports::{Child, EntryKind, Ports};
+use crate::ports::{Child, Ports};
 use crate::store::{Options, View};
 
 use super::super::context::Context;
@@ -19,7 +19,7 @@ use super::super::hints::quote;
 pub(super) const STORE: &str = "data";
 
 /// The largest file that is copied, in bytes; those of the demo are far smaller.
-const MAX_FILE_BYTES: u64 = 1 << 30;
+pub(super) const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// Where the demo plays.
 pub(super) struct Stage<'c, 'a> {
@@ -52,7 +52,7 @@ impl<'c, 'a> Stage<'c, 'a> {
     /// Leaves the directory and removes it. What cannot be removed stays; a warning says so.
     pub(super) fn clear(self) {
         let away = std::env::set_current_dir(std::env::temp_dir());
-        if let Err(error) = away.and_then(|()| remove_tree(&self.ports, &self.dir)) {
+        if let Err(error) = away.and_then(|()| self.ports.disk.remove_tree(&self.dir)) {
             let dir = self.dir.display();
             self.context
                 .print
@@ -203,32 +203,4 @@ impl Write for Sink<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Copies a directory with all that is in it.
-pub(super) fn copy_tree(ports: &Ports, from: &Path, to: &Path) -> io::Result<()> {
-    ports.disk.create_dir(to)?;
-    for name in ports.disk.list(from)? {
-        let (from, to) = (from.join(&name), to.join(&name));
-        if ports.disk.metadata(&from)?.kind == EntryKind::Dir {
-            copy_tree(ports, &from, &to)?;
-        } else {
-            let bytes = ports.disk.read(&from, MAX_FILE_BYTES)?;
-            ports.disk.create_new(&to)?.write_full_at(0, &bytes)?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes a directory with all that is in it; symbolic links are removed, not followed.
-pub(super) fn remove_tree(ports: &Ports, dir: &Path) -> io::Result<()> {
-    for name in ports.disk.list(dir)? {
-        let path = dir.join(&name);
-        if ports.disk.metadata(&path)?.kind == EntryKind::Dir {
-            remove_tree(ports, &path)?;
-        } else {
-            ports.disk.remove_file(&path)?;
-        }
-    }
-    ports.disk.remove_dir(dir)
 }
