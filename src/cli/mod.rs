@@ -117,6 +117,7 @@ commands! {
     log => Log,
     diff => Diff,
     replay => Replay,
+    export => Export,
     compact => Compact,
     verify => Verify,
     repair => Repair,

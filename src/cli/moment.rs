@@ -98,6 +98,23 @@ impl Look {
     }
 }
 
+/// The last record that is meant: the last that can be read, or, where a person named a place, the one there.
+pub(super) fn until(
+    context: &mut Context<'_>,
+    ground: &Ground,
+    flag: &str,
+    text: &str,
+) -> Result<Seq, Failure> {
+    match times::parse_at(text, context.ports.clock.now().at)? {
+        At::Seq(seq) => Ok(seq.min(ground.through)),
+        At::Time(time) => {
+            let last = last_before(context, ground, time)?;
+            name(context, &format!("{flag} {text}"), time, last);
+            Ok(last)
+        }
+    }
+}
+
 impl RangeArgs {
     /// The records that are meant. Works on what can be read.
     pub(super) fn resolve(
@@ -125,14 +142,7 @@ impl RangeArgs {
             };
         }
         if let Some(text) = &self.until {
-            range.last = match times::parse_at(text, now)? {
-                At::Seq(seq) => seq.min(ground.through),
-                At::Time(time) => {
-                    let last = last_before(context, ground, time)?;
-                    name(context, &format!("--until {text}"), time, last);
-                    last
-                }
-            };
+            range.last = until(context, ground, "--until", text)?;
         }
         Ok(range)
     }

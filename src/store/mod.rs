@@ -9,6 +9,7 @@
 //!   view        Recovered, synced                      -> whoever asks
 //!   replay      record 1 to any other                  -> the state then
 //!   records     whatever can be read                   -> history, log
+//!   export      state, or records                    -> rows for other tools
 //!   verify      everything there is, read              -> Verified      (reads only)
 //!   repair      a log that cannot be read              -> one that can, and says what it lost
 //!   backup      a store, while writers run             -> a copy that opens
@@ -33,6 +34,7 @@ pub mod verify;
 pub mod repair;
 pub mod backup;
 pub mod history;
+pub mod export;
 pub mod create;
 
 use std::path::{Path, PathBuf};

@@ -24,3 +24,4 @@ mod damage;
 mod repair;
 mod backup;
 mod odd;
+mod export;
