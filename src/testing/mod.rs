@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! explore    a workload, killed at every call, then every power cut, then a check
+//!   |   oracles    what must hold afterwards, each a function; proxy: a hook before any disk
 //!   |
 //! schedule   several actors, interleaved at every call of the disk
 //!   |
@@ -18,9 +19,12 @@ pub mod rng;
 pub mod sim_disk;
 pub mod schedule;
 pub mod explore;
+pub mod proxy;
+pub mod oracles;
 
 pub use clock::{FakeProcess, FixedClock};
 pub use explore::{Claims, Explored, Explorer, Kills, Replay, Violation};
+pub use proxy::{Hook, Order, PortCall, Proxy, Recorder};
 pub use rng::Rng;
 pub use schedule::{Actors, Choice, Listed, Run, Schedule, Seeded, each_schedule, interleave};
 pub use sim_disk::{

@@ -64,6 +64,8 @@ struct State {
     watcher: Option<Watcher>,
     network: Option<&'static str>,
     boot: u64,
+    /// The disk as it was when the power went.
+    before: Option<SimDisk>,
     /// How many forks and power cuts lie behind this disk: actors with one name then draw other random numbers.
     life: u64,
 }
@@ -128,6 +130,7 @@ impl SimDisk {
             watcher: None,
             network: None,
             boot,
+            before: None,
             life,
         };
         let clock = Arc::new(clock);
@@ -264,13 +267,15 @@ impl SimDisk {
             let state = self.state();
             (state.tree.cut(survivors), state.boot + 1, state.life + 1)
         };
-        Self::of(
-            tree,
-            boot,
-            life,
-            Arc::default(),
-            self.0.clock.rebooted(boot),
-        )
+        let clock = self.0.clock.rebooted(boot);
+        let after = Self::of(tree, boot, life, Arc::default(), clock);
+        after.state().before = Some(self.clone());
+        after
+    }
+
+    /// The disk whose power was cut, as it is now; `None` if this one came about in another way.
+    pub fn before_cut(&self) -> Option<Self> {
+        self.state().before.clone()
     }
 
     /// Outcomes of a power cut now, at most `limit`, no two equal: all, if what is pending has at most 2^10 subsets and

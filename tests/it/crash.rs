@@ -5,12 +5,11 @@ use std::path::Path;
 
 use phaselog::pipeline::{Command, ItemId, NewItem, Phase, PhasePlan, Plan, Report, ReportKind};
 use phaselog::position::Seq;
+use phaselog::testing::oracles::{self, Claim};
 use phaselog::testing::{
     CallKind, Claims, Errno, Explored, Explorer, Failure, Fault, Kills, SimDisk,
 };
-use phaselog::{Options, Ports, Receipt, Store};
-
-use crate::oracles::{self, Claim};
+use phaselog::{Options, Ports, Store};
 
 const DIR: &str = "data";
 
@@ -106,7 +105,10 @@ fn work(ports: &Ports, claims: &Claims<Claim>, commands: &[Step]) {
                     .for_each(|record| claims.push(Claim::recorded(record)));
                 None
             }),
-            Step::Compact => store.compact(false).ok().map(|_| None),
+            Step::Compact => store.compact(false).ok().map(|compacted| {
+                claims.push(Claim::compacted(&compacted));
+                None
+            }),
             Step::Look => phaselog::View::open(ports, Path::new(DIR), &options())
                 .ok()
                 .map(|view| {
@@ -140,27 +142,11 @@ enum Step {
     reason = "a failed disk and a command that records nothing are two things"
 )]
 fn submit(store: &mut Store, command: &Command, claims: &Claims<Claim>) -> Option<Option<Seq>> {
-    match store.submit(command) {
-        Ok(Receipt::Recorded(records)) => {
-            for record in &records {
-                claims.push(Claim::recorded(record));
-            }
-            Some(records.first().map(|record| record.seq))
-        }
-        Ok(Receipt::Unchanged(unchanged)) => {
-            claims.push(Claim::Rests {
-                on: oracles::rests_on(&unchanged),
-            });
-            Some(None)
-        }
-        Err(phaselog::Error::Rejected(_)) => {
-            claims.push(Claim::Rests {
-                on: store.state().last_seq.get(),
-            });
-            Some(None)
-        }
-        Err(_) => None,
-    }
+    let answer = store.submit(command);
+    let promised = Claim::of_answer(&answer, store.state().last_seq.get())?;
+    promised.into_iter().for_each(|claim| claims.push(claim));
+    let records = answer.iter().flat_map(phaselog::Receipt::records);
+    Some(records.map(|record| record.seq).next())
 }
 
 /// Runs one search, prints what it went through, and fails with the first violation.
@@ -176,7 +162,8 @@ fn explore(
             work(&ports, claims, &steps);
         });
     }
-    let found = explorer.run(|disk, claims| oracles::all(disk, DIR, &options(), claims));
+    let found = explorer
+        .run(|disk, claims| oracles::after_power_cut(disk, Path::new(DIR), &options(), claims));
     println!("{name}: {found}");
     found.assert_clean();
     found
@@ -276,7 +263,7 @@ fn two_at_once_interleaved_at_every_call() {
             work(&ports, claims, &second);
         })
         .run_interleaved(1, 60, |disk, claims| {
-            oracles::all(disk, DIR, &options(), claims)
+            oracles::after_power_cut(disk, Path::new(DIR), &options(), claims)
         });
     println!("interleaved: {explored}");
     explored.assert_clean();
@@ -303,7 +290,7 @@ fn a_store_opens_when_segments_follow_the_one_behind_its_snapshot() {
         .filter(|(name, _)| name.ends_with(".wal"))
         .count();
     assert!(segments > 3, "{segments} segments");
-    oracles::all(&disk, DIR, &options(), &claims.all()).unwrap();
+    oracles::after_power_cut(&disk, Path::new(DIR), &options(), &claims.all()).unwrap();
 }
 
 #[test]
@@ -352,6 +339,6 @@ fn a_failed_sync_stops_the_line_for_all_until_the_file_is_replaced() {
     assert!(claims.all().len() >= 4, "{:?}", claims.all());
 
     for state in disk.crash_states(64) {
-        oracles::all(&state, DIR, &options(), &claims.all()).unwrap();
+        oracles::after_power_cut(&state, Path::new(DIR), &options(), &claims.all()).unwrap();
     }
 }

@@ -18,7 +18,6 @@ mod demo;
 mod look;
 mod refusals;
 mod files;
-mod oracles;
 mod crash;
 mod damage;
 mod repair;
