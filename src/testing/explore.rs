@@ -86,6 +86,20 @@ struct Stage<'w, C> {
     work: Work<'w, C>,
 }
 
+/// The states that were checked already. Searches that share one check each state once between them.
+#[derive(Clone, Debug, Default)]
+pub struct Seen(Arc<Mutex<HashSet<(u64, u64)>>>);
+
+impl Seen {
+    /// True if this one is new.
+    fn insert(&self, state: (u64, u64)) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(state)
+    }
+}
+
 /// A search through all crashes of some workloads.
 pub struct Explorer<'w, C> {
     base: SimDisk,
@@ -93,6 +107,7 @@ pub struct Explorer<'w, C> {
     outcomes: usize,
     torn: Option<usize>,
     max_violations: usize,
+    seen: Option<Seen>,
 }
 
 impl<C> fmt::Debug for Explorer<'_, C> {
@@ -115,6 +130,7 @@ impl<'w, C: Clone + Hash + Send + 'static> Explorer<'w, C> {
             outcomes: 1_024,
             torn: None,
             max_violations: 10,
+            seen: None,
         }
     }
 
@@ -158,6 +174,15 @@ impl<'w, C: Clone + Hash + Send + 'static> Explorer<'w, C> {
     pub fn max_violations(self, max: usize) -> Self {
         Self {
             max_violations: max,
+            ..self
+        }
+    }
+
+    /// Leaves out what another search has checked. The check must then say the same about equal disks and claims.
+    #[must_use]
+    pub fn seen(self, seen: &Seen) -> Self {
+        Self {
+            seen: Some(seen.clone()),
             ..self
         }
     }
@@ -351,7 +376,7 @@ struct Search<'e, 'w, C, F> {
     /// Moments from which the power was cut already.
     moments: HashSet<(u64, u64)>,
     /// What survived, and what was claimed before.
-    checked: HashSet<(u64, u64)>,
+    checked: Seen,
     explored: Explored,
 }
 
@@ -361,7 +386,7 @@ where
     F: FnMut(&SimDisk, &[C]) -> Result<(), String>,
 {
     fn new(explorer: &'e Explorer<'w, C>, check: F) -> Self {
-        let (moments, checked) = (HashSet::new(), HashSet::new());
+        let (moments, checked) = (HashSet::new(), explorer.seen.clone().unwrap_or_default());
         Self {
             explorer,
             check,

@@ -12,7 +12,54 @@
 //! clock      fixed time, processes that are not there
 //! ```
 //!
-//! The same code serves `phaselog crash-test`, so it is part of the library (feature `testing`, on by default).
+//! The same code serves `phaselog crash-test`, so it is part of the library (feature `testing`, on by default). A
+//! pipeline of your own is tested like this: say what each of your programs does, claim what it was answered, and ask
+//! the [`oracles`] after every crash.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use phaselog::pipeline::{Command, ItemId, NewItem, Phase, PhasePlan, Plan};
+//! use phaselog::testing::oracles::{self, Claim};
+//! use phaselog::testing::{Claims, Explorer, Kills, SimDisk};
+//! use phaselog::{Options, Ports, Store};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (dir, options) = (Path::new("data"), Options::default());
+//! let (house, county) = (ItemId::new("100 N Example St")?, Phase::new("county")?);
+//!
+//! // The store as it is before: everything on it is durable.
+//! let disk = SimDisk::new();
+//! let plan = Plan::new(vec![PhasePlan::named(county.clone())])?;
+//! let items = [NewItem { name: house.clone(), id: None }];
+//! let _ = Store::init(&disk.ports_for("setup"), dir, &options, &plan, &items)?;
+//! disk.settle();
+//!
+//! // What a program of yours does. It ends when its disk fails, and claims nothing that it was not told.
+//! let begin = |ports: Ports, claims: &Claims<Claim>| {
+//!     let Ok(mut store) = Store::open(ports, dir, options.clone()) else { return };
+//!     let start = Command::Start {
+//!         item: house.clone(),
+//!         phase: county.clone(),
+//!         worker: None,
+//!         owner: None,
+//!     };
+//!     let answer = store.submit(&start);
+//!     let promised = Claim::of_answer(&answer, store.state().last_seq.get());
+//!     promised.into_iter().flatten().for_each(|claim| claims.push(claim));
+//! };
+//!
+//! // One is killed at each of its calls and within each write, the next goes on, and then the power goes.
+//! let found = Explorer::new(&disk)
+//!     .stage("first", Kills::WithinWrites(50), begin)
+//!     .stage("second", Kills::AtEveryCall, begin)
+//!     .outcomes(16)
+//!     .run(|after, claims| oracles::after_power_cut(after, dir, &options, claims));
+//! found.assert_clean();
+//! assert!(found.distinct > 10, "{found}");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod clock;
 pub mod rng;
@@ -23,7 +70,7 @@ pub mod proxy;
 pub mod oracles;
 
 pub use clock::{FakeProcess, FixedClock};
-pub use explore::{Claims, Explored, Explorer, Kills, Replay, Violation};
+pub use explore::{Claims, Explored, Explorer, Kills, Replay, Seen, Violation};
 pub use proxy::{Hook, Order, PortCall, Proxy, Recorder};
 pub use rng::Rng;
 pub use schedule::{Actors, Choice, Listed, Run, Schedule, Seeded, each_schedule, interleave};

@@ -3,151 +3,14 @@
 
 use std::path::Path;
 
-use phaselog::pipeline::{Command, ItemId, NewItem, Phase, PhasePlan, Plan, Report, ReportKind};
-use phaselog::position::Seq;
+use phaselog::Store;
+use phaselog::pipeline::{Command, ReportKind};
 use phaselog::testing::oracles::{self, Claim};
 use phaselog::testing::{
     CallKind, Claims, Errno, Explored, Explorer, Failure, Fault, Kills, SimDisk,
 };
-use phaselog::{Options, Ports, Store};
 
-const DIR: &str = "data";
-
-fn options() -> Options {
-    Options {
-        segment_bytes: 700,
-        compact: phaselog::store::CompactMode::Never,
-        ..Options::default()
-    }
-}
-
-fn item(name: &str) -> ItemId {
-    ItemId::new(name).unwrap()
-}
-
-fn phase(name: &str) -> Phase {
-    Phase::new(name).unwrap()
-}
-
-fn new_items(names: &[&str]) -> Vec<NewItem> {
-    names
-        .iter()
-        .map(|name| NewItem {
-            name: item(name),
-            id: None,
-        })
-        .collect()
-}
-
-/// A store with two items and two phases, everything in it durable.
-fn base() -> SimDisk {
-    let disk = SimDisk::new();
-    let ports = disk.ports_for("setup");
-    let plan = Plan::new(vec![
-        PhasePlan::named(phase("p")),
-        PhasePlan::named(phase("q")),
-    ])
-    .unwrap();
-    let _ = Store::init(
-        &ports,
-        Path::new(DIR),
-        &options(),
-        &plan,
-        &new_items(&["a", "b"]),
-    )
-    .unwrap();
-    disk.settle();
-    disk
-}
-
-fn start(name: &str, phase_name: &str) -> Command {
-    Command::Start {
-        item: item(name),
-        phase: phase(phase_name),
-        worker: None,
-        owner: None,
-    }
-}
-
-fn report(name: &str, phase_name: &str, token: Option<Seq>, kind: ReportKind) -> Command {
-    Command::Report(Report {
-        item: item(name),
-        phase: phase(phase_name),
-        token,
-        kind,
-        op: None,
-    })
-}
-
-/// Opens the store and does these things, claiming what was answered; ends at the first error of the disk.
-fn work(ports: &Ports, claims: &Claims<Claim>, commands: &[Step]) {
-    let Ok(mut store) = Store::open(ports.clone(), Path::new(DIR), options()) else {
-        return;
-    };
-    let mut token = None;
-    for step in commands {
-        let done = match step {
-            Step::Do(command) => submit(&mut store, command, claims),
-            Step::Start(name, phase_name) => {
-                let done = submit(&mut store, &start(name, phase_name), claims);
-                token = done.flatten();
-                done
-            }
-            Step::Complete(name, phase_name) => submit(
-                &mut store,
-                &report(name, phase_name, token, ReportKind::Complete),
-                claims,
-            ),
-            Step::Resume => store.resume(None).ok().map(|resumed| {
-                resumed
-                    .resets
-                    .iter()
-                    .for_each(|record| claims.push(Claim::recorded(record)));
-                None
-            }),
-            Step::Compact => store.compact(false).ok().map(|compacted| {
-                claims.push(Claim::compacted(&compacted));
-                None
-            }),
-            Step::Look => phaselog::View::open(ports, Path::new(DIR), &options())
-                .ok()
-                .map(|view| {
-                    claims.push(Claim::Shown {
-                        seq: view.last_seq().get(),
-                    });
-                    None
-                }),
-        };
-        if done.is_none() {
-            return;
-        }
-    }
-}
-
-/// What a workload does.
-#[derive(Clone)]
-enum Step {
-    Do(Command),
-    /// Keeps the token for the next `Complete`.
-    Start(&'static str, &'static str),
-    Complete(&'static str, &'static str),
-    Resume,
-    Compact,
-    Look,
-}
-
-/// `None` if the disk failed; else the seq of the record, if there is one.
-#[expect(
-    clippy::option_option,
-    reason = "a failed disk and a command that records nothing are two things"
-)]
-fn submit(store: &mut Store, command: &Command, claims: &Claims<Claim>) -> Option<Option<Seq>> {
-    let answer = store.submit(command);
-    let promised = Claim::of_answer(&answer, store.state().last_seq.get())?;
-    promised.into_iter().for_each(|claim| claims.push(claim));
-    let records = answer.iter().flat_map(phaselog::Receipt::records);
-    Some(records.map(|record| record.seq).next())
-}
+use crate::workload::{DIR, Step, add, base, complete, hold, options, report, start, work};
 
 /// Runs one search, prints what it went through, and fails with the first violation.
 fn explore(
@@ -169,10 +32,6 @@ fn explore(
     found
 }
 
-fn complete(name: &str) -> Step {
-    Step::Do(report(name, "p", None, ReportKind::Complete))
-}
-
 #[test]
 fn an_answer_that_rests_on_a_dead_actors_record_waits_for_its_own_sync() {
     // A writes `completed` and is killed, B is told "unchanged", the power fails: it must still be there.
@@ -186,11 +45,6 @@ fn an_answer_that_rests_on_a_dead_actors_record_waits_for_its_own_sync() {
 
 #[test]
 fn a_group_is_whole_or_absent() {
-    let add = |names: &[&str]| {
-        Step::Do(Command::Add {
-            items: new_items(names),
-        })
-    };
     let stages = [
         (
             "A",
@@ -247,6 +101,46 @@ fn compaction_may_be_killed_anywhere_and_changes_no_answer() {
         ("B", Kills::AtEveryCall, vec![complete("a"), Step::Compact]),
     ];
     explore("compaction", &base(), &stages, 6);
+}
+
+#[test]
+fn three_actors_one_after_the_other_lose_nothing() {
+    let stages = [
+        ("A", Kills::WithinWrites(100), vec![Step::Start("a", "p")]),
+        (
+            "B",
+            Kills::AtEveryCall,
+            vec![Step::SmallSegments, hold("b")],
+        ),
+        (
+            "C",
+            Kills::AtEveryCall,
+            vec![Step::Late, Step::Resume, Step::Complete("a", "p")],
+        ),
+    ];
+    explore("three actors", &base(), &stages, 4);
+}
+
+#[test]
+fn init_makes_a_store_or_none() {
+    let init = |ports, claims: &Claims<Claim>| work(&ports, claims, &[Step::Init]);
+    let found = Explorer::new(&SimDisk::new())
+        .torn(2)
+        .outcomes(64)
+        .stage("A", Kills::WithinWrites(100), init)
+        .stage("B", Kills::AtEveryCall, init)
+        .run(made_or_not);
+    println!("init: {found}");
+    found.assert_clean();
+}
+
+/// Nothing was promised and there is no store, or there is one and it is whole.
+fn made_or_not(disk: &SimDisk, claims: &[Claim]) -> Result<(), String> {
+    let opened = phaselog::View::open(&disk.ports_for("first look"), Path::new(DIR), &options());
+    match opened {
+        Err(phaselog::Error::NoStore { .. }) if claims.is_empty() => Ok(()),
+        _ => oracles::after_power_cut(disk, Path::new(DIR), &options(), claims),
+    }
 }
 
 #[test]
@@ -315,11 +209,15 @@ fn a_failed_sync_stops_the_line_for_all_until_the_file_is_replaced() {
     assert!(disk.peek("data/wal/poisoned").is_some(), "the flag is up");
 
     // The next writer replaces the file before it goes on; the old one is kept.
-    assert!(
-        submit(&mut second, &start("b", "p"), &claims)
-            .flatten()
-            .is_some()
-    );
+    let submit = |store: &mut Store, command: &Command| {
+        let answer = store.submit(command);
+        let promised = Claim::of_answer(&answer, store.state().last_seq.get());
+        for claim in promised.unwrap_or_default() {
+            claims.push(claim);
+        }
+        answer.is_ok()
+    };
+    assert!(submit(&mut second, &start("b", "p")));
     assert!(
         disk.peek("data/wal/poisoned").is_none(),
         "the flag is cleared"
@@ -331,11 +229,7 @@ fn a_failed_sync_stops_the_line_for_all_until_the_file_is_replaced() {
         .count();
     assert!(kept > 0, "the old file is kept");
     work(&disk.ports_for("C"), &claims, &[complete("b"), Step::Look]);
-    let _ = submit(
-        &mut first,
-        &report("b", "p", None, ReportKind::Complete),
-        &claims,
-    );
+    submit(&mut first, &report("b", "p", None, ReportKind::Complete));
     assert!(claims.all().len() >= 4, "{:?}", claims.all());
 
     for state in disk.crash_states(64) {

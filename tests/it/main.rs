@@ -18,6 +18,7 @@ mod demo;
 mod look;
 mod refusals;
 mod files;
+mod workload;
 mod crash;
 mod damage;
 mod repair;

@@ -30,6 +30,11 @@ pub enum Claim {
         /// The record.
         covers: u64,
     },
+    /// A store that nobody hurt was called damaged, foreign or edited: wrong, whatever else is there.
+    Alarm {
+        /// In these words.
+        said: String,
+    },
 }
 
 impl Claim {
@@ -59,8 +64,24 @@ impl Claim {
                 on: rests_on(unchanged),
             }]),
             Err(Error::Rejected(_)) => Some(vec![Self::Rests { on: seen }]),
-            Err(_) => None,
+            Err(error) => Self::alarm(error).map(|alarm| vec![alarm]),
         }
+    }
+
+    /// The claim that comes with an error which accuses somebody; `None` if the disk merely failed.
+    pub fn alarm(error: &Error) -> Option<Self> {
+        let accuses = matches!(
+            error,
+            Error::Damaged(_)
+                | Error::AmbiguousTail(_)
+                | Error::OtherLog { .. }
+                | Error::NewerFormat { .. }
+                | Error::Edited { .. }
+                | Error::NoStore { .. }
+        );
+        accuses.then(|| Self::Alarm {
+            said: error.to_string(),
+        })
     }
 }
 

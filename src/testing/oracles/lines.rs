@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn seqs(segments: &[String]) -> Vec<u64> {
-        let bytes = segments.iter().map(|text| text.as_bytes());
+        let bytes = segments.iter().map(String::as_bytes);
         follow(bytes).iter().map(|line| line.seq).collect()
     }
 

@@ -31,6 +31,7 @@ pub fn o1_acknowledged_is_there(lines: &[Line], claims: &[Claim]) -> Verdict {
                     ));
                 }
             }
+            Claim::Alarm { .. } => {}
         }
     }
     Ok(())
@@ -110,10 +111,12 @@ pub fn o7_one_owner(lines: &[Line]) -> Verdict {
             serde_json::from_str(&line.payload).map_err(|error| format!("O7: {error}"))?;
         let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
         let kind = text("event");
-        if kind == "planned" || kind == "added" {
-            // What is in progress may be neither renamed nor dropped, so its name stays.
-            continue;
+        for phase in event["imported"]["phases"].as_array().into_iter().flatten() {
+            let name = phase["phase"].as_str().unwrap_or_default().to_owned();
+            let right = rights.entry((text("item"), name)).or_default();
+            right.in_progress = phase["status"] == "in_progress";
         }
+        // A new plan may neither rename nor drop what is in progress, so its name stays.
         let wrong = |why: &str| Err(format!("O7: record {}, {}: {why}", line.seq, line.payload));
         let right = rights.entry((text("item"), text("phase"))).or_default();
         let token = event["token"].as_u64();
@@ -127,6 +130,9 @@ pub fn o7_one_owner(lines: &[Line]) -> Verdict {
             "completed" | "failed" | "skipped" | "released" | "reset" | "renewed" => {
                 if token.is_some() && token != right.token {
                     return wrong("its token is not the last one given out");
+                }
+                if matches!(kind.as_str(), "released" | "reset") && !right.in_progress {
+                    return wrong("nobody is at it");
                 }
                 if kind == "completed" && token.is_some_and(|token| !completed.insert(token)) {
                     return wrong("completed twice under one token");
@@ -224,6 +230,7 @@ mod tests {
                 ("completed", 1),
             ],
             &[("started", 0), ("completed", 1), ("completed", 1)],
+            &[("started", 0), ("completed", 1), ("reset", 1)],
             &[
                 ("started", 0),
                 ("failed", 1),

@@ -120,6 +120,13 @@ pub fn after_power_cut(disk: &SimDisk, dir: &Path, options: &Options, claims: &[
         dir,
         options,
     };
+    let alarms = claims.iter().find_map(|claim| match claim {
+        Claim::Alarm { said } => Some(said),
+        _ => None,
+    });
+    if let Some(said) = alarms {
+        return Err(format!("O6: a false alarm: {said}"));
+    }
     let lines = place.lines()?;
     o1_acknowledged_is_there(&lines, claims)?;
     let written = disk
@@ -129,7 +136,8 @@ pub fn after_power_cut(disk: &SimDisk, dir: &Path, options: &Options, claims: &[
     o7_one_owner(&lines)?;
     o11_one_set_is_usable(place, claims)?;
     let before = disk.fork();
-    let view = o9_reads_only(place, |place| place.view())??;
+    let open = |place: Place<'_>| place.view();
+    let view = o9_reads_only(place, open)??;
     if let Some(edited) = view.edited().first() {
         return Err(format!(
             "O11: {} passes for edited, and nobody edited it",

@@ -79,14 +79,14 @@ impl Model {
                 let phase = self.phases.entry((item, name)).or_default();
                 phase.attempts += u64::from(kind == "started");
                 phase.failures += u64::from(kind == "failed");
-                phase.status = match kind {
+                let status = match kind {
                     "started" => "in_progress",
                     "completed" | "failed" | "skipped" => kind,
                     "released" | "reset" | "retried" => "pending",
                     "renewed" => return Some(()),
                     _ => return None,
-                }
-                .to_owned();
+                };
+                status.clone_into(&mut phase.status);
                 phase.since = line.seq;
                 match kind {
                     "started" => phase.token = line.seq,

@@ -1,0 +1,220 @@
+//! What actors of crash tests do, step by step, and what they may claim afterwards.
+
+use std::path::Path;
+use std::time::Duration;
+
+use phaselog::pipeline::{Command, ItemId, NewItem, Phase, PhasePlan, Plan, Report, ReportKind};
+use phaselog::position::Seq;
+use phaselog::store::CompactMode;
+use phaselog::testing::oracles::Claim;
+use phaselog::testing::{Claims, SimDisk};
+use phaselog::{Error, Options, Ports, Store, View};
+
+/// Where the store is.
+pub(crate) const DIR: &str = "data";
+
+/// Segments of a few records, and nothing happens unasked.
+pub(crate) fn options() -> Options {
+    Options {
+        segment_bytes: 700,
+        compact: CompactMode::Never,
+        ..Options::default()
+    }
+}
+
+pub(crate) fn item(name: &str) -> ItemId {
+    ItemId::new(name).unwrap()
+}
+
+pub(crate) fn phase(name: &str) -> Phase {
+    Phase::new(name).unwrap()
+}
+
+pub(crate) fn new_items(names: &[&str]) -> Vec<NewItem> {
+    let item = |name: &&str| NewItem {
+        name: item(name),
+        id: None,
+    };
+    names.iter().map(item).collect()
+}
+
+/// The plan of all workloads: `p` and `q`.
+pub(crate) fn plan() -> Plan {
+    let phases = ["p", "q"].map(|name| PhasePlan::named(phase(name)));
+    Plan::new(phases.to_vec()).unwrap()
+}
+
+/// A store with two items and two phases, everything in it durable.
+pub(crate) fn base() -> SimDisk {
+    let disk = SimDisk::new();
+    let (ports, items) = (disk.ports_for("setup"), new_items(&["a", "b"]));
+    let _ = Store::init(&ports, Path::new(DIR), &options(), &plan(), &items).unwrap();
+    disk.settle();
+    disk
+}
+
+pub(crate) fn start(name: &str, phase_name: &str) -> Command {
+    Command::Start {
+        item: item(name),
+        phase: phase(phase_name),
+        worker: None,
+        owner: None,
+    }
+}
+
+pub(crate) fn report(
+    name: &str,
+    phase_name: &str,
+    token: Option<Seq>,
+    kind: ReportKind,
+) -> Command {
+    Command::Report(Report::new(item(name), phase(phase_name), token, kind))
+}
+
+pub(crate) fn complete(name: &str) -> Step {
+    Step::Do(report(name, "p", None, ReportKind::Complete))
+}
+
+pub(crate) fn add(names: &[&str]) -> Step {
+    Step::Do(Command::Add {
+        items: new_items(names),
+    })
+}
+
+pub(crate) fn hold(name: &str) -> Step {
+    Step::Do(Command::Hold {
+        item: item(name),
+        reason: Some("sold".to_owned()),
+    })
+}
+
+/// What a workload does.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Do(Command),
+    /// Keeps the token for the next `Complete`.
+    Start(&'static str, &'static str),
+    Complete(&'static str, &'static str),
+    Resume,
+    /// Half an hour and a bit later: what is in progress has timed out.
+    Late,
+    Compact,
+    Look,
+    /// From here on each append is followed by a new segment.
+    SmallSegments,
+    /// Makes the store; nothing else can come before it.
+    Init,
+}
+
+/// Opens the store and does these things, claiming what was answered; ends at the first error of the disk.
+pub(crate) fn work(ports: &Ports, claims: &Claims<Claim>, steps: &[Step]) {
+    let mut worker = Worker {
+        ports,
+        claims,
+        options: options(),
+        store: None,
+        token: None,
+    };
+    for step in steps {
+        match worker.step(step) {
+            Ok(()) => {}
+            Err(error) => {
+                if let Some(alarm) = Claim::alarm(&error) {
+                    claims.push(alarm);
+                }
+                return;
+            }
+        }
+    }
+}
+
+struct Worker<'w> {
+    ports: &'w Ports,
+    claims: &'w Claims<Claim>,
+    options: Options,
+    store: Option<Store>,
+    token: Option<Seq>,
+}
+
+impl Worker<'_> {
+    fn store(&mut self) -> Result<&mut Store, Error> {
+        if self.store.is_none() {
+            let (ports, options) = (self.ports.clone(), self.options.clone());
+            self.store = Some(Store::open(ports, Path::new(DIR), options)?);
+        }
+        Ok(self.store.as_mut().unwrap())
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Error> {
+        let (ports, claims) = (self.ports, self.claims);
+        match step {
+            Step::Do(command) => self.submit(command).map(drop),
+            Step::Start(name, phase_name) => {
+                self.token = self.submit(&start(name, phase_name))?;
+                Ok(())
+            }
+            Step::Complete(name, phase_name) => {
+                let done = report(name, phase_name, self.token, ReportKind::Complete);
+                self.submit(&done).map(drop)
+            }
+            Step::Resume => {
+                let store = self.store()?;
+                let resumed = store.resume(None)?;
+                // What is said to be all that is left rests on everything that was read.
+                let on = store.state().last_seq.get();
+                claims.push(Claim::Rests { on });
+                for record in &resumed.resets {
+                    claims.push(Claim::recorded(record));
+                }
+                Ok(())
+            }
+            Step::Late => {
+                ports.clock.sleep(Duration::from_mins(31));
+                Ok(())
+            }
+            Step::Compact => {
+                let compacted = self.store()?.compact(false)?;
+                claims.push(Claim::compacted(&compacted));
+                Ok(())
+            }
+            Step::Look => {
+                let view = View::open(ports, Path::new(DIR), &self.options)?;
+                let seq = view.last_seq().get();
+                claims.push(Claim::Shown { seq });
+                Ok(())
+            }
+            Step::SmallSegments => {
+                self.options.segment_bytes = 1;
+                Ok(())
+            }
+            Step::Init => {
+                let items = new_items(&["a", "b"]);
+                let made = Store::init(ports, Path::new(DIR), &self.options, &plan(), &items);
+                // Made, or made by somebody else: nobody is accused.
+                if let Ok(created) = made {
+                    let seq = created.last.get();
+                    claims.push(Claim::Shown { seq });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Submits and claims; gives the seq of the first record.
+    fn submit(&mut self, command: &Command) -> Result<Option<Seq>, Error> {
+        let claims = self.claims;
+        let store = self.store()?;
+        let answer = store.submit(command);
+        let Some(promised) = Claim::of_answer(&answer, store.state().last_seq.get()) else {
+            return answer.map(|_| None);
+        };
+        for claim in promised {
+            claims.push(claim);
+        }
+        match answer {
+            Ok(receipt) => Ok(receipt.records().first().map(|record| record.seq)),
+            Err(Error::Rejected(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
