@@ -84,6 +84,8 @@ impl Job {
             token: Some(self.token),
             kind,
             op: None,
+            data: None,
+            extraction: None,
         })
     }
 }

@@ -77,7 +77,9 @@ impl Failure {
                 Rejection::UnknownItem { .. } => ("E-UNKNOWN-ITEM", 6),
                 Rejection::AmbiguousItem { .. } => ("E-AMBIGUOUS", 6),
                 Rejection::UnknownPhase { .. } => ("E-UNKNOWN-PHASE", 6),
-                Rejection::Transition { .. } | Rejection::PlanChange { .. } => ("E-TRANSITION", 8),
+                Rejection::Transition { .. }
+                | Rejection::NewData { .. }
+                | Rejection::PlanChange { .. } => ("E-TRANSITION", 8),
                 Rejection::Needs { .. } => ("E-NEEDS", 8),
                 Rejection::Held { .. } => ("E-HELD", 8),
                 Rejection::OtherOperation { .. } => ("E-USAGE", 2),

@@ -169,6 +169,7 @@ fn about_io(source: &io::Error) -> String {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each refusal")]
 fn about_rejection(rejection: &Rejection, shell: &Shell) -> String {
     let on = |verb: &str, item: &crate::pipeline::ItemId, phase: &crate::pipeline::Phase| {
         shell.command(verb, &[item.as_str(), phase.as_str()])
@@ -243,6 +244,16 @@ fn about_rejection(rejection: &Rejection, shell: &Shell) -> String {
             Status::Failed => format!("{} puts it back to pending", on("retry", item, phase)),
             Status::Pending => on("why", item, phase),
         },
+        Rejection::NewData {
+            item, extraction, ..
+        } => {
+            let (verb, what) = if *extraction {
+                ("extract", "completed")
+            } else {
+                ("enrich", "FIELD=JSON")
+            };
+            format!("{} records it", shell.command(verb, &[item.as_str(), what]))
+        }
         Rejection::Needs { item, phase, .. } => on("why", item, phase),
         Rejection::Held { item, .. } => shell.command("unhold", &[item.as_str()]),
         Rejection::PlanChange { .. } => format!("{} shows the plan in force", command("plan")),

@@ -75,6 +75,8 @@ impl Report for ReceiptReport {
                     Unchanged::NothingFailed { item } => ("retried", Some(item), None),
                     Unchanged::NoFailure => ("retried", None, None),
                     Unchanged::Plan => ("planned", None, None),
+                    Unchanged::Data { item } => ("enriched", Some(item), None),
+                    Unchanged::Extraction { item, .. } => ("extracted", Some(item), None),
                     Unchanged::Hold {
                         item,
                         since: Some(_),
@@ -191,6 +193,17 @@ fn words_of_unchanged(unchanged: &Unchanged) -> String {
         Unchanged::NothingFailed { item } => {
             format!("no phase of {} has failed", escape(item.as_str()))
         }
+        Unchanged::Data { item } => {
+            format!("the data of {} is so already", escape(item.as_str()))
+        }
+        Unchanged::Extraction {
+            item,
+            status,
+            since,
+        } => {
+            let (item, status) = (escape(item.as_str()), status.as_str());
+            format!("the extraction of {item} is {status} since {since}")
+        }
         Unchanged::Hold {
             item,
             since: Some(since),
@@ -297,6 +310,8 @@ pub(super) fn submit_report_once(
         token,
         kind,
         op: op.op_id,
+        data: None,
+        extraction: None,
     });
     submit_command(context, &report)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::event::{Event, Record};
+use super::extraction::{ExtractionChange, ExtractionStatus};
 use super::names::Phase;
 use super::status::Status;
 use super::time::{Timestamp, human_duration};
@@ -145,9 +146,16 @@ fn words(event: &Event, took_us: Option<u64>) -> String {
             .as_ref()
             .map(|worker| format!("by {worker}"))
             .unwrap_or_default(),
-        Event::Completed { late, .. } => list(vec![
+        Event::Completed {
+            late,
+            data,
+            extraction,
+            ..
+        } => list(vec![
             took.map(|took| format!("took {took}")),
             late_word(*late),
+            data.as_ref().map(|data| one_line(&data.words())),
+            extraction.as_deref().map(extraction_words),
         ]),
         Event::Failed {
             late,
@@ -186,6 +194,8 @@ fn words(event: &Event, took_us: Option<u64>) -> String {
         Event::Held { reason, .. } => reason.as_deref().map(one_line).unwrap_or_default(),
         Event::Unheld { .. } => String::new(),
         Event::Renewed { .. } => "a sign of life".to_owned(),
+        Event::Enriched { data, .. } => one_line(&data.words()),
+        Event::Extracted { extraction, .. } => extraction_words(extraction),
         Event::Imported(file) => format!(
             "{} ({} bytes, sha256 {})",
             file.path, file.bytes, file.sha256
@@ -206,6 +216,18 @@ fn words(event: &Event, took_us: Option<u64>) -> String {
                 .unwrap_or_default();
             format!("{note}{detail}")
         }
+    }
+}
+
+fn extraction_words(change: &ExtractionChange) -> String {
+    let status = change.status.map_or("unknown", ExtractionStatus::as_str);
+    match &change.imported {
+        None => format!("extraction {status}"),
+        Some(file) if file.retry_count > 0 => {
+            let retries = file.retry_count;
+            format!("extraction {status} as imported, {retries} failures before")
+        }
+        Some(_) => format!("extraction {status} as imported"),
     }
 }
 
@@ -305,6 +327,8 @@ mod tests {
             token: Some(Seq::new(2)),
             late,
             op: None,
+            data: None,
+            extraction: None,
         };
         let mut auditor = Auditor::default();
         let told: Vec<Derived> = [

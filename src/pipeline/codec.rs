@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::enrichment::DataChange;
 use super::event::{Event, ImportedFile, ImportedItem, Owner, Record, ResetCause};
+use super::extraction::ExtractionChange;
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::plan::PhasePlan;
@@ -52,6 +54,10 @@ struct Wire<'a> {
     late: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     op: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Box<DataChange>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extraction: Option<Box<ExtractionChange>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +125,7 @@ struct Wire<'a> {
 }
 
 /// The events this version folds.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 19] = [
     "segment",
     "planned",
     "added",
@@ -133,6 +139,8 @@ const KINDS: [&str; 17] = [
     "held",
     "unheld",
     "renewed",
+    "enriched",
+    "extracted",
     "imported",
     "compacted",
     "rejected",
@@ -142,6 +150,7 @@ const KINDS: [&str; 17] = [
 /// Writes an event as the payload of a record: compact JSON, `at` first.
 ///
 /// A segment's header is not written here: its fields belong to the log.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
 pub fn encode(event: &Event, at: Timestamp, clock_given: bool) -> String {
     let mut wire = Wire {
         at: Some(at),
@@ -166,7 +175,16 @@ pub fn encode(event: &Event, at: Timestamp, clock_given: bool) -> String {
             wire.asleep_us = boot.as_ref().map_or(0, |boot| boot.asleep_us);
             (wire.boot, wire.boot_us) = split_boot(boot);
         }
-        Event::Completed { token, late, .. } => (wire.token, wire.late) = (token, late),
+        Event::Completed {
+            token,
+            late,
+            data,
+            extraction,
+            ..
+        } => {
+            (wire.token, wire.late) = (token, late);
+            (wire.data, wire.extraction) = (data, extraction);
+        }
         Event::Failed {
             token,
             late,
@@ -210,6 +228,8 @@ pub fn encode(event: &Event, at: Timestamp, clock_given: bool) -> String {
             wire.asleep_us = boot.as_ref().map_or(0, |boot| boot.asleep_us);
             (wire.boot, wire.boot_us) = split_boot(boot);
         }
+        Event::Enriched { data, .. } => wire.data = Some(data),
+        Event::Extracted { extraction, .. } => wire.extraction = Some(extraction),
         Event::Imported(file) => {
             (wire.path, wire.kind, wire.shape) =
                 (Some(file.path), Some(file.kind), Some(file.shape));
@@ -310,6 +330,8 @@ fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
             token,
             late,
             op,
+            data: wire.data,
+            extraction: wire.extraction,
         },
         "failed" => Event::Failed {
             item: item?,
@@ -358,6 +380,14 @@ fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
             token,
             boot,
             progress: wire.progress,
+        },
+        "enriched" => Event::Enriched {
+            item: item?,
+            data: wire.data.ok_or(missing("data"))?,
+        },
+        "extracted" => Event::Extracted {
+            item: item?,
+            extraction: wire.extraction.ok_or(missing("extraction"))?,
         },
         "imported" => Event::Imported(Box::new(ImportedFile {
             path: wire.path.ok_or(missing("path"))?,

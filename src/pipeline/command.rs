@@ -1,6 +1,8 @@
 //! What somebody wants to happen, and what it can come to.
 
+use super::enrichment::DataPatch;
 use super::event::{Event, Owner};
+use super::extraction::ExtractionStatus;
 use super::names::{ItemId, Phase};
 use super::plan::PhasePlan;
 use super::status::Status;
@@ -48,6 +50,20 @@ pub enum Command {
         /// Its phases: a plan, but for the names that they go on from.
         phases: Vec<PhasePlan>,
     },
+    /// Change what is known about an item.
+    Enrich {
+        /// The item.
+        item: ItemId,
+        /// The change.
+        patch: DataPatch,
+    },
+    /// Say how an item's image extraction stands.
+    Extract {
+        /// The item.
+        item: ItemId,
+        /// How.
+        status: ExtractionStatus,
+    },
     /// Keep an item from being worked on.
     Hold {
         /// The item.
@@ -84,6 +100,10 @@ pub struct Report {
     pub kind: ReportKind,
     /// An id of the caller's: reports under one id are applied once.
     pub op: Option<String>,
+    /// What was found out. With `complete` it is in the same record, else in another of the same group.
+    pub data: Option<DataPatch>,
+    /// How the item's image extraction stands by it, likewise.
+    pub extraction: Option<ExtractionStatus>,
 }
 
 impl Report {
@@ -95,6 +115,8 @@ impl Report {
             token,
             kind,
             op: None,
+            data: None,
+            extraction: None,
         }
     }
 }
@@ -187,6 +209,20 @@ pub enum Unchanged {
     NoFailure,
     /// That plan is in force.
     Plan,
+    /// The data of the item is as wanted.
+    Data {
+        /// The item.
+        item: ItemId,
+    },
+    /// The item's image extraction stands so.
+    Extraction {
+        /// The item.
+        item: ItemId,
+        /// How.
+        status: ExtractionStatus,
+        /// The record that said so.
+        since: Seq,
+    },
     /// The item is held already, or not held.
     Hold {
         /// The item.

@@ -2,6 +2,8 @@
 //!
 //! The table of the design, row by row: the token is checked first, then the transition. Asks [`Facts`], changes nothing.
 
+mod learn;
+
 use std::borrow::Cow;
 
 use super::command::{Command, Decision, NewItem, Report, ReportKind, Unchanged};
@@ -17,6 +19,7 @@ use super::status::Status;
 use super::time::Now;
 use super::{replan, retry};
 use crate::position::Seq;
+use learn::{brought, enrich, extract};
 
 /// Decides what a command comes to. Pure: whatever it is asked, the answer depends on `facts` and `now` alone.
 ///
@@ -53,6 +56,14 @@ pub fn decide(facts: &dyn Facts, command: &Command, now: &Now) -> Result<Decisio
             retry::all_failed(facts, phase.as_ref(), *cascade)
         }
         Command::SetPlan { phases } => replan::decide(facts, phases),
+        Command::Enrich { item, patch } => {
+            let found = find(facts, item)?;
+            enrich(&found, patch)
+        }
+        Command::Extract { item, status } => {
+            let found = find(facts, item)?;
+            extract(&found, *status)
+        }
         Command::Hold { item, reason } => {
             let found = find(facts, item)?;
             let item = found.name.clone();
@@ -192,11 +203,39 @@ fn start(
 }
 
 fn decide_report(target: &Target<'_>, report: &Report, now: &Now) -> Result<Decision, Rejection> {
-    let ((item, phase), state) = (target.names(), target.state());
     if let Some(answer) = known_operation(target, report) {
         return answer;
     }
     check_token(target, report)?;
+    let decision = decide_outcome(target, report, now)?;
+    if report.kind == ReportKind::Complete {
+        return Ok(decision);
+    }
+    // What was found out before it went wrong stands beside it: all of the group, or nothing.
+    let item = || target.item.name.clone();
+    let ends = matches!(decision, Decision::Record(_));
+    let (data, extraction) = brought(target, report, ends);
+    let data = data.map(|data| Event::Enriched { item: item(), data });
+    let extraction = extraction.map(|extraction| Event::Extracted {
+        item: item(),
+        extraction,
+    });
+    let more = data.into_iter().chain(extraction);
+    Ok(match decision {
+        Decision::Record(mut events) => {
+            events.extend(more);
+            Decision::Record(events)
+        }
+        Decision::Unchanged(unchanged) => match more.collect::<Vec<_>>() {
+            none if none.is_empty() => Decision::Unchanged(unchanged),
+            events => Decision::Record(events),
+        },
+    })
+}
+
+/// What a report comes to, its data left aside unless it completes the phase.
+fn decide_outcome(target: &Target<'_>, report: &Report, now: &Now) -> Result<Decision, Rejection> {
+    let ((item, phase), state) = (target.names(), target.state());
     // The work was done and nobody has begun it again: doing it twice helps nobody.
     let handed_back = state
         .returned
@@ -206,9 +245,19 @@ fn decide_report(target: &Target<'_>, report: &Report, now: &Now) -> Result<Deci
     let token = report.token.or(state.token);
     let illegal = || Err(target.illegal(report.kind.verb()));
     match (&report.kind, state.status) {
-        (ReportKind::Complete, Status::Completed) | (ReportKind::Skip { .. }, Status::Skipped) => {
-            Ok(target.unchanged())
+        (ReportKind::Complete, Status::Completed) => {
+            let (data, extraction) = brought(target, report, false);
+            if data.is_none() && extraction.is_none() {
+                return Ok(target.unchanged());
+            }
+            Err(Rejection::NewData {
+                item,
+                phase,
+                since: state.since,
+                extraction: data.is_none(),
+            })
         }
+        (ReportKind::Skip { .. }, Status::Skipped) => Ok(target.unchanged()),
         (ReportKind::Fail { error, permanent }, Status::Failed)
             if state.error_message.as_deref() == Some(error) && state.permanent == *permanent =>
         {
@@ -216,13 +265,18 @@ fn decide_report(target: &Target<'_>, report: &Report, now: &Now) -> Result<Deci
         }
         (ReportKind::Release, Status::InProgress) => record(Event::Released { item, phase, token }),
         (ReportKind::Release, _) | (_, Status::Completed | Status::Skipped) => illegal(),
-        (ReportKind::Complete, _) => record(Event::Completed {
-            item,
-            phase,
-            token,
-            late,
-            op: report.op.clone(),
-        }),
+        (ReportKind::Complete, _) => {
+            let (data, extraction) = brought(target, report, true);
+            record(Event::Completed {
+                item,
+                phase,
+                token,
+                late,
+                op: report.op.clone(),
+                data,
+                extraction,
+            })
+        }
         (ReportKind::Skip { reason }, _) => record(Event::Skipped {
             item,
             phase,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::enrichment::DataChange;
+use super::extraction::ExtractionChange;
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::plan::PhasePlan;
@@ -69,6 +71,10 @@ pub enum Event {
         late: bool,
         /// The id under which it was reported, so that the same report is applied once.
         op: Option<String>,
+        /// What it found out, in the same record: the phase is done and its data is there, or neither.
+        data: Option<Box<DataChange>>,
+        /// How the item's image extraction stands by it.
+        extraction: Option<Box<ExtractionChange>>,
     },
     /// An attempt failed.
     Failed {
@@ -161,6 +167,20 @@ pub enum Event {
         boot: Option<BootInstant>,
         /// How far the work is, in the worker's words.
         progress: Option<String>,
+    },
+    /// Something about the item was found out, changed or taken back.
+    Enriched {
+        /// The item.
+        item: ItemId,
+        /// What.
+        data: Box<DataChange>,
+    },
+    /// The item's image extraction stands otherwise.
+    Extracted {
+        /// The item.
+        item: ItemId,
+        /// How.
+        extraction: Box<ExtractionChange>,
     },
     /// A state file of another program was taken over.
     Imported(Box<ImportedFile>),
@@ -313,6 +333,15 @@ pub struct ImportedFile {
     pub extras: Extras,
 }
 
+impl ImportedFile {
+    /// The kind of a file with the progress of items.
+    pub const WORK_ITEMS: &str = "work_items";
+    /// The kind of a file with the data of items.
+    pub const ENRICHMENT: &str = "enrichment";
+    /// The kind of a file with the image extraction of items.
+    pub const EXTRACTION: &str = "extraction";
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde asks for a reference"
@@ -338,6 +367,8 @@ impl Event {
             Self::Held { .. } => "held",
             Self::Unheld { .. } => "unheld",
             Self::Renewed { .. } => "renewed",
+            Self::Enriched { .. } => "enriched",
+            Self::Extracted { .. } => "extracted",
             Self::Imported(_) => "imported",
             Self::Compacted { .. } => "compacted",
             Self::Rejected { .. } => "rejected",
@@ -359,6 +390,8 @@ impl Event {
             | Self::Held { item, .. }
             | Self::Unheld { item }
             | Self::Renewed { item, .. }
+            | Self::Enriched { item, .. }
+            | Self::Extracted { item, .. }
             | Self::Rejected { item, .. } => Some(item),
             Self::Segment
             | Self::Planned { .. }
@@ -390,6 +423,24 @@ impl Event {
             Self::Completed { op, .. } | Self::Failed { op, .. } | Self::Skipped { op, .. } => {
                 op.as_deref()
             }
+            _ => None,
+        }
+    }
+
+    /// What it says about the item's data.
+    pub fn data(&self) -> Option<&DataChange> {
+        match self {
+            Self::Completed { data, .. } => data.as_deref(),
+            Self::Enriched { data, .. } => Some(data),
+            _ => None,
+        }
+    }
+
+    /// What it says about the item's extraction.
+    pub fn extraction(&self) -> Option<&ExtractionChange> {
+        match self {
+            Self::Completed { extraction, .. } => extraction.as_deref(),
+            Self::Extracted { extraction, .. } => Some(extraction),
             _ => None,
         }
     }

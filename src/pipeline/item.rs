@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::enrichment::ItemData;
 use super::event::{Owner, ResetCause};
+use super::extraction::ItemExtraction;
 use super::json::Extras;
 use super::names::ItemId;
 use super::status::{ItemStatus, Status};
@@ -24,6 +26,10 @@ pub struct Item {
     pub hold: Option<Box<Hold>>,
     /// Its phases, in the order of the plan.
     pub phases: Vec<PhaseState>,
+    /// What is known about it, if anything is.
+    pub data: Option<Box<ItemData>>,
+    /// How its image extraction stands, if anything is known of it.
+    pub extraction: Option<Box<ItemExtraction>>,
     /// Fields that another program gave it.
     pub extras: Extras,
 }
@@ -126,6 +132,8 @@ impl Item {
             last_updated: None,
             hold: None,
             phases: vec![PhaseState::default(); phases],
+            data: None,
+            extraction: None,
             extras: Extras::default(),
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// The deepest nesting that is taken: the deepest that [`Json::to_value`] can read.
-const MAX_DEPTH: usize = 127;
+pub(super) const MAX_DEPTH: usize = 127;
 
 /// One JSON value as compact text. Two are equal if their text is.
 ///
@@ -23,9 +23,33 @@ impl Json {
         Self(to_raw_value(value).expect("a parsed value is JSON"))
     }
 
+    /// Takes text that is compact JSON, put together from such.
+    ///
+    /// # Panics
+    /// If it is no JSON.
+    pub(super) fn from_compact(text: String) -> Self {
+        Self(RawValue::from_string(text).expect("parts of JSON make JSON"))
+    }
+
     /// The value, parsed.
     pub fn to_value(&self) -> Value {
         serde_json::from_str(self.as_str()).expect("a Json was looked through when it was made")
+    }
+
+    /// How deep it is nested: 0 for what is no list and no object.
+    pub(super) fn depth(&self) -> usize {
+        let (mut rest, mut depth, mut deepest) = (self.as_str(), 0_usize, 0);
+        while let Some(first) = rest.bytes().next() {
+            match first {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+            let end = if first == b'"' { end_of_text(rest) } else { 1 };
+            rest = &rest[end..];
+        }
+        deepest
     }
 
     /// The compact text.
@@ -104,7 +128,7 @@ fn compact(text: &str) -> Result<String, String> {
 }
 
 /// Where the text that `json` begins with ends, behind its quote.
-fn end_of_text(json: &str) -> usize {
+pub(super) fn end_of_text(json: &str) -> usize {
     let mut escaped = false;
     let end = json.bytes().enumerate().skip(1).find(|&(_, byte)| {
         let ends = byte == b'"' && !escaped;

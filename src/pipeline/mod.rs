@@ -9,9 +9,14 @@
 
 pub mod time;
 pub mod json;
+pub mod members;
+pub mod same;
+pub mod field;
 pub mod names;
 pub mod plan;
 pub mod status;
+pub mod enrichment;
+pub mod extraction;
 pub mod event;
 pub mod codec;
 pub mod item;
@@ -35,8 +40,11 @@ pub mod listing;
 
 pub use command::{Command, Decision, NewItem, Report, ReportKind};
 pub use decide::decide;
+pub use enrichment::{DataChange, DataPatch, ItemData};
 pub use event::{Event, Record};
+pub use extraction::{ExtractionChange, ExtractionStatus, ItemExtraction};
 pub use facts::{Facts, Place};
+pub use field::FieldPath;
 pub use item::{Item, PhaseState};
 pub use json::Json;
 pub use names::{ItemId, Phase};

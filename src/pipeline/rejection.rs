@@ -125,6 +125,18 @@ pub enum Rejection {
         /// The record that gave it that status; [`Seq::NONE`] if none ever did.
         since: Seq,
     },
+    /// The phase is completed, and the report brings data that the item does not have.
+    #[error("cannot complete {phase} of {item} with new data: it is completed{}", since_text(*since))]
+    NewData {
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// The record that completed it; [`Seq::NONE`] if none did.
+        since: Seq,
+        /// The new data is an outcome of image extraction, not of the item's fields.
+        extraction: bool,
+    },
     /// Phases that this one needs are not settled.
     #[error("cannot start {phase} of {item}: it needs {}", join(unmet))]
     Needs {
@@ -205,6 +217,7 @@ impl Rejection {
             Self::StaleToken { item, .. }
             | Self::InProgress { item, .. }
             | Self::Transition { item, .. }
+            | Self::NewData { item, .. }
             | Self::Needs { item, .. }
             | Self::OtherOperation { item, .. }
             | Self::Held { item, .. } => Some(item.as_str()),
@@ -224,6 +237,7 @@ impl Rejection {
             | Self::StaleToken { phase, .. }
             | Self::InProgress { phase, .. }
             | Self::Transition { phase, .. }
+            | Self::NewData { phase, .. }
             | Self::Needs { phase, .. }
             | Self::OtherOperation { phase, .. }
             | Self::Held { phase, .. } => Some(phase),

@@ -9,6 +9,7 @@
 //! ```
 
 mod facts;
+mod learn;
 
 use std::collections::HashMap;
 
@@ -23,6 +24,8 @@ use super::replan;
 use super::status::Status;
 use super::time::Timestamp;
 use crate::position::Seq;
+
+pub use learn::Companion;
 
 /// Everything that a fold over the log keeps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +44,10 @@ pub struct PipelineState {
     pub imports: Vec<ImportSource>,
     /// What the imported document said about itself.
     pub document: Document,
+    /// What the file of the items' data is, once there is any.
+    pub enrichment: Option<Companion>,
+    /// What the file of the items' extraction is, once there is any.
+    pub extraction: Option<Companion>,
     /// The ids under which reports were made.
     pub op_ids: OpIds,
     /// What can be started, in order; says nothing that the items do not say.
@@ -110,7 +117,7 @@ impl PipelineState {
         match &record.event {
             Event::Segment | Event::Compacted { .. } | Event::Noted { .. } => return,
             Event::Planned { phases } => return self.replan(phases.clone()),
-            Event::Imported(file) => return self.note_import(seq, file),
+            Event::Imported(file) => return self.note_import(record, file),
             Event::Rejected { .. } => {
                 self.rejected += 1;
                 return;
@@ -126,6 +133,8 @@ impl PipelineState {
                 self.item_mut(item).hold = Some(Box::new(hold));
             }
             Event::Unheld { item } => self.item_mut(item).hold = None,
+            // Below, with what a `completed` record brings.
+            Event::Enriched { .. } | Event::Extracted { .. } => {}
             phase_event => {
                 let (Some(item), Some(phase)) = (phase_event.item(), phase_event.phase()) else {
                     unreachable!("every event left is about a phase of an item");
@@ -143,6 +152,7 @@ impl PipelineState {
             }
         }
         if let Some(item) = record.event.item() {
+            self.learn(item, record);
             let imported = matches!(
                 &record.event,
                 Event::Added {
@@ -237,7 +247,8 @@ impl PipelineState {
         }
     }
 
-    fn note_import(&mut self, seq: Seq, file: &ImportedFile) {
+    fn note_import(&mut self, record: &Record, file: &ImportedFile) {
+        let seq = record.seq;
         let (path, bytes, sha256) = (file.path.clone(), file.bytes, file.sha256.clone());
         self.imports.push(ImportSource {
             seq,
@@ -245,6 +256,9 @@ impl PipelineState {
             bytes,
             sha256,
         });
+        if self.note_companion(record, file) {
+            return;
+        }
         if file.session.is_some() {
             self.document.session.clone_from(&file.session);
         }

@@ -66,6 +66,8 @@ fn report(store: &mut Store, n: usize, name: &str, token: Seq, kind: ReportKind)
         token,
         kind,
         op: None,
+        data: None,
+        extraction: None,
     };
     let _ = store.submit(&Command::Report(report)).unwrap();
 }

@@ -7,6 +7,8 @@ use crate::pipeline::plan::{PhasePlan, Plan};
 use crate::pipeline::state::PipelineState;
 use crate::pipeline::time::Timestamp;
 
+mod learn;
+
 fn item() -> ItemId {
     ItemId::new("100 N Example St").unwrap()
 }
@@ -103,6 +105,8 @@ fn report(name: &str, token: Option<Seq>, kind: ReportKind) -> Command {
         token,
         kind,
         op: None,
+        data: None,
+        extraction: None,
     })
 }
 

@@ -632,6 +632,8 @@ fn any_event() -> impl Strategy<Value = Event> {
                     token: None,
                     late: false,
                     op,
+                    data: None,
+                    extraction: None,
                 },
                 1 => Event::Skipped {
                     item,
@@ -741,6 +743,8 @@ fn a_hundred_thousand_items() {
                 token: None,
                 late: false,
                 op: None,
+                data: None,
+                extraction: None,
             });
         }
     }

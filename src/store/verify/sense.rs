@@ -131,6 +131,8 @@ mod tests {
             token,
             late: false,
             op: None,
+            data: None,
+            extraction: None,
         }
     }
 

@@ -38,6 +38,8 @@ fn any_command(rng: &mut Rng, last: Seq) -> Command {
             token,
             kind,
             op: None,
+            data: None,
+            extraction: None,
         })
     };
     match rng.below(10) {
