@@ -6,6 +6,7 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
+use crate::log::Sha256Hex;
 use crate::pipeline::overview::{Overview, overview};
 use crate::pipeline::status::ItemStatus;
 use crate::pipeline::time::{MICROS_PER_SEC, human_duration};
@@ -49,6 +50,8 @@ struct StatusReport {
     state: PipelineState,
     overview: Overview,
     durable: Seq,
+    /// Of the present only, and only if all of it could be shown.
+    head: Option<Sha256Hex>,
     /// Of the present only.
     snapshot: Option<SnapshotFacts>,
     complete: bool,
@@ -67,7 +70,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let look = at.look(context)?;
     let store = context.dir().display().to_string();
     let clears = watch && std::io::IsTerminal::is_terminal(&std::io::stdout());
-    let mut next = report(store.clone(), look);
+    let mut next = report(store.clone(), look)?;
     loop {
         if clears {
             // Home, then everything below: the terminal does not flicker as it would if it were cleared first.
@@ -79,16 +82,17 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             return Ok(exit::DONE);
         }
         context.ports.clock.sleep(WATCH);
-        next = report(store.clone(), Look::Now(Box::new(context.look_again()?)));
+        next = report(store.clone(), Look::Now(Box::new(context.look_again()?)))?;
     }
 }
 
-fn report(store: String, look: Look) -> StatusReport {
+fn report(store: String, look: Look) -> Result<StatusReport, Failure> {
     let overview = overview(look.state(), look.now());
     let as_of = look.now().at;
-    match look {
+    Ok(match look {
         Look::Now(view) => StatusReport {
             store,
+            head: view.head()?,
             as_of,
             overview,
             durable: view.durable_seq(),
@@ -99,6 +103,7 @@ fn report(store: String, look: Look) -> StatusReport {
         },
         Look::Then(past, _) => StatusReport {
             store,
+            head: None,
             as_of,
             overview,
             durable: past.state.last_seq,
@@ -107,7 +112,7 @@ fn report(store: String, look: Look) -> StatusReport {
             warnings: Vec::new(),
             state: past.state,
         },
-    }
+    })
 }
 
 fn snapshot_facts(view: &View) -> SnapshotFacts {
@@ -209,6 +214,7 @@ impl Report for StatusReport {
             "as_of": self.as_of.to_offset_text(),
             "as_of_seq": self.state.last_seq,
             "durable_seq": self.durable,
+            "head": self.head,
             "items": items,
             "completion_percentage": counts.completion_percentage(),
             "phases": phases.collect::<Vec<_>>(),
@@ -385,6 +391,9 @@ impl StatusReport {
             lines.push(("left", left));
         }
         lines.push(("durable", format!("through record @{}", self.durable)));
+        if let Some(head) = self.head {
+            lines.push(("log head", format!("{head} at @{}", self.state.last_seq)));
+        }
         if let Some(facts) = &self.snapshot {
             let files = match (facts.seq, facts.behind) {
                 (None, _) => "not written yet: phaselog compact".to_owned(),

@@ -7,9 +7,12 @@
 //! CRC-32 finds accidents. The chain finds a deliberate rewrite, for whoever kept a copy of an earlier head.
 
 use std::fmt;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::ports::File;
 
 /// A SHA-256 as 64 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +88,30 @@ impl Head {
     pub fn value(&self) -> Sha256Hex {
         Sha256Hex(self.0.clone().finalize().into())
     }
+}
+
+/// The head of the log at the end of a segment's first `end` bytes.
+///
+/// # Errors
+/// As the system says; `UnexpectedEof` if the file has fewer.
+pub fn head_at(
+    file: &dyn File,
+    header_sha256: Option<Sha256Hex>,
+    end: u64,
+) -> io::Result<Sha256Hex> {
+    const BLOCK: u64 = 1 << 18;
+    let mut head = Head::of_segment(header_sha256);
+    let (mut block, mut at) = (Vec::new(), 0);
+    while at < end {
+        let wanted = usize::try_from(BLOCK.min(end - at)).expect("a block fits");
+        block.resize(wanted, 0);
+        if file.read_full_at(at, &mut block)? < wanted {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        head.update(&block);
+        at += wanted as u64;
+    }
+    Ok(head.value())
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ use super::window::read_range;
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
-pub(super) use seal::head_at;
 
 /// What a survey comes upon, in the order of the log.
 #[derive(Debug)]

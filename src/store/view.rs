@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::log::Sha256Hex;
+use crate::log::head::head_at;
 use crate::log::reader::{Access, LogEnd, Tail};
 use crate::pipeline::{Now, PipelineState};
 use crate::ports::Ports;
@@ -107,6 +109,21 @@ impl View {
     /// The highest record known to be durable.
     pub fn durable_seq(&self) -> Seq {
         self.durable
+    }
+
+    /// The head of the log at the last record: one SHA-256 that stands for the whole history. `None` where the log has
+    /// more than could be shown.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the last segment cannot be read again.
+    pub fn head(&self) -> Result<Option<Sha256Hex>> {
+        if !self.complete {
+            return Ok(None);
+        }
+        let position = &self.end.position;
+        head_at(&*self.end.file, position.sha256, position.offset.get())
+            .map(Some)
+            .map_err(Error::io("read", position.segment.file_name()))
     }
 
     /// False if the log has more than could be shown.

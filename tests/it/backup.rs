@@ -20,8 +20,10 @@ fn without_head(output: Output) -> Output {
     let head = text
         .split(|c: char| !c.is_ascii_alphanumeric())
         .find(is_hex);
-    let head = head.expect("a backup tells the head").to_owned();
-    output.with(&head, "[HEAD]")
+    match head.map(str::to_owned) {
+        Some(head) => output.with(&head, "[HEAD]"),
+        None => output,
+    }
 }
 
 #[test]
@@ -175,8 +177,8 @@ fn backups_beside_live_writers_are_whole() {
             continue;
         }
         let name = format!("copy{}", made.len());
-        let told = lab.must(&["--json", "backup", &name]);
-        let told: Value = serde_json::from_str(&told.stdout).unwrap();
+        let told = lab.command(&["--json", "backup", &name]).output().unwrap();
+        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
         assert_eq!(told["complete"], true, "{told}");
         assert!(
             told["seq"].as_u64() >= receipt["seq"].as_u64(),

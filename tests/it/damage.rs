@@ -18,6 +18,7 @@ use phaselog::pipeline::{Command, ItemId, NewItem, Phase, PhasePlan, Plan, Repor
 use phaselog::ports::LockKind;
 use phaselog::position::Seq;
 use phaselog::store::CompactMode;
+use phaselog::store::repair::{self, Occasion, Repaired};
 use phaselog::store::verify::{self, Extent, Verdict, Verified};
 use phaselog::testing::{SimDisk, Survivors};
 use phaselog::{Error, Options, PipelineState, Ports, Store, View};
@@ -348,6 +349,39 @@ fn a_rewritten_history_is_told_by_its_head() {
         (told.verdict, told.findings[0].code),
         (Verdict::Damaged, "V-HEAD")
     );
+}
+
+/// Somebody rewrites the first segment and declares it given up, so that no reader looks at it: the head is still the
+/// one that was known, and proves nothing any more.
+#[test]
+fn a_head_does_not_cover_what_was_given_up_after_it() {
+    let disk = small_store();
+    let kept = verified(&disk, &Extent::default());
+    let path = segments(&disk).remove(0);
+    let mut bytes = disk.peek(&path).unwrap();
+    let line = bytes.iter().position(|&byte| byte == b'\n').unwrap();
+    bytes[line + 20] ^= 1;
+    bytes[line + 40] ^= 1;
+    disk.plant(&path, &bytes).unwrap();
+    let ports = disk.ports_for("repair");
+    let (dir, options) = (Path::new("data"), options());
+    let plan = repair::plan(&ports, dir, &options, Occasion::Hurt).unwrap();
+    let done = repair::apply(&ports, dir, &options, Occasion::Hurt, &plan.lost).unwrap();
+    assert!(matches!(done, Repaired::Done { .. }));
+    let expect = |head, at| {
+        let head = Some((head, Some(at)));
+        verified(&disk, &Extent { deep: false, head })
+    };
+    let told = expect(kept.head.unwrap(), kept.last_seq);
+    assert_eq!(told.verdict, Verdict::Damaged);
+    let said = &told.findings.last().unwrap();
+    assert_eq!(said.code, "V-HEAD");
+    assert!(said.message.contains("was given up after that"), "{said:?}");
+    // Who takes note of the head now knows of the loss.
+    let now = verified(&disk, &Extent::default());
+    assert_eq!(now.verdict, Verdict::Warnings);
+    let told = expect(now.head.unwrap(), now.last_seq);
+    assert_eq!(told.verdict, Verdict::Warnings);
 }
 
 #[test]

@@ -152,10 +152,25 @@ impl Lab {
             text = text.replace(&*dir.to_string_lossy(), "[DIR]");
         }
         match log_id(&self.path("data")) {
-            Some(id) => text.replace(&id, "[LOG]"),
+            Some(id) => without_head(text.replace(&id, "[LOG]")),
             None => text,
         }
     }
+}
+
+/// The text with the head of the log, which hangs on its random id, replaced where `status` shows it.
+fn without_head(mut text: String) -> String {
+    for mark in ["log head   ", "\"head\":\""] {
+        let mut at = 0;
+        while let Some(found) = text[at..].find(mark) {
+            at += found + mark.len();
+            let is_hex = |head: &str| head.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if text.get(at..at + 64).is_some_and(is_hex) {
+                text.replace_range(at..at + 64, "[HEAD]");
+            }
+        }
+    }
+    text
 }
 
 /// The random id in the header of a store's first segment.

@@ -1,8 +1,7 @@
 //! Where a segment ended and what its bytes come to, compared with what its successor's header says of both.
 
-use super::super::head::{Head, Sha256Hex};
+use super::super::head::{Sha256Hex, head_at};
 use super::super::header::Predecessor;
-use super::super::window::Window;
 use super::{Severity, SurveySink, Surveyor};
 use crate::error::{DamageKind, Error, Result, Witness};
 use crate::ports::File;
@@ -78,23 +77,4 @@ impl Surveyor<'_> {
         }
         Ok(Some(head))
     }
-}
-
-/// The head of the log at the end of a segment's first `end` bytes.
-pub(in crate::log) fn head_at(
-    file: &dyn File,
-    header_sha256: Option<Sha256Hex>,
-    end: u64,
-) -> std::io::Result<Sha256Hex> {
-    let mut head = Head::of_segment(header_sha256);
-    let (mut window, mut at) = (Window::default(), 0);
-    while at < end {
-        let (bytes, _) = window.at(file, at, end, 1)?;
-        if bytes.is_empty() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        head.update(bytes);
-        at += bytes.len() as u64;
-    }
-    Ok(head.value())
 }

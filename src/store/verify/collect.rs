@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::{Damage, DamageKind, Result};
+use crate::error::{Damage, DamageKind, Error, Result};
 use crate::log::frame::Crc;
-use crate::log::head::Head;
+use crate::log::head::head_at;
+use crate::log::header::LostRange;
 use crate::log::reader::{Entry, Log};
 use crate::log::survey::{SegmentFacts, Survey, SurveyEnd};
 use crate::log::{Severity, Sha256Hex, survey, tail};
@@ -16,11 +17,28 @@ use crate::snapshot::set::{LoadedSet, ROOT};
 
 use super::{Extent, Finding, Verdict, differ, sense};
 
-/// How much of a file is read at once.
-const BLOCK: usize = 1 << 20;
-
 /// Bytes behind a sealed end beyond this many are not searched for records.
 const SEARCHED: u64 = 64 << 20;
+
+/// The record whose head is asked for.
+struct Asked {
+    segment: SegmentId,
+    end: Offset,
+    /// The `sha256` of the segment's header.
+    sha256: Option<Sha256Hex>,
+    /// What that header declares given up.
+    declared: Vec<LostRange>,
+}
+
+impl Asked {
+    /// True if what was given up there stands before the record and was still whole when its segment began. Then its
+    /// bytes are none that the head was computed of.
+    fn misses(&self, seq: Seq, gap: Seq) -> bool {
+        let known =
+            |lost: &LostRange| lost.from_seq <= gap && gap <= lost.to_seq.max(lost.from_seq);
+        gap <= seq && !self.declared.iter().any(known)
+    }
+}
 
 /// Takes what a survey comes upon.
 #[expect(
@@ -46,8 +64,12 @@ pub(super) struct Collector<'c> {
     tokens: BTreeSet<Seq>,
     /// The `sha256` of the header of the segment that is being read.
     sha256: Option<Sha256Hex>,
-    /// The segment, the end and the `sha256` of its header, for the record whose head is asked for.
-    asked: Option<(SegmentId, Offset, Option<Sha256Hex>)>,
+    /// What the header of that segment declares given up.
+    declared: Vec<LostRange>,
+    /// The record whose head is asked for.
+    asked: Option<Asked>,
+    /// Where records were given up, each by its first seq.
+    gaps: Vec<Seq>,
     last: (Seq, Crc),
     pub(super) durable: Seq,
     pub(super) records: u64,
@@ -75,7 +97,9 @@ impl<'c> Collector<'c> {
             placed: false,
             tokens: BTreeSet::new(),
             sha256: None,
+            declared: Vec::new(),
             asked: None,
+            gaps: Vec::new(),
             last: (Seq::NONE, Crc::NONE),
             durable: Seq::NONE,
             records: 0,
@@ -96,6 +120,9 @@ impl<'c> Collector<'c> {
     fn segment(&mut self, facts: &SegmentFacts<'_>) {
         self.segments += 1;
         self.sha256 = facts.header.and_then(|header| header.sha256);
+        self.declared = facts
+            .header
+            .map_or(Vec::new(), |header| header.lost.clone());
         if let Some(prev) = facts.header.and_then(|header| header.prev) {
             self.durable = self.durable.max(prev.last_seq);
         }
@@ -114,7 +141,12 @@ impl<'c> Collector<'c> {
         let asked = self.extent.head.map(|(_, at)| at);
         if asked.is_some_and(|at| at.is_none_or(|at| at == frame.seq)) {
             let end = entry.offset.plus(frame.encoded_len());
-            self.asked = Some((entry.segment, end, self.sha256));
+            self.asked = Some(Asked {
+                segment: entry.segment,
+                end,
+                sha256: self.sha256,
+                declared: self.declared.clone(),
+            });
         }
         let record = match codec::decode(frame.seq, frame.payload) {
             Ok(record) => record,
@@ -177,6 +209,7 @@ impl<'c> Collector<'c> {
             Severity::GivenUp => {
                 self.whole = false;
                 self.given_up.get_or_insert(finding.damage.seq);
+                self.gaps.push(finding.damage.seq);
             }
             Severity::Damaged | Severity::Ambiguous => (self.whole, self.folds) = (false, false),
             Severity::Torn(_) => {}
@@ -291,18 +324,21 @@ impl<'c> Collector<'c> {
         let seq = at.unwrap_or(end.last);
         let mut finding = Finding::of_file("V-HEAD", Verdict::Damaged, "wal");
         finding.seq = Some(seq);
-        let Some((segment, offset, sha256)) = self.asked else {
+        let Some(asked) = self.asked.take() else {
             self.findings.push(finding.saying(format!(
                 "there is no record {seq} that can be read, and somebody knows its head"
             )));
             return Ok(());
         };
-        let head = self.head(segment, offset, sha256)?;
+        let head = self.head(asked.segment, asked.end, asked.sha256)?;
+        (finding.file, finding.byte) = (wal_file(asked.segment), Some(asked.end.get()));
         if head != expected {
-            finding.file = wal_file(segment);
-            finding.byte = Some(offset.get());
             self.findings.push(finding.saying(format!(
                 "the head at record {seq} is {head}, not {expected}: this is not the history that was known"
+            )));
+        } else if let Some(gap) = self.gaps.iter().find(|gap| asked.misses(seq, **gap)) {
+            self.findings.push(finding.saying(format!(
+                "the head at record {seq} is as it was known, but record {gap} before it was given up after that: nothing proves what stood there"
             )));
         }
         Ok(())
@@ -315,17 +351,9 @@ impl<'c> Collector<'c> {
         end: Offset,
         sha256: Option<Sha256Hex>,
     ) -> Result<Sha256Hex> {
-        let mut head = Head::of_segment(sha256);
-        let mut at = 0;
-        while at < end.get() {
-            let bytes = self.read(segment, at, end.get().min(at + BLOCK as u64))?;
-            if bytes.is_empty() {
-                break;
-            }
-            head.update(&bytes);
-            at += bytes.len() as u64;
-        }
-        Ok(head.value())
+        let path = self.log.segment_path(segment);
+        let head = || head_at(&*self.ports.disk.open_read(&path)?, sha256, end.get());
+        head().map_err(Error::io("read", &path))
     }
 
     fn read(&self, segment: SegmentId, from: u64, to: u64) -> Result<Vec<u8>> {
