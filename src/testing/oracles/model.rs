@@ -22,6 +22,10 @@ pub struct Model {
     pub operations: BTreeMap<String, u64>,
     /// Reports that came too late.
     pub rejected: u64,
+    /// By item: its data, as text.
+    pub data: BTreeMap<String, String>,
+    /// By item: how its extraction stands, and how often it failed.
+    pub extraction: BTreeMap<String, (Option<String>, u64)>,
 }
 
 /// One phase of one item.
@@ -60,8 +64,9 @@ impl Model {
         let event: Value = serde_json::from_str(&line.payload).ok()?;
         let item = text(&event["item"]).unwrap_or_default();
         let kind = event["event"].as_str()?;
+        self.learn(&item, &event)?;
         match kind {
-            "segment" | "compacted" | "noted" | "imported" => {}
+            "segment" | "compacted" | "noted" | "imported" | "enriched" | "extracted" => {}
             "planned" => self.replan(event["phases"].as_array()?),
             "rejected" => self.rejected += 1,
             "added" => self.add(&item, line.seq, &event["imported"]),
@@ -96,6 +101,35 @@ impl Model {
                     _ => {}
                 }
             }
+        }
+        Some(())
+    }
+
+    /// Data and extraction, of their own records and of those that complete a phase.
+    fn learn(&mut self, item: &str, event: &Value) -> Option<()> {
+        if let Some(change) = event.get("data") {
+            let before = self.data.get(item).map_or("{}", String::as_str);
+            let mut now: Value = serde_json::from_str(before).ok()?;
+            if let Some(object) = change.get("object") {
+                now = object.clone();
+            }
+            for change in change["changes"].as_array().into_iter().flatten() {
+                set(
+                    &mut now,
+                    &keys(change["field"].as_str()?),
+                    change.get("new"),
+                )?;
+            }
+            self.data.insert(item.to_owned(), now.to_string());
+        }
+        if let Some(change) = event.get("extraction") {
+            let status = text(&change["status"]);
+            let before = self.extraction.get(item).map_or(0, |before| before.1);
+            let failures = match change.get("imported") {
+                Some(file) => file["retry_count"].as_u64().unwrap_or(0),
+                None => before + u64::from(status.as_deref() == Some("failed")),
+            };
+            self.extraction.insert(item.to_owned(), (status, failures));
         }
         Some(())
     }
@@ -189,6 +223,16 @@ impl Model {
                 };
                 model.phases.insert((name.clone(), of.clone()), shown);
             }
+            if let Some(data) = &item.data {
+                model
+                    .data
+                    .insert(name.clone(), data.object().to_value().to_string());
+            }
+            if let Some(it) = &item.extraction {
+                let status = it.status.map(|status| status.as_str().to_owned());
+                let shown = (status, u64::from(it.retry_count));
+                model.extraction.insert(name.clone(), shown);
+            }
             model.items.push(name);
         }
         for (seq, operation) in state.op_ids.iter() {
@@ -196,6 +240,41 @@ impl Model {
         }
         model
     }
+}
+
+/// The keys of a field: `lot."sq.ft"` is two.
+fn keys(field: &str) -> Vec<String> {
+    let (mut keys, mut key, mut quoted) = (Vec::new(), String::new(), false);
+    let mut signs = field.chars();
+    while let Some(sign) = signs.next() {
+        match sign {
+            '.' if !quoted => keys.push(std::mem::take(&mut key)),
+            '"' => quoted = !quoted,
+            '\\' => key.extend(signs.next()),
+            sign => key.push(sign),
+        }
+    }
+    keys.push(key);
+    keys
+}
+
+fn set(object: &mut Value, keys: &[String], new: Option<&Value>) -> Option<()> {
+    let (last, outer) = keys.split_last()?;
+    let mut inner = object;
+    for key in outer {
+        inner = &mut inner[key.as_str()];
+        if !inner.is_object() {
+            if new.is_none() {
+                return Some(());
+            }
+            *inner = Value::Object(serde_json::Map::new());
+        }
+    }
+    match new {
+        Some(new) => inner[last.as_str()] = new.clone(),
+        None => drop(inner.as_object_mut()?.shift_remove(last)),
+    }
+    Some(())
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -225,6 +304,12 @@ mod tests {
         assert_eq!((county.status.as_str(), county.token), ("completed", 6));
         assert_eq!(model.operations["7d0e-1"], 21);
         assert_eq!((model.rejected, model.held.len()), (1, 0));
+        // The object of the line behind took the place of what the changes made.
+        let data =
+            r#"{"full_address":"200 N Example St","list_price":650000,"score":0.90,"note":null}"#;
+        assert_eq!(model.data["200 N Example St"], data);
+        let extraction = &model.extraction["200 N Example St"];
+        assert_eq!(extraction, &(Some("failed".to_owned()), 2));
         let odd = Line {
             seq: 1,
             payload: "{\"event\":\"melted\",\"item\":\"a\",\"phase\":\"p\"}".to_owned(),
