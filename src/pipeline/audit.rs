@@ -193,7 +193,10 @@ fn words(event: &Event, took_us: Option<u64>) -> String {
         Event::Retried { .. } => "back to pending by hand".to_owned(),
         Event::Held { reason, .. } => reason.as_deref().map(one_line).unwrap_or_default(),
         Event::Unheld { .. } => String::new(),
-        Event::Renewed { .. } => "a sign of life".to_owned(),
+        Event::Renewed { progress, .. } => match progress {
+            Some(progress) => format!("a sign of life: {}", one_line(progress)),
+            None => "a sign of life".to_owned(),
+        },
         Event::Enriched { data, .. } => one_line(&data.words()),
         Event::Extracted { extraction, .. } => extraction_words(extraction),
         Event::Imported(file) => format!(

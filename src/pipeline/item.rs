@@ -79,6 +79,8 @@ pub struct PhaseState {
     pub lease: Option<Box<Lease>>,
     /// The last time it was given back; a retry forgets it.
     pub returned: Option<Box<Return>>,
+    /// Refused reports that are on record, the oldest first; at most [`REFUSALS_KEPT`].
+    pub refused: Box<[Refusal]>,
     /// The word that stood for the status in an imported file.
     pub imported_status: Option<Box<str>>,
     /// Fields that another program gave it.
@@ -96,6 +98,22 @@ pub struct Lease {
     pub boot: Option<BootInstant>,
     /// The process that does the work.
     pub owner: Option<Owner>,
+    /// How far the work is, in the words of its last sign of life that is a record.
+    pub progress: Option<Box<str>>,
+}
+
+/// How many refused reports of a phase are remembered. Part of the format: every replay forgets the same ones.
+pub const REFUSALS_KEPT: usize = 32;
+
+/// A report that was refused for its token, as a record tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The record.
+    pub seq: Seq,
+    /// The token it came with.
+    pub token: Seq,
+    /// What it reported: `completed`, `failed`, …
+    pub of: Box<str>,
 }
 
 /// How a phase in progress went back to pending.
@@ -119,6 +137,24 @@ impl PhaseState {
     /// Failures that count against the plan's `max_attempts`.
     pub const fn failures(&self) -> u32 {
         self.retry_count.saturating_sub(self.forgiven)
+    }
+
+    /// The record of the refusal of that same report, if there is one and it still counts, at `last`: one that was refused
+    /// before the token was given says nothing about whoever got it.
+    pub fn refusal(&self, token: Seq, of: &str, last: Seq) -> Option<Seq> {
+        let same = |refusal: &&Refusal| refusal.token == token && *refusal.of == *of;
+        let mut known = self.refused.iter().filter(same).map(|known| known.seq);
+        known.rfind(|&seq| seq > token || token > last)
+    }
+
+    /// Remembers a refused report.
+    pub(super) fn note_refusal(&mut self, refusal: Refusal) {
+        let mut all = std::mem::take(&mut self.refused).into_vec();
+        if all.len() >= REFUSALS_KEPT {
+            all.drain(..=all.len() - REFUSALS_KEPT);
+        }
+        all.push(refusal);
+        self.refused = all.into_boxed_slice();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a command is refused, in words and fields.
 
 use super::event::Event;
+use super::facts::Facts;
 use super::names::{ItemId, Phase};
 use super::status::Status;
 use super::time::Timestamp;
@@ -244,8 +245,9 @@ impl Rejection {
         }
     }
 
-    /// The event that keeps this refusal for the audit: a late or stale report. Other refusals leave no record.
-    pub fn to_be_recorded(&self) -> Option<Event> {
+    /// The event that keeps this refusal for the audit: a late or stale report, if the same one is not on record already.
+    /// Other refusals leave no record.
+    pub fn to_be_recorded(&self, facts: &dyn Facts) -> Option<Event> {
         let Self::StaleToken {
             item,
             phase,
@@ -256,6 +258,15 @@ impl Rejection {
         else {
             return None;
         };
+        // A worker that hangs and says so every minute is told each time, and written down once.
+        let index = facts.plan().index_of(phase.as_str())?;
+        let known = facts.find(item.as_str()).and_then(|at| facts.item(at));
+        if known?.phases[index]
+            .refusal(*token, of, facts.last_seq())
+            .is_some()
+        {
+            return None;
+        }
         Some(Event::Rejected {
             item: item.clone(),
             phase: phase.clone(),

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 use super::event::{Event, ImportedFile, ImportedItem, Record};
 use super::index::LazyIndex;
-use super::item::{Hold, Item, Lease, PhaseState, Return};
+use super::item::{Hold, Item, Lease, PhaseState, Refusal, Return};
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::op_ids::{OpIds, Operation};
@@ -118,8 +118,20 @@ impl PipelineState {
             Event::Segment | Event::Compacted { .. } | Event::Noted { .. } => return,
             Event::Planned { phases } => return self.replan(phases.clone()),
             Event::Imported(file) => return self.note_import(record, file),
-            Event::Rejected { .. } => {
+            Event::Rejected {
+                item,
+                phase,
+                token,
+                of,
+                ..
+            } => {
                 self.rejected += 1;
+                // The status stands, and so do the times: nothing of the item changed.
+                if let Some(token) = *token {
+                    let of = of.as_str().into();
+                    let refused = Refusal { seq, token, of };
+                    self.phase_mut(item, phase).note_refusal(refused);
+                }
                 return;
             }
             Event::Added { item, id, imported } => {
@@ -193,6 +205,7 @@ impl PipelineState {
                     wall_only: true,
                     boot: None,
                     owner: None,
+                    progress: None,
                 })
             });
             *self.phase_mut(name, &phase.phase) = PhaseState {
@@ -313,6 +326,7 @@ fn change_phase(phase: &mut PhaseState, record: &Record) {
                 wall_only: record.clock_given,
                 boot: boot.clone(),
                 owner: owner.clone(),
+                progress: None,
             }));
         }
         Event::Completed { .. } => {
@@ -370,9 +384,12 @@ fn change_phase(phase: &mut PhaseState, record: &Record) {
             phase.forgiven = phase.retry_count;
             enter(phase, Status::Pending, seq);
         }
-        Event::Renewed { boot, .. } => {
+        Event::Renewed { boot, progress, .. } => {
             if let Some(lease) = &mut phase.lease {
                 (lease.at, lease.boot) = (at, boot.clone());
+                if let Some(text) = progress {
+                    lease.progress = Some(text.as_str().into());
+                }
                 lease.wall_only = record.clock_given;
             }
         }

@@ -299,6 +299,7 @@ mod tests {
                     wall_only: true,
                     boot: None,
                     owner: None,
+                    progress: None,
                 };
                 item.phases[0].lease = Some(Box::new(lease));
             }

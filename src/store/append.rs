@@ -13,22 +13,34 @@ use crate::pipeline::{Command, Decision, Event, Now, PipelineState, Record, code
 use crate::position::Seq;
 
 use super::recovery::{SnapshotFacts, fold};
-use super::{Receipt, Store, Warning};
+use super::{Receipt, Store, TornTail, Warning};
 
 /// What is to be appended, as decided under the lock.
 pub(super) enum Verdict<T> {
-    /// Append these, all or none.
+    /// Append these, all or none. A torn tail before them is sealed.
     Append(Vec<Event>, T),
+    /// As `Append`, but a torn tail is sealed also if there is nothing to append.
+    SealAndAppend(Vec<Event>, T),
     /// Append nothing; the answer rests on what was read.
     Answer(T),
 }
 
+/// What a transaction did. All of it is durable.
+pub(super) struct Transacted<T> {
+    pub(super) records: Vec<Record>,
+    /// The tail that a crash had cut off, sealed before them.
+    pub(super) torn: Option<TornTail>,
+    pub(super) outcome: T,
+}
+
 /// Decides and appends a command.
 pub(super) fn submit(store: &mut Store, command: &Command) -> Result<Receipt> {
-    let (records, outcome) = transact(store, |state, now| match decide(state, command, now) {
+    let Transacted {
+        records, outcome, ..
+    } = transact(store, |state, now| match decide(state, command, now) {
         Ok(Decision::Record(events)) => Verdict::Append(events, Ok(None)),
         Ok(Decision::Unchanged(unchanged)) => Verdict::Answer(Ok(Some(unchanged))),
-        Err(rejection) => match rejection.to_be_recorded() {
+        Err(rejection) => match rejection.to_be_recorded(state) {
             Some(event) => Verdict::Append(vec![event], Err(rejection)),
             None => Verdict::Answer(Err(rejection)),
         },
@@ -45,7 +57,7 @@ pub(super) fn submit(store: &mut Store, command: &Command) -> Result<Receipt> {
 pub(super) fn transact<T>(
     store: &mut Store,
     choose: impl FnOnce(&PipelineState, &Now) -> Verdict<T>,
-) -> Result<(Vec<Record>, T)> {
+) -> Result<Transacted<T>> {
     let Store {
         ports,
         state,
@@ -58,16 +70,26 @@ pub(super) fn transact<T>(
     catch_up(&mut locked, state, snapshot)?;
     // Read under the lock: times then run with the order of the records as far as the clock does.
     let now = ports.clock.now();
-    let (events, outcome) = match choose(state, &now) {
-        Verdict::Append(events, outcome) => (events, outcome),
-        Verdict::Answer(outcome) => (Vec::new(), outcome),
+    let (events, seals, outcome) = match choose(state, &now) {
+        Verdict::Append(events, outcome) => (events, false, outcome),
+        Verdict::SealAndAppend(events, outcome) => (events, true, outcome),
+        Verdict::Answer(outcome) => (Vec::new(), false, outcome),
+    };
+    let torn = if seals || !events.is_empty() {
+        seal(&mut locked, &now, state, warnings)?
+    } else {
+        None
     };
     if events.is_empty() {
         drop(locked);
         settle(writer)?;
-        return Ok((Vec::new(), outcome));
+        let records = Vec::new();
+        return Ok(Transacted {
+            records,
+            torn,
+            outcome,
+        });
     }
-    seal(&mut locked, &now, state, warnings)?;
     let payloads: Vec<String> = events
         .iter()
         .map(|event| codec::encode(event, now.at, now.given))
@@ -108,7 +130,11 @@ pub(super) fn transact<T>(
             format!("no new segment could be made: {error}"),
         ));
     }
-    Ok((records, outcome))
+    Ok(Transacted {
+        records,
+        torn,
+        outcome,
+    })
 }
 
 /// Makes durable what an answer without a record rests on: every answer is an acknowledgement.
@@ -136,7 +162,7 @@ pub(super) fn seal(
     now: &Now,
     state: &mut PipelineState,
     warnings: &mut Vec<Warning>,
-) -> Result<Option<super::TornTail>> {
+) -> Result<Option<TornTail>> {
     let Some(sealed) = locked.seal_torn(now.at)? else {
         return Ok(None);
     };
@@ -149,7 +175,7 @@ pub(super) fn seal(
             sealed.segment, sealed.offset, sealed.bytes, sealed.next
         ),
     ));
-    Ok(Some(super::TornTail::from(sealed)))
+    Ok(Some(TornTail::from(sealed)))
 }
 
 /// Takes the header that was just written under the lock into the state, which has everything before it.

@@ -46,7 +46,7 @@ impl Store {
     /// As [`Store::submit`]. That nothing is ready is no error: the resets may be recorded all the same.
     pub fn claim(&mut self, wanted: &Claim) -> Result<Claimed> {
         let (ports, dir) = (self.ports.clone(), self.dir.clone());
-        let (records, refused) = append::transact(self, |state, now| {
+        let done = append::transact(self, |state, now| {
             let known = Known::look(&ports, &dir);
             let mut events = lease::expired(state, now, None, &known);
             match claim::claim(state, wanted, &events, now) {
@@ -59,10 +59,10 @@ impl Store {
                 Err(rejection) => Verdict::Append(events, Some(rejection)),
             }
         })?;
-        let (started, resets) = records
+        let (started, resets) = (done.records)
             .into_iter()
             .partition(|record| matches!(record.event, Event::Started { .. }));
-        let started = match refused {
+        let started = match done.outcome {
             None => Ok(started),
             Some(rejection) => Err(rejection),
         };
@@ -104,11 +104,11 @@ impl Store {
     /// that it stands in a file that is not synced, and whose loss makes a reset earlier.
     ///
     /// # Errors
-    /// [`Rejection::StaleToken`] if the token no longer holds, [`Rejection::NotAToken`] if it never was one; else as
-    /// [`Store::submit`].
+    /// [`Rejection::StaleToken`] if the token no longer holds, which is recorded once for each token;
+    /// [`Rejection::NotAToken`] if it never was one; else as [`Store::submit`].
     pub fn heartbeat(&mut self, token: Seq, progress: Option<&str>) -> Result<Beat> {
         let (ports, dir) = (self.ports.clone(), self.dir.clone());
-        let (records, held) = append::transact(self, |state, now| {
+        let done = append::transact(self, |state, now| {
             let Some(place) = holder(state, token) else {
                 return Verdict::Answer(None);
             };
@@ -144,13 +144,23 @@ impl Store {
             };
             Verdict::Append(vec![event], Some(beat))
         })?;
-        match held {
+        match done.outcome {
             Some(beat) => Ok(Beat {
-                record: records.into_iter().next(),
+                record: done.records.into_iter().next(),
                 ..beat
             }),
-            None => Err(self.why_not_held(token)?.into()),
+            None => Err(self.refuse_beat(token)?.into()),
         }
+    }
+
+    /// Says why a sign of life is refused, and writes it down the first time. A token that does not hold never will again.
+    fn refuse_beat(&mut self, token: Seq) -> Result<Rejection> {
+        let rejection = self.why_not_held(token)?;
+        append::transact(self, |state, _| {
+            let recorded = rejection.to_be_recorded(state).into_iter().collect();
+            Verdict::Append(recorded, ())
+        })?;
+        Ok(rejection)
     }
 
     /// What became of a token that does not hold.

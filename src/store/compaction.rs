@@ -143,10 +143,10 @@ impl Store {
         self.snapshot.bytes = saved;
         self.snapshot.tail_bytes = 0;
         self.snapshot.edited.clear();
-        let (records, ()) = append::transact(self, |_, _| {
+        let done = append::transact(self, |_, _| {
             Verdict::Append(vec![Event::Compacted { covers }], ())
         })?;
-        let seq = records.last().map_or(covers, |record| record.seq);
+        let seq = done.records.last().map_or(covers, |record| record.seq);
         let segments = crate::log::reader::Log::new(self.ports.clone(), &self.dir).segments()?;
         Ok(Compacted::Written {
             seq,

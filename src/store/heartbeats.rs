@@ -40,7 +40,8 @@ pub(super) fn read(disk: &dyn Disk, dir: &Path) -> HashMap<Seq, Sign> {
     bytes.chunks_exact(SLOT).filter_map(parse).collect()
 }
 
-/// Notes a sign of life in the slot of its token, else in one whose token `is_over`, else in a new one.
+/// Notes a sign of life in the slot of its token, else in one whose token `is_over`, else in a new one. A sign that says
+/// nothing of how far the work is leaves standing what the one before said.
 ///
 /// Under the append lock only: nobody else writes then, and what is over is known.
 ///
@@ -54,19 +55,22 @@ pub(super) fn write(
     is_over: impl Fn(Seq) -> bool,
 ) -> io::Result<()> {
     let bytes = bytes_of(disk, dir);
-    let slots = || {
-        bytes
-            .chunks_exact(SLOT)
-            .map(|slot| parse(slot).map(|(token, _)| token))
-    };
+    let signs: Vec<Option<(Seq, Sign)>> = bytes.chunks_exact(SLOT).map(parse).collect();
+    let slots = || signs.iter().map(|sign| sign.as_ref().map(|sign| sign.0));
     let own = slots().position(|found| found == Some(token));
     let free = || slots().position(|found| found.is_none_or(&is_over));
     let slot = own.or_else(free).unwrap_or(bytes.len() / SLOT);
     if slot >= MAX_SLOTS {
         return Err(io::ErrorKind::StorageFull.into());
     }
+    let before = own.and_then(|slot| signs[slot].as_ref()?.1.progress.clone());
+    let progress = sign.progress.clone().or(before);
+    let sign = Sign {
+        progress,
+        ..sign.clone()
+    };
     let file = files::open_or_create(disk, &dir.join(WAL).join(HEARTBEATS))?;
-    file.write_full_at((slot * SLOT) as u64, &render(token, sign))
+    file.write_full_at((slot * SLOT) as u64, &render(token, &sign))
 }
 
 fn bytes_of(disk: &dyn Disk, dir: &Path) -> Vec<u8> {

@@ -61,34 +61,18 @@ impl Store {
     /// # Errors
     /// As [`Store::submit`].
     pub fn resume(&mut self, limit_override: Option<u64>) -> Result<Resumed> {
-        let torn = self.seal_torn_tail()?;
         let (ports, dir) = (self.ports.clone(), self.dir.clone());
-        let (resets, ()) = append::transact(self, |state, now| {
+        let done = append::transact(self, |state, now| {
             let known = Known::look(&ports, &dir);
-            Verdict::Append(lease::expired(state, now, limit_override, &known), ())
+            Verdict::SealAndAppend(lease::expired(state, now, limit_override, &known), ())
         })?;
         let (snapshot_seq, replayed) = (self.snapshot.seq, self.replayed);
         Ok(Resumed {
             snapshot_seq,
             replayed,
-            torn,
-            resets,
+            torn: done.torn,
+            resets: done.records,
         })
-    }
-
-    fn seal_torn_tail(&mut self) -> Result<Option<TornTail>> {
-        let Self {
-            ports,
-            state,
-            writer,
-            snapshot,
-            warnings,
-            ..
-        } = self;
-        let mut locked = writer.lock()?;
-        append::catch_up(&mut locked, state, snapshot)?;
-        let now = ports.clock.now();
-        append::seal(&mut locked, &now, state, warnings)
     }
 }
 

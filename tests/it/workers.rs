@@ -258,6 +258,32 @@ fn a_heartbeat_under_a_token_that_is_none_is_refused() {
 }
 
 #[test]
+fn a_worker_that_hangs_and_goes_on_is_refused_each_time_and_written_down_once() {
+    let lab = fixed();
+    lab.must(&["claim", "--worker", "w1"]);
+    at(&lab, "2026-11-23T03:00:00Z", &["claim", "--worker", "w2"]);
+    for _ in 0..3 {
+        for args in [
+            &["heartbeat", "6", "--progress", "page 4"][..],
+            &["complete", HOUSE, "list", "--token", "6"],
+            &["fail", HOUSE, "list", "--token", "6", "--error", "x"],
+        ] {
+            assert_eq!(lab.run(args).exit, Some(5));
+        }
+    }
+    shows(
+        "history__refused_once",
+        &[lab.run(&["history", HOUSE, "--phase", "list", "--utc"])],
+    );
+    // From a snapshot as from the log.
+    lab.must(&["compact"]);
+    assert_eq!(lab.run(&["heartbeat", "6"]).exit, Some(5));
+    let status = lab.must(&["status", "--json"]).stdout;
+    assert!(status.contains(r#""rejected":3,"#), "{status}");
+    lab.must(&["verify", "--deep"]);
+}
+
+#[test]
 fn a_report_under_an_id_is_applied_once() {
     let lab = fixed();
     lab.must(&["claim"]);

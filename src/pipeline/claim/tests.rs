@@ -348,7 +348,7 @@ impl Machine {
             }
             Ok(Decision::Unchanged(_)) => {}
             Err(rejection) => {
-                if let Some(event) = rejection.to_be_recorded() {
+                if let Some(event) = rejection.to_be_recorded(&self.state) {
                     self.record(event);
                 }
             }

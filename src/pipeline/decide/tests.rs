@@ -286,7 +286,7 @@ fn a_superseded_token_is_refused_and_kept_for_the_audit() {
             "token {first} no longer holds p of 100 N Example St: reset at {reset} (47m12s > 30m), started again as {second} by w3"
         )
     );
-    let kept = refused.to_be_recorded().unwrap();
+    let kept = refused.to_be_recorded(&driven.state).unwrap();
     assert_eq!(kept.kind(), "rejected");
     driven.record(kept);
     assert_eq!(
@@ -301,6 +301,73 @@ fn a_superseded_token_is_refused_and_kept_for_the_audit() {
         .submit(&report("p", Some(first), ReportKind::Complete))
         .unwrap_err();
     assert!(matches!(refused, Rejection::StaleToken { .. }), "{refused}");
+}
+
+/// The records that refusals of such reports leave.
+fn recorded(driven: &mut Driven, token: Seq, kinds: &[ReportKind]) -> usize {
+    let mut records = 0;
+    for kind in kinds {
+        let refused = driven.submit(&report("p", Some(token), kind.clone()));
+        if let Some(kept) = refused.unwrap_err().to_be_recorded(&driven.state) {
+            driven.record(kept);
+            records += 1;
+        }
+    }
+    records
+}
+
+#[test]
+fn the_same_refused_report_is_one_record() {
+    let mut driven = Driven::new(ONE);
+    let first = driven.start("p");
+    driven.reset("p", first);
+    let second = driven.start("p");
+    let kinds = [ReportKind::Complete, fail("x"), ReportKind::Release];
+    assert_eq!(recorded(&mut driven, first, &kinds), 3);
+    assert_eq!(recorded(&mut driven, first, &kinds), 0);
+    // Another token is another report.
+    driven
+        .submit(&report("p", Some(second), fail("e")))
+        .unwrap();
+    driven.submit(&retry("p", false)).unwrap();
+    assert_eq!(recorded(&mut driven, second, &kinds), 3);
+    assert_eq!(driven.state.rejected, 6);
+}
+
+#[test]
+fn a_refusal_from_before_a_token_was_given_says_nothing_of_it() {
+    let mut driven = Driven::new(ONE);
+    let first = driven.start("p");
+    let future = first.plus(3);
+    let complete = [ReportKind::Complete];
+    assert_eq!(recorded(&mut driven, future, &complete), 1);
+    assert_eq!(recorded(&mut driven, future, &complete), 0);
+    driven.reset("p", first);
+    assert_eq!(driven.start("p"), future);
+    driven.reset("p", future);
+    driven.start("p");
+    assert_eq!(recorded(&mut driven, future, &complete), 1);
+}
+
+#[test]
+fn refusals_are_remembered_up_to_a_number() {
+    use crate::pipeline::item::REFUSALS_KEPT;
+
+    let mut driven = Driven::new(ONE);
+    let mut tokens = Vec::new();
+    for _ in 0..=REFUSALS_KEPT {
+        let token = driven.start("p");
+        driven.reset("p", token);
+        tokens.push(token);
+    }
+    driven.start("p");
+    let complete = [ReportKind::Complete];
+    for &token in &tokens {
+        assert_eq!(recorded(&mut driven, token, &complete), 1);
+    }
+    assert_eq!(driven.phase("p").refused.len(), REFUSALS_KEPT);
+    assert_eq!(recorded(&mut driven, tokens[REFUSALS_KEPT], &complete), 0);
+    assert_eq!(recorded(&mut driven, tokens[0], &complete), 1, "forgotten");
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn lease(at: i64, boot: Option<BootInstant>) -> Lease {
         wall_only: false,
         boot,
         owner: None,
+        progress: None,
     }
 }
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{DOCUMENT, ITEM, Level, PHASE, hidden, read_back};
 use super::sink::Object;
 use crate::pipeline::event::Owner;
-use crate::pipeline::item::{Hold, Lease, Return};
+use crate::pipeline::item::{Hold, Lease, Refusal, Return};
 use crate::pipeline::json::{Extra, Extras};
 use crate::pipeline::op_ids::Operation;
 use crate::pipeline::state::ImportSource;
@@ -92,6 +92,8 @@ struct PhaseRest {
         skip_serializing_if = "is_default"
     )]
     failed_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
+    refused: Vec<Refusal>,
 }
 
 #[derive(Debug, PartialEq, Deserialize, Serialize)]
@@ -106,6 +108,8 @@ struct LeaseRow {
     asleep_us: u64,
     #[serde(default, skip_serializing_if = "is_default")]
     owner: Option<Owner>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    progress: Option<String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -230,12 +234,14 @@ impl PhaseRest {
                     .map(|boot| (boot.boot.clone(), boot.micros)),
                 asleep_us: lease.boot.as_ref().map_or(0, |boot| boot.asleep_us),
                 owner: lease.owner.clone(),
+                progress: lease.progress.as_deref().map(str::to_owned),
             }),
             returned: phase.returned.as_deref().cloned(),
             completed_at: phase
                 .completed_at
                 .filter(|_| matches!(shown, Status::InProgress | Status::Failed)),
             failed_at: phase.failed_at.filter(|_| shown != Status::Failed),
+            refused: phase.refused.to_vec(),
         }
     }
 
@@ -252,9 +258,11 @@ impl PhaseRest {
                     asleep_us: row.asleep_us,
                 }),
                 owner: row.owner,
+                progress: row.progress.map(String::into_boxed_str),
             })),
         };
         phase.returned = self.returned.map(Box::new);
+        phase.refused = self.refused.into_boxed_slice();
         phase.completed_at = phase.completed_at.or(self.completed_at);
         phase.failed_at = phase.failed_at.or(self.failed_at);
         Some(())

@@ -576,10 +576,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Segment),
         any_plan().prop_map(|phases| Event::Planned { phases }),
         any_imported_file(),
-        place().prop_map(|(item, phase)| Event::Rejected {
+        (place(), 1_u64..4).prop_map(|((item, phase), token)| Event::Rejected {
             item,
             phase,
-            token: None,
+            token: Some(Seq::new(token)).filter(|token| token.get() > 1),
             of: "completed".into(),
             code: "E-STALE-TOKEN".into(),
         }),
@@ -648,8 +648,8 @@ fn any_event() -> impl Strategy<Value = Event> {
                     item,
                     phase,
                     token: None,
+                    progress: boot.as_ref().map(|_| "page 3 of 7".to_owned()),
                     boot,
-                    progress: None,
                 },
             }
         });
