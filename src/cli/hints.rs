@@ -109,9 +109,9 @@ pub(super) fn hint(error: &Error, shell: &Shell) -> String {
         }
         Error::Poisoned { .. } => "look at the disk (dmesg), then repeat the command".to_owned(),
         Error::Edited { file } => format!(
-            "{} writes it anew and keeps a copy of {}",
-            command("compact --discard-edits"),
-            file.display()
+            "{} takes the changes in; {} drops them and keeps a copy",
+            shell.command("import", &[&file.display().to_string()]),
+            command("compact --discard-edits")
         ),
         Error::NetworkFileSystem { .. } => {
             "PHASELOG_ALLOW_NETWORK=1 goes on at your own risk".to_owned()

@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::pipeline::time::SnapshotTimes;
+use crate::position::Seq;
 use crate::snapshot::import::{self, Finding, ImportedDocument, Severity, Zone};
-use crate::store::Store;
 use crate::store::create::{Created, Imported, Original};
+use crate::store::merge::{MergeOptions, MergedFile};
+use crate::store::{CompactMode, Store};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -25,7 +28,7 @@ const WORK_ITEMS: &str = "work_items.json";
 /// Findings of one code that text prints.
 const SHOWN_OF_A_CODE: usize = 10;
 
-/// Take over the state file of another program
+/// Take over the state file of another program, or what was changed in one of ours
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A work_items.json, or the directory it lies in
@@ -40,9 +43,29 @@ pub(super) struct Args {
     /// Of a damaged file, take the whole items before the damage
     #[arg(long)]
     salvage: bool,
+    /// Where a file that was changed and the log disagree, let the file count instead of the log
+    #[arg(long, value_name = "SIDE")]
+    prefer: Option<Side>,
+    /// How snapshots write times from now on
+    #[arg(long, value_name = "STYLE")]
+    snapshot_times: Option<Times>,
     /// Say what would be taken over; write nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Side {
+    /// What stands in the file
+    File,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Times {
+    /// In UTC, with their offset
+    Utc,
+    /// Local time without an offset, for scripts that compare with datetime.now()
+    Naive,
 }
 
 fn zone(text: &str) -> Result<Zone, String> {
@@ -66,7 +89,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         linear: args.linear,
         salvage: args.salvage,
     };
-    let document =
+    let mut document =
         import::read(&path.display().to_string(), &bytes, &options).map_err(|error| {
             let salvageable = matches!(error, Error::Parse { .. }) && !args.salvage;
             let failure = Failure::from(error);
@@ -80,6 +103,10 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 failure
             }
         })?;
+    document.file.times = args.snapshot_times.map(|times| match times {
+        Times::Utc => SnapshotTimes::Utc,
+        Times::Naive => SnapshotTimes::Naive,
+    });
     if document.plan.phases().is_empty() {
         return Err(nothing_in(path, &document));
     }
@@ -89,34 +116,46 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         document,
     };
     let dir = context.dir().to_owned();
+    let how = MergeOptions {
+        reading: &options,
+        prefer_file: args.prefer == Some(Side::File),
+    };
     let imported = if args.dry_run {
-        Store::would_import(&context.ports, &dir, &context.options, &original)?
+        Store::would_import(&context.ports, &dir, &context.options, &original, how)?
     } else {
         context.announce_write();
-        Store::import(&context.ports, &dir, &context.options, &original)?
+        Store::import(&context.ports, &dir, &context.options, &original, how)?
     };
     let leftovers = leftovers(context, &path)?;
-    let judged = original
-        .document
-        .findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Judged);
+    let findings = match &imported {
+        Imported::Created(_) => &original.document.findings,
+        Imported::Merged(merged) => &merged.findings,
+    };
+    let is_judged = |finding: &Finding| finding.severity == Severity::Judged;
+    let judged = findings.iter().any(is_judged);
+    let writes = !matches!(&imported, Imported::Merged(merged) if merged.recorded.is_none());
     let report = ImportReport {
         dry_run: args.dry_run,
-        imported,
+        findings,
+        imported: &imported,
         document: &original.document,
         leftovers,
         store: dir.display().to_string(),
     };
     context.print.report(&report);
-    if args.dry_run || matches!(imported, Imported::Unchanged { .. }) {
+    if args.dry_run || !writes {
         return Ok(if judged && args.dry_run {
             exit::FINDINGS
         } else {
             exit::DONE
         });
     }
-    if let Ok(mut store) = Store::open(context.ports.clone(), &dir, context.options.clone()) {
+    let mut options = context.options.clone();
+    if args.snapshot_times.is_some() && options.compact == CompactMode::Auto {
+        // Whoever asks for it wants to read it so.
+        options.compact = CompactMode::Always;
+    }
+    if let Ok(mut store) = Store::open(context.ports.clone(), &dir, options) {
         context.after_write(&mut store);
     }
     let shell = &context.print.shell;
@@ -204,11 +243,7 @@ fn leftovers(context: &Context<'_>, path: &Path) -> Result<Vec<String>, Failure>
     let ours = path
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
-    let is_leftover = |name: &String| {
-        let stale = name.ends_with(".tmp") || name.ends_with(".bak") || name.contains(".bak.");
-        let marked = name.ends_with(".backup.json") || name.ends_with(".corrupted.json");
-        Some(name) != ours.as_ref() && (stale || marked)
-    };
+    let is_leftover = |name: &String| Some(name) != ours.as_ref() && import::is_left_over(name);
     Ok(names
         .into_iter()
         .filter(is_leftover)
@@ -218,17 +253,51 @@ fn leftovers(context: &Context<'_>, path: &Path) -> Result<Vec<String>, Failure>
 
 struct ImportReport<'a> {
     dry_run: bool,
-    imported: Imported,
+    imported: &'a Imported,
+    findings: &'a [Finding],
     document: &'a ImportedDocument,
     leftovers: Vec<String>,
     store: String,
 }
 
 impl ImportReport<'_> {
-    fn created(&self) -> Option<Created> {
+    /// The first and the last record; `None` if there is nothing to record.
+    fn recorded(&self) -> Option<(Seq, Seq)> {
         match self.imported {
-            Imported::Created(created) => Some(created),
-            Imported::Unchanged { .. } => None,
+            Imported::Created(Created { first, last, .. }) => Some((*first, *last)),
+            Imported::Merged(merged) => merged.recorded,
+        }
+    }
+
+    fn merged_words(&self, merged: &MergedFile) -> String {
+        let file = &self.document.file;
+        let (added, changed) = (count(merged.added, "new item"), merged.changed);
+        let what = format!(
+            "{} into {}: {added}, {changed} changed, {} as they were",
+            file.path, self.store, merged.unchanged
+        );
+        match merged.recorded {
+            None => {
+                let seq = merged.as_of;
+                format!("unchanged: nothing in {} is new since {seq}", file.path)
+            }
+            Some(_) if self.dry_run => format!("would merge {what}"),
+            Some((first, last)) if first == last => format!("recorded {first}: merged {what}"),
+            Some((first, last)) => format!("recorded {first}..{last}: merged {what}"),
+        }
+    }
+
+    /// What became of the file and of its items: added, changed, unchanged.
+    fn result(&self) -> (&'static str, [usize; 3]) {
+        match self.imported {
+            Imported::Created(_) => ("imported", [self.document.items.len(), 0, 0]),
+            Imported::Merged(merged) => {
+                let word = match merged.recorded {
+                    Some(_) => "merged",
+                    None => "unchanged",
+                };
+                (word, [merged.added, merged.changed, merged.unchanged])
+            }
         }
     }
 
@@ -242,9 +311,7 @@ impl ImportReport<'_> {
             file.shape
         );
         match self.imported {
-            Imported::Unchanged { seq } => {
-                format!("unchanged: nothing in {} is new since {seq}", file.path)
-            }
+            Imported::Merged(merged) => self.merged_words(merged),
             Imported::Created(_) if self.dry_run => {
                 format!("would take over {what} into {}", self.store)
             }
@@ -261,7 +328,7 @@ impl ImportReport<'_> {
 impl Report for ImportReport<'_> {
     fn text(&self, style: &Style) -> String {
         let mut text = self.headline() + "\n";
-        let findings = &self.document.findings;
+        let findings = self.findings;
         let mut of_code: BTreeMap<&str, usize> = BTreeMap::new();
         for finding in findings {
             let seen = of_code.entry(finding.code).or_default();
@@ -295,10 +362,9 @@ impl Report for ImportReport<'_> {
 
     fn json(&self) -> Value {
         let (document, file) = (self.document, &self.document.file);
-        let created = self.created();
-        let some = |seq: crate::position::Seq| Some(seq).filter(|_| !self.dry_run);
-        let items = document.items.len();
-        let findings = document.findings.iter().map(|finding| {
+        let recorded = self.recorded().filter(|_| !self.dry_run);
+        let (result, [added, changed, unchanged]) = self.result();
+        let findings = self.findings.iter().map(|finding| {
             let mut row = serde_json::Map::new();
             if let Value::Object(fields) = to_value(finding) {
                 for (key, value) in fields {
@@ -311,27 +377,24 @@ impl Report for ImportReport<'_> {
             Value::Object(row)
         });
         let counted = |severity| {
-            document
-                .findings
+            self.findings
                 .iter()
                 .filter(|finding| finding.severity == severity)
                 .count()
         };
         json!({
             "dry_run": self.dry_run,
-            "first_seq": created.and_then(|created| some(created.first)),
-            "seq": created.and_then(|created| some(created.last)),
+            "first_seq": recorded.map(|(first, _)| first),
+            "seq": recorded.map(|(_, last)| last),
             "plan": document.plan.phases().iter().map(|plan| plan.phase.as_str()).collect::<Vec<_>>(),
             "items": {
-                "added": if created.is_some() { items } else { 0 },
-                "changed": 0,
-                "unchanged": if created.is_some() { 0 } else { items },
+                "added": added, "changed": changed, "unchanged": unchanged,
             },
             "files": [{
                 "path": file.path, "kind": file.kind, "shape": file.shape, "bytes": file.bytes,
                 "sha256": file.sha256, "zone": file.zone,
                 "newest": document.newest.map(crate::pipeline::Timestamp::to_offset_text),
-                "result": if created.is_some() { "imported" } else { "unchanged" },
+                "result": result,
             }],
             "leftovers": self.leftovers,
             "counts": {
@@ -359,8 +422,14 @@ fn line_of(finding: &Finding, path: &str, style: &Style) -> String {
         (Some(line), None) => format!("{path}:{line}"),
         _ => path.to_owned(),
     };
+    // Without a line the item is the place.
+    let about = match (&finding.item, &finding.phase, finding.line) {
+        (Some(item), Some(phase), None) => format!("{} of {}: ", escape(phase), escape(item)),
+        (Some(item), None, None) => format!("{}: ", escape(item)),
+        _ => String::new(),
+    };
     format!(
-        "  {severity} {} {place}: {}",
+        "  {severity} {} {place}: {about}{}",
         finding.code,
         escape(&finding.message)
     )

@@ -97,6 +97,15 @@ impl Auditor {
                 };
                 (number(attempt), None)
             }
+            // When it began and ended stands in the file, not here.
+            Event::Edited(ref edit) => {
+                let starts = edit.change.now == Some(Status::InProgress);
+                attempt.number += u32::from(starts);
+                if edit.change.now.is_some() {
+                    (attempt.began, attempt.ended) = (None, true);
+                }
+                (number(attempt), None)
+            }
             Event::Retried { .. } | Event::Rejected { .. } => (None, None),
             Event::Renewed { .. } => (number(attempt), None),
             _ => {
@@ -119,6 +128,7 @@ const fn is_late(event: &Event) -> bool {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
 fn words(event: &Event, took_us: Option<u64>) -> String {
     let took = took_us.map(human_duration);
     let after = took.as_ref().map(|took| format!("after {took}"));
@@ -199,6 +209,7 @@ fn words(event: &Event, took_us: Option<u64>) -> String {
         },
         Event::Enriched { data, .. } => one_line(&data.words()),
         Event::Extracted { extraction, .. } => extraction_words(extraction),
+        Event::Edited(edit) => edit.change.words(),
         Event::Imported(file) => format!(
             "{} ({} bytes, sha256 {})",
             file.path, file.bytes, file.sha256

@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::edit::{Change, Edit};
 use super::enrichment::DataChange;
 use super::event::{Event, ImportedFile, ImportedItem, Owner, Record, ResetCause};
 use super::extraction::ExtractionChange;
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::plan::PhasePlan;
-use super::time::{BootInstant, Timestamp};
+use super::status::Status;
+use super::time::{BootInstant, SnapshotTimes, Timestamp};
 use crate::position::Seq;
 
 /// Why a payload is no event that this version can fold.
@@ -115,6 +117,8 @@ struct Wire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     extras: Option<Extras>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    times: Option<SnapshotTimes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
@@ -122,10 +126,12 @@ struct Wire<'a> {
     detail: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     items: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edit: Option<Box<Change>>,
 }
 
 /// The events this version folds.
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 20] = [
     "segment",
     "planned",
     "added",
@@ -141,6 +147,7 @@ const KINDS: [&str; 19] = [
     "renewed",
     "enriched",
     "extracted",
+    "edited",
     "imported",
     "compacted",
     "rejected",
@@ -230,11 +237,17 @@ pub fn encode(event: &Event, at: Timestamp, clock_given: bool) -> String {
         }
         Event::Enriched { data, .. } => wire.data = Some(data),
         Event::Extracted { extraction, .. } => wire.extraction = Some(extraction),
+        Event::Edited(edit) => {
+            let failed = edit.change.now == Some(Status::Failed);
+            wire.error = failed.then(|| edit.change.error());
+            wire.edit = Some(Box::new(edit.change));
+        }
         Event::Imported(file) => {
             (wire.path, wire.kind, wire.shape) =
                 (Some(file.path), Some(file.kind), Some(file.shape));
             (wire.bytes, wire.sha256, wire.zone) = (Some(file.bytes), Some(file.sha256), file.zone);
             (wire.words, wire.session) = (Some(file.words), file.session);
+            wire.times = file.times;
             wire.extras = Some(file.extras).filter(|extras| !extras.is_empty());
         }
         Event::Compacted { covers } => wire.covers = Some(covers),
@@ -304,6 +317,19 @@ fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
     let item = wire.item.ok_or(missing("item"));
     let phase = wire.phase.ok_or(missing("phase"));
     let (token, late, op) = (wire.token, wire.late, wire.op);
+    if let Some(change) = wire.edit {
+        let edit = Edit {
+            item: item?,
+            phase: phase.ok(),
+            change: *change,
+        };
+        if edit.change.kind() != wire.event {
+            return Err(PayloadError::Malformed {
+                message: format!("an edit to {:?} is none", wire.event),
+            });
+        }
+        return Ok(Event::Edited(Box::new(edit)));
+    }
     Ok(match &*wire.event {
         "segment" => Event::Segment,
         "planned" => Event::Planned {
@@ -373,6 +399,7 @@ fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
             item: item?,
             reason: wire.reason,
         },
+        "edited" => return Err(missing("edit")),
         "unheld" => Event::Unheld { item: item? },
         "renewed" => Event::Renewed {
             item: item?,
@@ -399,6 +426,7 @@ fn event(wire: Wire<'_>) -> Result<Event, PayloadError> {
             words: wire.words.unwrap_or_default(),
             session: wire.session,
             extras: wire.extras.unwrap_or_default(),
+            times: wire.times,
         })),
         "compacted" => Event::Compacted {
             covers: wire.covers.ok_or(missing("covers"))?,
@@ -455,7 +483,6 @@ fn missing(field: &str) -> PayloadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::status::Status;
 
     /// One golden line for each kind of event: format 1 reads and writes them for ever.
     #[test]

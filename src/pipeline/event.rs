@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::edit::Edit;
 use super::enrichment::DataChange;
 use super::extraction::ExtractionChange;
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::plan::PhasePlan;
 use super::status::Status;
-use super::time::{BootInstant, Timestamp};
+use super::time::{BootInstant, SnapshotTimes, Timestamp};
 use crate::position::Seq;
 
 /// One record of the log: an event with its place and its time.
@@ -182,6 +183,8 @@ pub enum Event {
         /// How.
         extraction: Box<ExtractionChange>,
     },
+    /// Somebody changed a state file, and an import took the change in.
+    Edited(Box<Edit>),
     /// A state file of another program was taken over.
     Imported(Box<ImportedFile>),
     /// A snapshot was written.
@@ -331,6 +334,8 @@ pub struct ImportedFile {
     pub session: Option<Json>,
     /// Fields of the document that we do not know.
     pub extras: Extras,
+    /// How snapshots write times from now on; `None` leaves that as it is.
+    pub times: Option<SnapshotTimes>,
 }
 
 impl ImportedFile {
@@ -352,7 +357,7 @@ const fn is_zero(count: &u32) -> bool {
 
 impl Event {
     /// The word that stands in the record's `event` field.
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Segment => "segment",
             Self::Planned { .. } => "planned",
@@ -369,6 +374,7 @@ impl Event {
             Self::Renewed { .. } => "renewed",
             Self::Enriched { .. } => "enriched",
             Self::Extracted { .. } => "extracted",
+            Self::Edited(edit) => edit.change.kind(),
             Self::Imported(_) => "imported",
             Self::Compacted { .. } => "compacted",
             Self::Rejected { .. } => "rejected",
@@ -377,7 +383,7 @@ impl Event {
     }
 
     /// The item that the event is about.
-    pub const fn item(&self) -> Option<&ItemId> {
+    pub fn item(&self) -> Option<&ItemId> {
         match self {
             Self::Added { item, .. }
             | Self::Started { item, .. }
@@ -393,6 +399,7 @@ impl Event {
             | Self::Enriched { item, .. }
             | Self::Extracted { item, .. }
             | Self::Rejected { item, .. } => Some(item),
+            Self::Edited(edit) => Some(&edit.item),
             Self::Segment
             | Self::Planned { .. }
             | Self::Imported(_)
@@ -402,7 +409,7 @@ impl Event {
     }
 
     /// The phase that the event is about.
-    pub const fn phase(&self) -> Option<&Phase> {
+    pub fn phase(&self) -> Option<&Phase> {
         match self {
             Self::Started { phase, .. }
             | Self::Completed { phase, .. }
@@ -413,6 +420,7 @@ impl Event {
             | Self::Retried { phase, .. }
             | Self::Renewed { phase, .. }
             | Self::Rejected { phase, .. } => Some(phase),
+            Self::Edited(edit) => edit.phase.as_ref(),
             _ => None,
         }
     }

@@ -180,6 +180,19 @@ impl Extras {
         self.0.iter().filter(move |extra| *extra.after == *after)
     }
 
+    /// Gives a field a value: where it stands, or, if it is new, behind everything that stands behind the key `after`.
+    pub fn set(&mut self, after: &str, key: &str, value: Json) {
+        match self.0.iter_mut().find(|extra| *extra.key == *key) {
+            Some(extra) => extra.value = value,
+            None => self.push(after, key, value),
+        }
+    }
+
+    /// Takes a field away.
+    pub fn remove(&mut self, key: &str) {
+        self.0.retain(|extra| *extra.key != *key);
+    }
+
     /// The value of the field `key`.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.0

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod status;
 pub mod enrichment;
 pub mod extraction;
+pub mod edit;
 pub mod event;
 pub mod codec;
 pub mod item;
@@ -37,6 +38,7 @@ pub mod audit;
 pub mod overview;
 pub mod why;
 pub mod listing;
+pub mod merge;
 
 pub use command::{Command, Decision, NewItem, Report, ReportKind};
 pub use decide::decide;

@@ -10,9 +10,11 @@
 
 mod facts;
 mod learn;
+mod edits;
 
 use std::collections::HashMap;
 
+use super::edit::Edit;
 use super::event::{Event, ImportedFile, ImportedItem, Record};
 use super::index::LazyIndex;
 use super::item::{Hold, Item, Lease, PhaseState, Refusal, Return};
@@ -22,7 +24,7 @@ use super::op_ids::{OpIds, Operation};
 use super::plan::{PhasePlan, Plan};
 use super::replan;
 use super::status::Status;
-use super::time::Timestamp;
+use super::time::{SnapshotTimes, Timestamp};
 use crate::position::Seq;
 
 pub use learn::Companion;
@@ -76,6 +78,8 @@ pub struct Document {
     pub started_at: Option<Timestamp>,
     /// Fields of the document that we do not know.
     pub extras: Extras,
+    /// How snapshots write times.
+    pub times: SnapshotTimes,
 }
 
 impl PipelineState {
@@ -147,6 +151,7 @@ impl PipelineState {
             Event::Unheld { item } => self.item_mut(item).hold = None,
             // Below, with what a `completed` record brings.
             Event::Enriched { .. } | Event::Extracted { .. } => {}
+            Event::Edited(edit) => self.take_edit(edit, record),
             phase_event => {
                 let (Some(item), Some(phase)) = (phase_event.item(), phase_event.phase()) else {
                     unreachable!("every event left is about a phase of an item");
@@ -226,6 +231,17 @@ impl PipelineState {
         }
     }
 
+    fn take_edit(&mut self, edit: &Edit, record: &Record) {
+        let Some(phase) = &edit.phase else {
+            return edit.put_into_item(self.item_mut(&edit.item));
+        };
+        let phase = self.phase_mut(&edit.item, phase);
+        if let Some(report) = edit.as_report(record) {
+            change_phase(phase, &report);
+        }
+        edit.put_into_phase(phase);
+    }
+
     /// Puts a new plan in force. Phases keep their state by name; those that the plan lost are forgotten here, not in the log.
     fn replan(&mut self, mut phases: Vec<PhasePlan>) {
         let names = |phase: &mut PhasePlan| match std::mem::take(&mut phase.from) {
@@ -269,6 +285,9 @@ impl PipelineState {
             bytes,
             sha256,
         });
+        if let Some(times) = file.times {
+            self.document.times = times;
+        }
         if self.note_companion(record, file) {
             return;
         }

@@ -113,6 +113,17 @@ pub struct BootInstant {
     pub asleep_us: u64,
 }
 
+/// How the snapshots of a store write times: a choice that is recorded, so that every process writes them alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotTimes {
+    /// With their offset, in UTC.
+    #[default]
+    Utc,
+    /// Local time without an offset, for scripts that compare with `datetime.now()`.
+    Naive,
+}
+
 /// What the clock says at one moment: the wall clock, and the boot clock where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Now {

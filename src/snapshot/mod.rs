@@ -18,7 +18,7 @@ pub mod import;
 
 use crate::position::Seq;
 
-pub use times::TimeStyle;
+pub use times::{Offsets, TimeStyle};
 
 /// A place in the log, as a snapshot names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,22 +1,80 @@
 //! Times as snapshots write them, fast: a snapshot holds millions, most of them on a few days.
+//!
+//! A time without its offset says less than the state knows: which of two hours is meant where the clocks are set back,
+//! and in which zone. So a file with such times keeps the offsets it was written with, in the order of its times.
 
 use std::io::Write as _;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use serde::Deserialize;
+use chrono::{DateTime, Local, NaiveDate, Offset as _, TimeZone as _, Utc};
 use serde::de::Visitor;
+use serde::{Deserialize, Serialize};
 
 use crate::pipeline::Timestamp;
+use crate::pipeline::time::SnapshotTimes;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// How a snapshot writes times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeStyle {
     /// RFC 3339 in UTC with microseconds: `2026-11-23T01:40:15.123456+00:00`.
     #[default]
     Utc,
+    /// Local time without an offset: `2026-11-22T18:40:15.123456`, what Python's `datetime.now().isoformat()` gives.
+    Naive,
+    /// The same, with the offsets that a file was once written with: it then comes out as it did.
+    NaiveAs(Offsets),
+}
+
+impl TimeStyle {
+    /// The style of a store that has made this choice.
+    pub const fn of(times: SnapshotTimes) -> Self {
+        match times {
+            SnapshotTimes::Utc => Self::Utc,
+            SnapshotTimes::Naive => Self::Naive,
+        }
+    }
+}
+
+/// Offsets from UTC, in seconds east, of times one after the other: how many have the same, and which.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Offsets(Vec<(u64, i32)>);
+
+impl Offsets {
+    /// True if there are none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rows, each of so many times with one offset.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &(u64, i32)> {
+        self.0.iter()
+    }
+
+    fn push(&mut self, secs: i32) {
+        match self.0.last_mut() {
+            Some((count, last)) if *last == secs => *count += 1,
+            _ => self.0.push((1, secs)),
+        }
+    }
+
+    /// Takes away the first; `None` if there is none.
+    pub(super) fn next(&mut self) -> Option<i32> {
+        let (count, secs) = self.0.first_mut()?;
+        let secs = *secs;
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.0.remove(0);
+        }
+        Some(secs)
+    }
+}
+
+/// The time that a text without its offset means.
+pub(super) fn from_naive(written: Timestamp, secs: i32) -> Option<Timestamp> {
+    Timestamp::from_micros(written.micros() - i64::from(secs) * 1_000_000)
 }
 
 /// Writes times in one style. Remembers the date it wrote last: to write a date costs more than the rest.
@@ -25,20 +83,46 @@ pub(super) struct TimeWriter {
     style: TimeStyle,
     day: Option<i64>,
     date: String,
+    /// The offsets written so far.
+    offsets: Offsets,
 }
 
 impl TimeWriter {
-    pub(super) const fn new(style: TimeStyle) -> Self {
+    pub(super) fn new(style: TimeStyle) -> Self {
         Self {
             style,
             day: None,
             date: String::new(),
+            offsets: Offsets::default(),
         }
+    }
+
+    /// The offsets of all times written so far; none if they stand in the times.
+    pub(super) const fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
+    /// The time as a clock shows it.
+    fn shown(&mut self, time: Timestamp) -> Timestamp {
+        let known = match &mut self.style {
+            TimeStyle::Utc => return time,
+            TimeStyle::Naive => None,
+            TimeStyle::NaiveAs(offsets) => offsets.next(),
+        };
+        let local = || {
+            let at = Local.offset_from_utc_datetime(&time.utc().naive_utc());
+            at.fix().local_minus_utc()
+        };
+        let secs = known.unwrap_or_else(local);
+        let shown = Timestamp::from_micros(time.micros() + i64::from(secs) * 1_000_000);
+        // Only years of four digits can be written; at their edges UTC has to do.
+        self.offsets.push(shown.map_or(0, |_| secs));
+        shown.unwrap_or(time)
     }
 
     /// Appends the text, without quotes.
     pub(super) fn put(&mut self, time: Timestamp, into: &mut Vec<u8>) {
-        let TimeStyle::Utc = self.style;
+        let time = self.shown(time);
         let day = time.micros().div_euclid(MICROS_PER_DAY);
         if self.day != Some(day) {
             self.date = time.utc().format("%Y-%m-%d").to_string();
@@ -50,14 +134,18 @@ impl TimeWriter {
         into.extend_from_slice(self.date.as_bytes());
         write!(
             into,
-            "T{hour:02}:{minute:02}:{second:02}.{:06}+00:00",
+            "T{hour:02}:{minute:02}:{second:02}.{:06}",
             micros % 1_000_000
         )
         .expect("a vector takes all bytes");
+        if self.style == TimeStyle::Utc {
+            into.extend_from_slice(b"+00:00");
+        }
     }
 }
 
-/// Reads a time of a snapshot: what [`TimeWriter`] writes, any RFC 3339, and years beyond 9999.
+/// Reads a time of a snapshot: what [`TimeWriter`] writes, any RFC 3339, and years beyond 9999. One without an offset
+/// is read as if it were UTC; [`from_naive`] makes it the time that is meant.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     parse_canonical(text.as_bytes())
         .or_else(|| Timestamp::parse_rfc3339(text).ok())
@@ -67,8 +155,7 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
 /// Reads exactly `2026-11-23T01:40:15.123456+00:00`.
 fn parse_canonical(text: &[u8]) -> Option<Timestamp> {
     let shape = b"0000-00-00T00:00:00.000000+00:00";
-    let fits = text.len() == shape.len()
-        && text[26..] == shape[26..]
+    let fits = (text.len() == shape.len() && text[26..] == shape[26..] || text.len() == 26)
         && std::iter::zip(&text[..26], shape).all(|(&byte, &form)| match form {
             b'0' => byte.is_ascii_digit(),
             _ => byte == form,

@@ -23,7 +23,7 @@ mod tests;
 
 use serde_json::Value;
 
-use super::{CompanionName, LogPlace, TimeStyle, parse_crc};
+use super::{CompanionName, LogPlace, Offsets, TimeStyle, parse_crc};
 use crate::pipeline::PipelineState;
 use crate::position::Seq;
 use parse::{Document, Head};
@@ -157,6 +157,37 @@ pub(super) fn claimed_names(bytes: &[u8]) -> Option<Names> {
     serde_json::from_slice::<Head>(bytes).ok()?.names()
 }
 
+/// What a file that somebody edited says about its set: nothing vouches for it but the log.
+pub fn stated_names(bytes: &[u8]) -> Option<Names> {
+    // Some editors begin a file with this mark.
+    claimed_names(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+}
+
+/// How the times of a file were written before somebody edited it, as far as it says so.
+pub fn stated_style(bytes: &[u8]) -> TimeStyle {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Stated {
+        log: StatedLog,
+    }
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct StatedLog {
+        state: StatedState,
+    }
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct StatedState {
+        offsets: Offsets,
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let stated = serde_json::from_slice::<Stated>(bytes).unwrap_or_default();
+    match stated.log.state.offsets {
+        none if none.is_empty() => TimeStyle::Utc,
+        offsets => TimeStyle::NaiveAs(offsets),
+    }
+}
+
 /// True if the file ends as ours do and its checksum is that of its bytes.
 pub(super) fn checksum_holds(bytes: &[u8]) -> bool {
     let stated = bytes.strip_suffix(TAIL.1).and_then(|rest| {
@@ -213,13 +244,14 @@ fn examine(bytes: &[u8]) -> Decoded<Box<WorkItems>> {
 fn unchanged(bytes: &[u8], document: &Value) -> Option<WorkItems> {
     let parts = serde_json::from_slice::<Document<'_>>(bytes).ok()?;
     let stated = parse_crc(&parts.crc32)?;
+    let style = parts.style();
     let inside = parts.assemble()?;
     let mut again = Vec::with_capacity(bytes.len());
     let written = encode(
         &inside.state,
         &inside.place,
         &inside.companions,
-        TimeStyle::Utc,
+        style,
         &mut again,
     )
     .ok()?;

@@ -102,7 +102,7 @@ impl Store {
         }
         if !self.snapshot.edited.is_empty() && !discard_edits {
             return Err(Error::Edited {
-                file: self.snapshot.edited[0].clone(),
+                file: self.dir.join(&self.snapshot.edited[0]),
             });
         }
         let now = self.ports.clock.now();
@@ -186,7 +186,8 @@ impl Store {
             discard_edits,
         }
         .save(&mut [], &mut |companions, out| {
-            work_items::encode(state, place, companions, TimeStyle::Utc, out).map(drop)
+            let times = TimeStyle::of(state.document.times);
+            work_items::encode(state, place, companions, times, out).map(drop)
         })?;
         Ok(saved.bytes)
     }

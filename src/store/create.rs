@@ -16,9 +16,10 @@ use crate::pipeline::{Event, NewItem, Now, Plan, codec};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::import::ImportedDocument;
-use crate::snapshot::{set::ROOT, work_items};
+use crate::snapshot::set::ROOT;
 
 use super::dir::{self, IMPORTED, WAL};
+use super::merge::{self, MergeOptions, MergedFile};
 use super::{Options, Store};
 
 /// A store that was just made.
@@ -45,16 +46,13 @@ pub struct Original {
 }
 
 /// What an import came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use = "it says whether anything was recorded"]
 pub enum Imported {
     /// A new store was made.
     Created(Created),
-    /// The file was taken over before, byte for byte, or is a snapshot of this store; nothing was recorded.
-    Unchanged {
-        /// The record of that import, or the last record in the snapshot.
-        seq: Seq,
-    },
+    /// The file was compared with the store that is there.
+    Merged(MergedFile),
 }
 
 impl Store {
@@ -101,19 +99,20 @@ impl Store {
         create(ports, dir, options, &ports.clock.now(), &groups)
     }
 
-    /// Takes over a state file: into a new store, or not at all if this one has taken over the same bytes before.
-    /// The original is kept in `wal/imported/`.
+    /// Takes over a state file: into a new store, or, by [`super::merge`], into the one that is there. The original is
+    /// kept in `wal/imported/`.
     ///
     /// # Errors
-    /// [`Error::StoreExists`] if there is a store that has not taken over this file.
+    /// As [`Store::open`]; [`Error::OtherLog`] if the file names a place that the store's log does not have.
     pub fn import(
         ports: &Ports,
         dir: &Path,
         options: &Options,
         original: &Original,
+        how: MergeOptions<'_>,
     ) -> Result<Imported> {
         if is_store_beside(ports, dir, options, original)? {
-            return already_imported(ports, dir, options, original);
+            return merge::take(ports, dir, options, original, how).map(Imported::Merged);
         }
         make_dirs(ports, dir)?;
         dir::refuse_network(ports, dir, options)?;
@@ -121,9 +120,7 @@ impl Store {
         let events = original.document.events();
         create(ports, dir, options, &ports.clock.now(), &[&events]).map(Imported::Created)
     }
-}
 
-impl Store {
     /// What [`Store::import`] would come to; nothing is written.
     ///
     /// # Errors
@@ -133,9 +130,10 @@ impl Store {
         dir: &Path,
         options: &Options,
         original: &Original,
+        how: MergeOptions<'_>,
     ) -> Result<Imported> {
         if is_store_beside(ports, dir, options, original)? {
-            return already_imported(ports, dir, options, original);
+            return merge::preview(ports, dir, options, original, how).map(Imported::Merged);
         }
         let last = Seq::FIRST.plus(original.document.events().len() as u64);
         let items = original.document.items.len();
@@ -177,34 +175,6 @@ fn is_store_beside(
             Ok(false)
         }
         found => found,
-    }
-}
-
-/// Whether there is nothing new in these bytes: the store has taken them over before, or wrote them itself.
-fn already_imported(
-    ports: &Ports,
-    dir: &Path,
-    options: &Options,
-    original: &Original,
-) -> Result<Imported> {
-    let view = super::View::open(ports, dir, options)?;
-    if let Some(own) = work_items::decode_names(&original.bytes).usable()
-        && own.place.id == view.log_id()
-    {
-        return Ok(Imported::Unchanged { seq: own.place.seq });
-    }
-    let sha256 = &original.document.file.sha256;
-    match view
-        .state()
-        .imports
-        .iter()
-        .find(|source| source.sha256 == *sha256)
-    {
-        Some(source) => Ok(Imported::Unchanged { seq: source.seq }),
-        None => Err(Error::StoreExists {
-            dir: dir::absolute(dir),
-            what: "is a store already; a state file is taken over into a new one",
-        }),
     }
 }
 
@@ -258,7 +228,7 @@ fn make_dirs(ports: &Ports, dir: &Path) -> Result<()> {
 }
 
 /// Copies the original into `wal/imported/`, durably, under a name that its content decides.
-fn keep_original(ports: &Ports, dir: &Path, original: &Original) -> Result<()> {
+pub(super) fn keep_original(ports: &Ports, dir: &Path, original: &Original) -> Result<()> {
     let disk = &*ports.disk;
     let folder = dir.join(WAL).join(IMPORTED);
     match disk.create_dir(&folder) {

@@ -36,6 +36,7 @@ pub mod backup;
 pub mod history;
 pub mod export;
 pub mod create;
+pub mod merge;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -222,13 +222,13 @@ fn snapshot_warning(finding: &Finding) -> Warning {
         FindingKind::Edited { .. } => Warning::new(
             "W-EDITED",
             format!(
-                "{file} was changed by another program since it was written; the state comes from the log, and the file is left alone until `compact --discard-edits`"
+                "{file} was changed by another program since it was written; the state comes from the log, and the file is left alone: `import` takes the changes in, `compact --discard-edits` drops them"
             ),
         ),
         FindingKind::Foreign => Warning::new(
             "W-FOREIGN",
             format!(
-                "{file} is another program's; the state comes from the log, and the file is left alone until `compact --discard-edits`"
+                "{file} is another program's; the state comes from the log, and the file is left alone: `import` takes it in, `compact --discard-edits` drops it"
             ),
         ),
         FindingKind::NotAFile => Warning::new(

@@ -58,13 +58,25 @@ impl Past {
     /// # Errors
     /// What `out` returns.
     pub fn write_work_items(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        self.write_work_items_as(TimeStyle::of(self.state.document.times), out)
+    }
+
+    /// The same, with times in another style.
+    ///
+    /// # Errors
+    /// What `out` returns.
+    pub(super) fn write_work_items_as(
+        &self,
+        times: TimeStyle,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
         let place = LogPlace {
             id: self.log.map(|log| log.to_string()).unwrap_or_default(),
             seq: self.state.last_seq,
             crc32: self.crc.value(),
             sha256: self.head.to_string(),
         };
-        work_items::encode(&self.state, &place, &[], TimeStyle::Utc, out).map(drop)
+        work_items::encode(&self.state, &place, &[], times, out).map(drop)
     }
 
     /// Writes every state file to a directory, which is made if it is not there; returns their paths. Replaces files

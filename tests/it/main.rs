@@ -25,3 +25,4 @@ mod repair;
 mod backup;
 mod odd;
 mod export;
+mod merge;

@@ -106,6 +106,7 @@ pub(super) fn read(path: &str, bytes: &[u8], options: &Options) -> Result<Import
         words: std::mem::take(&mut reader.words),
         session,
         extras: sorted.extras,
+        times: None,
     };
     finish(reader, plan, drafts, file)
 }

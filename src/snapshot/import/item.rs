@@ -1,6 +1,5 @@
 //! One item: what it is called, and what it brings with it.
 
-use super::NewImport;
 use super::fields::{self, Known, Sorted};
 use super::finding::{About, Remark};
 use super::phase;
@@ -8,6 +7,7 @@ use super::reader::{Found, Reader, keep};
 use super::shape::Shape;
 use super::tree::{Field, Node, Value};
 use super::words::{self, Meaning};
+use super::{HELD_BY_ITEM, NewImport};
 use crate::error::Error;
 use crate::pipeline::event::{ImportedItem, ImportedPhase};
 use crate::pipeline::{ItemId, Status, Timestamp};
@@ -118,7 +118,7 @@ pub(super) fn read(
         let word = reader.shown(&field.node);
         let meaning = reader.word(&word, field.node.at, about);
         if meaning.holds {
-            held = Some(format!("imported as {word}"));
+            held = Some(format!("{HELD_BY_ITEM}{word}"));
         }
         let at = field.node.at;
         Says { word, meaning, at }
@@ -227,7 +227,7 @@ fn given_up(
     let message = format!("the item is {word}, but phases of it are open; it is held");
     let remark = Remark::judged("I-ITEM-STATUS", says.at).about(about);
     reader.remark(remark.found(word).decided("held").says(message));
-    Some(format!("imported as {word}"))
+    Some(format!("{HELD_BY_ITEM}{word}"))
 }
 
 fn check_older(

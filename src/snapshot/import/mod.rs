@@ -48,6 +48,15 @@ pub use times::Zone;
 /// The largest file that is read. A file of this size holds some hundred thousand items.
 pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 
+/// True for the name of a temp or backup file, as interrupted writers and careful people leave them: never read.
+pub fn is_left_over(name: &str) -> bool {
+    let stale = name.ends_with(".tmp") || name.ends_with(".bak") || name.contains(".bak.");
+    stale || name.ends_with(".backup.json") || name.ends_with(".corrupted.json")
+}
+
+/// How the reason of a hold begins that the status of an item asks for, not that of a phase.
+pub const HELD_BY_ITEM: &str = "imported as ";
+
 /// What the caller knows that the file does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {

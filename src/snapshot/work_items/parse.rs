@@ -13,7 +13,7 @@ use crate::pipeline::json::Extras;
 use crate::pipeline::{Item, ItemId, Json, PhasePlan, PhaseState, PipelineState, Plan, Timestamp};
 use crate::position::Seq;
 use crate::snapshot::times::MaybeTime;
-use crate::snapshot::{CompanionName, LogPlace, parse_crc};
+use crate::snapshot::{CompanionName, LogPlace, TimeStyle, parse_crc};
 
 /// A text, borrowed from the file where it has no escapes.
 #[derive(Debug)]
@@ -293,6 +293,16 @@ impl Document<'_> {
         self.log.as_ref()?.format
     }
 
+    /// How its times are written.
+    pub(super) fn style(&self) -> TimeStyle {
+        match &self.log {
+            Some(log) if !log.state.offsets().is_empty() => {
+                TimeStyle::NaiveAs(log.state.offsets().clone())
+            }
+            _ => TimeStyle::Utc,
+        }
+    }
+
     /// Brings the parts together; `None` if they do not fit each other.
     pub(super) fn assemble(self) -> Option<WorkItems> {
         let mut log = self.log?;
@@ -304,7 +314,8 @@ impl Document<'_> {
             let own_id = own_ids.next_if_eq(&index).is_some();
             items.push(part.assemble(&plan, own_id)?);
         }
-        let mut extras = self.extras;
+        let (mut extras, mut last_checkpoint) = (self.extras, self.last_checkpoint);
+        log.state.put_offsets(&mut items, &mut last_checkpoint)?;
         log.state.put_into_items(&mut items)?;
         log.state.reorder(&mut extras, &mut items)?;
         let mut state = PipelineState::from_parts(plan, items);
@@ -316,7 +327,7 @@ impl Document<'_> {
             state.document.session = self.session;
         }
         state.document.extras = extras;
-        state.last_change_at = self.last_checkpoint;
+        state.last_change_at = last_checkpoint;
         log.state.put_into_state(&mut state);
         Some(WorkItems {
             state,

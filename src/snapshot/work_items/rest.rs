@@ -10,6 +10,7 @@
 //!   "extras": [item, phase, [[after, key, text], …]]  unknown fields that would not read back as they are; the item or
 //!                                                     phase is null for the document or the item itself, the text
 //!                                                     is null where the field is shown
+//!   "offsets": [count, seconds east of UTC]           of the times of a file that shows them without, in its order
 //! ```
 //!
 //! Items and phases are indexes; a row that would say nothing is left out.
@@ -26,9 +27,11 @@ use crate::pipeline::json::{Extra, Extras};
 use crate::pipeline::op_ids::Operation;
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::time::BootInstant;
+use crate::pipeline::time::SnapshotTimes;
 use crate::pipeline::{Item, Json, PhaseState, PipelineState, Status, Timestamp};
 use crate::position::Seq;
-use crate::snapshot::times::micros;
+use crate::snapshot::Offsets;
+use crate::snapshot::times::{from_naive, micros};
 
 /// One unknown field with its place: the key behind which it stands, its own, and its value if that is not shown.
 type PlacedField = (String, String, Option<String>);
@@ -41,6 +44,8 @@ pub(super) struct Rest {
     #[serde(rename = "started_at_us", with = "micros")]
     started_at: Option<Timestamp>,
     session_imported: bool,
+    times: SnapshotTimes,
+    offsets: Offsets,
     rejected: u64,
     imports: Vec<ImportSource>,
     ops: Vec<(Seq, Operation)>,
@@ -52,10 +57,12 @@ pub(super) struct Rest {
 }
 
 /// The keys of [`Rest`]: one that is not among them is of a newer version.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 13] = [
     "last_seq",
     "started_at_us",
     "session_imported",
+    "times",
+    "offsets",
     "rejected",
     "imports",
     "ops",
@@ -126,6 +133,13 @@ pub(super) fn write(mut object: Object<'_, '_>, state: &PipelineState) -> io::Re
     if state.document.session.is_some() {
         object.key("session_imported");
         object.sink.put("true");
+    }
+    if state.document.times == SnapshotTimes::Naive {
+        object.text("times", "naive");
+    }
+    let offsets = object.sink.offsets();
+    if !offsets.is_empty() {
+        table(&mut object, "offsets", offsets.rows())?;
     }
     if state.rejected > 0 {
         object.number("rejected", state.rejected);
@@ -280,6 +294,45 @@ impl Rest {
         self.session_imported
     }
 
+    /// The offsets that the file's times were written with.
+    pub(super) const fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
+    /// Makes the times that were shown without an offset those that are meant, in the order in which they are written;
+    /// `None` unless there is exactly one offset for each.
+    pub(super) fn put_offsets(
+        &self,
+        items: &mut [Item],
+        last_checkpoint: &mut Option<Timestamp>,
+    ) -> Option<()> {
+        if self.offsets.is_empty() {
+            return Some(());
+        }
+        let mut offsets = self.offsets.clone();
+        if !self.session_imported && self.started_at.is_some() {
+            offsets.next()?;
+        }
+        let mut mend = |time: &mut Option<Timestamp>| {
+            if let Some(written) = *time {
+                *time = Some(from_naive(written, offsets.next()?)?);
+            }
+            Some(())
+        };
+        for item in items {
+            for phase in &mut item.phases {
+                mend(&mut phase.started_at)?;
+                mend(&mut phase.failed_at)?;
+                mend(&mut phase.completed_at)?;
+                mend(&mut phase.stale_reset_at)?;
+            }
+            mend(&mut item.created_at)?;
+            mend(&mut item.last_updated)?;
+        }
+        mend(last_checkpoint)?;
+        offsets.is_empty().then_some(())
+    }
+
     /// Puts the rows on items into the items; `None` if a row names what is not there.
     pub(super) fn put_into_items(&mut self, items: &mut [Item]) -> Option<()> {
         for (item, seq, reason) in self.holds.drain(..) {
@@ -307,6 +360,7 @@ impl Rest {
     pub(super) fn put_into_state(self, state: &mut PipelineState) {
         state.last_seq = self.last_seq;
         state.document.started_at = self.started_at;
+        state.document.times = self.times;
         state.rejected = self.rejected;
         state.imports = self.imports;
         for (seq, operation) in self.ops {

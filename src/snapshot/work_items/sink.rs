@@ -9,7 +9,7 @@ use super::layout::{Level, hidden};
 use crate::pipeline::json::Extras;
 use crate::pipeline::{Json, Timestamp};
 use crate::snapshot::times::TimeWriter;
-use crate::snapshot::{TimeStyle, crc_text};
+use crate::snapshot::{Offsets, TimeStyle, crc_text};
 
 /// Bytes that are gathered before they are passed on.
 const PIECE: usize = 64 * 1024;
@@ -64,6 +64,11 @@ impl<'o> Sink<'o> {
         self.out.write_all(&self.buffer)?;
         self.buffer.clear();
         Ok(())
+    }
+
+    /// The offsets of the times written so far.
+    pub(super) fn offsets(&self) -> Offsets {
+        self.times.offsets().clone()
     }
 
     pub(super) fn put(&mut self, text: &str) {

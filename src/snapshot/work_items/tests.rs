@@ -148,6 +148,7 @@ fn example() -> PipelineState {
             words: [("complete".to_owned(), 1)].into(),
             session: Some(json(r#"{"session_id":"s1","mode":"batch"}"#)),
             extras: of_document,
+            times: None,
         })),
         Event::Added {
             item: house.clone(),
@@ -566,6 +567,7 @@ fn any_imported_file() -> impl Strategy<Value = Event> {
             words: std::collections::BTreeMap::new(),
             session,
             extras,
+            times: None,
         }))
     })
 }
@@ -694,6 +696,21 @@ proptest! {
         prop_assert_eq!(decoded, Decoded::Valid(inside(&state)));
         let Decoded::Valid(names) = decode_names(&bytes) else { panic!("it was valid") };
         prop_assert_eq!(names.companions, companions());
+        let compact: Json = serde_json::from_slice(&bytes).unwrap();
+        let decoded = decode(compact.as_str().as_bytes());
+        prop_assert_eq!(decoded, Decoded::Reformatted(inside(&state)));
+    }
+
+    #[test]
+    fn times_without_an_offset_come_back_whatever_the_zone_was(
+        state in any_state(),
+        offsets in prop::collection::vec((1_u64..4, -50_000_i32..50_000), 0..9),
+    ) {
+        let offsets = serde_json::from_value(serde_json::json!(offsets)).unwrap();
+        let mut bytes = Vec::new();
+        let style = TimeStyle::NaiveAs(offsets);
+        encode(&state, &place(), &companions(), style, &mut bytes).unwrap();
+        prop_assert_eq!(decode(&bytes), Decoded::Valid(inside(&state)));
         let compact: Json = serde_json::from_slice(&bytes).unwrap();
         let decoded = decode(compact.as_str().as_bytes());
         prop_assert_eq!(decoded, Decoded::Reformatted(inside(&state)));

@@ -9,8 +9,8 @@ use crate::log::header::LostRange;
 use crate::log::reader::{Entry, Log};
 use crate::log::survey::{SegmentFacts, Survey, SurveyEnd};
 use crate::log::{Severity, Sha256Hex, survey, tail};
+use crate::pipeline::PipelineState;
 use crate::pipeline::codec::{self, PayloadError};
-use crate::pipeline::{Event, PipelineState};
 use crate::ports::Ports;
 use crate::position::{Offset, SegmentId, Seq};
 use crate::snapshot::set::{LoadedSet, ROOT};
@@ -169,7 +169,7 @@ impl<'c> Collector<'c> {
                 ..finding
             });
         }
-        if matches!(record.event, Event::Started { .. }) {
+        if record.event.kind() == "started" {
             self.tokens.insert(record.seq);
         }
         if self.folds {

@@ -66,12 +66,13 @@ impl Model {
         let kind = event["event"].as_str()?;
         self.learn(&item, &event)?;
         match kind {
-            "segment" | "compacted" | "noted" | "imported" | "enriched" | "extracted" => {}
+            "segment" | "compacted" | "noted" | "imported" | "enriched" | "extracted"
+            | "edited" => {}
             "planned" => self.replan(event["phases"].as_array()?),
             "rejected" => self.rejected += 1,
             "added" => self.add(&item, line.seq, &event["imported"]),
             "held" => {
-                self.held.insert(item, text(&event["reason"]));
+                self.held.insert(item.clone(), text(&event["reason"]));
             }
             "unheld" => {
                 self.held.remove(&item);
@@ -81,7 +82,7 @@ impl Model {
                 if let Some(op) = text(&event["op"]) {
                     self.operations.insert(op, line.seq);
                 }
-                let phase = self.phases.entry((item, name)).or_default();
+                let phase = self.phases.entry((item.clone(), name)).or_default();
                 phase.attempts += u64::from(kind == "started");
                 phase.failures += u64::from(kind == "failed");
                 let status = match kind {
@@ -100,6 +101,27 @@ impl Model {
                     "failed" => phase.error = text(&event["error"]),
                     _ => {}
                 }
+            }
+        }
+        self.correct(item, &event)
+    }
+
+    /// What a file said of a phase, beyond its status, when somebody had changed it there.
+    fn correct(&mut self, item: String, event: &Value) -> Option<()> {
+        let (Some(edit), Some(name)) = (event.get("edit"), text(&event["phase"])) else {
+            return Some(());
+        };
+        let phase = self.phases.entry((item, name)).or_default();
+        if event["event"] == "failed" {
+            phase.error = None;
+        }
+        for field in edit["set"].as_array().into_iter().flatten() {
+            let value = &field[2];
+            match field[1].as_str()? {
+                "attempts" => phase.attempts = value.as_u64().unwrap_or(0),
+                "retry_count" => phase.failures = value.as_u64().unwrap_or(0),
+                "error_message" => phase.error = text(value),
+                _ => {}
             }
         }
         Some(())

@@ -1,0 +1,239 @@
+//! Three-way merge: what was changed in a state file since it was written, brought into the log.
+//!
+//! ```text
+//!   base    what the file said when it was written: the state at its own `log.seq`, read as the file is read
+//!   theirs  what it says now
+//!   ours    the state of the log by now
+//!
+//!   theirs = base            nothing was changed
+//!   theirs = ours            both came to the same
+//!   ours   = base            the change becomes a record
+//!   all three differ         the log stays, and a person is told; with `prefer_file` the file counts
+//! ```
+//!
+//! A file that does not say where in the log it was written has no base: it may only fill in what nobody has touched,
+//! and moves nothing backwards. What is derived (an item's status, its `last_updated`, a summary) is not compared.
+
+mod fields;
+mod one;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use super::event::{Event, ImportedItem};
+use super::facts::Facts;
+use super::names::{ItemId, Phase};
+use super::plan::{PhasePlan, Plan};
+use crate::position::Seq;
+use one::One;
+
+/// An item as a state file has it.
+#[derive(Clone, Copy, Debug)]
+pub struct FileItem<'a> {
+    /// Its name.
+    pub name: &'a ItemId,
+    /// The id it brings with it.
+    pub id: Option<&'a str>,
+    /// What it brings with it.
+    pub state: &'a ImportedItem,
+    /// Why it is to be held, if a word in it says so.
+    pub held: Option<&'a str>,
+}
+
+/// What the file said when it was written.
+pub struct Base<'a> {
+    /// Its items.
+    pub items: Vec<FileItem<'a>>,
+    /// The state that it showed.
+    pub state: &'a dyn Facts,
+}
+
+/// A merge that is wanted.
+pub struct Merge<'a> {
+    /// The file's name, for records and messages.
+    pub file: &'a str,
+    /// What it says now.
+    pub theirs: Vec<FileItem<'a>>,
+    /// The phases that it has, in order.
+    pub phases: &'a [PhasePlan],
+    /// What it said when it was written; `None` if it does not say where in the log that was.
+    pub base: Option<Base<'a>>,
+    /// Without a base: whether somebody has worked on that phase of an item, or (with `None`) held or freed the item.
+    pub touched: &'a dyn Fn(&ItemId, Option<&Phase>) -> bool,
+    /// The record through which `touched` knows the log; what happened later is touched as well.
+    pub through: Seq,
+    /// Where all three differ the file counts.
+    pub prefer_file: bool,
+}
+
+/// What a merge comes to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Merged {
+    /// What is to be recorded, in order; without the record of the file itself.
+    pub events: Vec<Event>,
+    /// What a person should know.
+    pub judged: Vec<Judgement>,
+    /// Items that are new.
+    pub added: usize,
+    /// Items of which something is recorded.
+    pub changed: usize,
+    /// Items of which nothing is.
+    pub unchanged: usize,
+}
+
+/// Something that was decided, or that nobody could decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// `I-EDIT-CONFLICT` and so on.
+    pub code: &'static str,
+    /// False for what is only worth knowing.
+    pub judged: bool,
+    /// The item.
+    pub item: Option<String>,
+    /// The phase.
+    pub phase: Option<String>,
+    /// What the file has.
+    pub found: String,
+    /// What counts.
+    pub decided: String,
+    /// Both in a sentence.
+    pub message: String,
+}
+
+/// Compares the three and says what is to be recorded. Pure, and the same question has the same answer.
+pub fn merge(wanted: &Merge<'_>, ours: &dyn Facts) -> Merged {
+    let mut merged = Merged::default();
+    let plan = extended_plan(wanted, ours, &mut merged);
+    let base: HashMap<&str, FileItem<'_>> = wanted
+        .base
+        .iter()
+        .flat_map(|base| &base.items)
+        .map(|item| (item.name.as_str(), *item))
+        .collect();
+    let mut seen = 0;
+    for theirs in &wanted.theirs {
+        let base = base.get(theirs.name.as_str());
+        seen += usize::from(base.is_some());
+        let found = ours.find(theirs.name.as_str());
+        let Some(item) = found.and_then(|index| ours.item(index)) else {
+            add(theirs, &mut merged);
+            continue;
+        };
+        let before = merged.events.len();
+        let mut one = One {
+            wanted,
+            plan: &plan,
+            ours: item,
+            theirs,
+            base,
+            merged: &mut merged,
+        };
+        one.merge();
+        if merged.events.len() > before {
+            merged.changed += 1;
+        } else {
+            merged.unchanged += 1;
+        }
+    }
+    if seen < base.len() {
+        report_gone(wanted, &mut merged);
+    }
+    merged
+}
+
+/// The plan with the phases that are new in the file; a `planned` record if there are any.
+fn extended_plan(wanted: &Merge<'_>, ours: &dyn Facts, merged: &mut Merged) -> Plan {
+    let plan = ours.plan();
+    let before = wanted.base.as_ref().map(|base| base.state.plan());
+    let is_new = |phase: &&PhasePlan| {
+        let name = phase.phase.as_str();
+        let known = |plan: &Plan| plan.index_of(name).is_some();
+        !known(plan) && !before.is_some_and(known)
+    };
+    if let Some(before) = before {
+        report_plan(wanted, before, merged);
+    }
+    let new: Vec<PhasePlan> = wanted.phases.iter().filter(is_new).cloned().collect();
+    if new.is_empty() {
+        return plan.clone();
+    }
+    for phase in &new {
+        let name = phase.phase.as_str();
+        merged.judged.push(Judgement {
+            code: "I-PHASE-SET",
+            judged: false,
+            item: None,
+            phase: Some(name.to_owned()),
+            found: name.to_owned(),
+            decided: "added to the plan".to_owned(),
+            message: format!("{name} is not in the plan; it is added to it as the last phase"),
+        });
+    }
+    let all: Vec<PhasePlan> = plan.phases().iter().cloned().chain(new).collect();
+    merged.events.push(Event::Planned {
+        phases: all.clone(),
+    });
+    Plan::from_record(all)
+}
+
+/// Says that the plan in the file is not the one that was written there: a plan is changed by a command.
+fn report_plan(wanted: &Merge<'_>, before: &Plan, merged: &mut Merged) {
+    let phases = wanted.phases.iter();
+    let known: Vec<&PhasePlan> = phases
+        .filter(|it| before.index_of(it.phase.as_str()).is_some())
+        .collect();
+    if known.iter().copied().eq(before.phases()) {
+        return;
+    }
+    merged.judged.push(Judgement {
+        code: "I-PHASE-SET",
+        judged: true,
+        item: None,
+        phase: None,
+        found: "another plan".to_owned(),
+        decided: "left out".to_owned(),
+        message: format!(
+            "the plan in {} was changed; `plan set` changes the plan, the file does not",
+            wanted.file
+        ),
+    });
+}
+
+fn add(theirs: &FileItem<'_>, merged: &mut Merged) {
+    merged.added += 1;
+    merged.events.push(Event::Added {
+        item: theirs.name.clone(),
+        id: theirs.id.map(str::to_owned),
+        imported: Some(Box::new(theirs.state.clone())),
+    });
+    if let Some(reason) = theirs.held {
+        merged.events.push(Event::Held {
+            item: theirs.name.clone(),
+            reason: Some(reason.to_owned()),
+        });
+    }
+}
+
+/// Items that were taken out of the file: nothing is ever deleted for that.
+fn report_gone(wanted: &Merge<'_>, merged: &mut Merged) {
+    let there: std::collections::HashSet<&str> =
+        wanted.theirs.iter().map(|it| it.name.as_str()).collect();
+    for item in wanted.base.iter().flat_map(|base| &base.items) {
+        if there.contains(item.name.as_str()) {
+            continue;
+        }
+        merged.judged.push(Judgement {
+            code: "I-ONLY-IN",
+            judged: true,
+            item: Some(item.name.to_string()),
+            phase: None,
+            found: "not in the file any more".to_owned(),
+            decided: "it stays".to_owned(),
+            message: format!(
+                "the item was taken out of {}; nothing is deleted for that, `hold` keeps it from being worked on",
+                wanted.file
+            ),
+        });
+    }
+}

@@ -1,0 +1,401 @@
+//! Takes an edited or another state file into a store that exists: three-way merge against what the file once said.
+//!
+//! ```text
+//!   bytes -> which base?   a snapshot of this log: the state at its own `log.seq`, replayed, written, read as the file is
+//!                          any other file: none; the log tells which phases somebody has worked on
+//!         -> original kept -> [ lock -> catch up -> merge -> imported, edited, added … ]   one group
+//! ```
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::pipeline::json::Extras;
+use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
+use crate::pipeline::same::same;
+use crate::pipeline::{Event, ItemId, Phase, PipelineState, codec, merge};
+use crate::ports::Ports;
+use crate::position::Seq;
+use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severity};
+use crate::snapshot::work_items::{self, Names};
+
+use super::append::{self, Verdict};
+use super::create::{Original, keep_original};
+use super::records::{self, Found, Ground};
+use super::replay::{self, At};
+use super::{Options, Store, View};
+
+/// How a file is taken into a store that exists.
+#[derive(Clone, Copy, Debug)]
+pub struct MergeOptions<'a> {
+    /// How the file was read; what it said once is read in the same way.
+    pub reading: &'a import::Options,
+    /// Where both the file and the log have moved the file counts.
+    pub prefer_file: bool,
+}
+
+/// What taking a file into a store came to.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "it says what was recorded and what a person should look at"]
+pub struct MergedFile {
+    /// The first and the last record; `None` if there is nothing to record.
+    pub recorded: Option<(Seq, Seq)>,
+    /// Where the file was taken over before, or the last record that the answer rests on.
+    pub as_of: Seq,
+    /// Items that are new.
+    pub added: usize,
+    /// Items of which something was recorded.
+    pub changed: usize,
+    /// Items of which nothing was.
+    pub unchanged: usize,
+    /// What was not as it should be, and what was decided.
+    pub findings: Vec<Finding>,
+}
+
+/// What a file is compared with.
+struct Against {
+    /// What the file said when it was written; `None` if it does not say when that was.
+    base: Option<(PipelineState, ImportedDocument)>,
+    touched: Touched,
+}
+
+/// What somebody has worked on: what a file without a place in the log must not change.
+#[derive(Default)]
+struct Touched {
+    /// Items with their phases; without one, items that were held or freed.
+    places: HashSet<(ItemId, Option<Phase>)>,
+    /// The last record that was asked.
+    through: Seq,
+}
+
+/// What a merge would come to; nothing is written.
+///
+/// # Errors
+/// As [`Store::open`]; [`Error::OtherLog`] if the file names a place that this log does not have.
+pub(super) fn preview(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    original: &Original,
+    how: MergeOptions<'_>,
+) -> Result<MergedFile> {
+    let view = View::open(ports, dir, options)?;
+    if let Some(seq) = nothing_new(view.state(), &view.log_id(), original, how) {
+        return Ok(unchanged(original, seq));
+    }
+    let against = against(ports, dir, options, &view.log_id(), original, how)?;
+    let merged = run(&against, original, how, view.state());
+    let is_news = !records(&against, original, &merged, view.state()).is_empty();
+    let mut told = told(&against, original, merged);
+    if is_news {
+        // Where they would stand cannot be known; that there are some can.
+        told.recorded = Some((Seq::NONE, Seq::NONE));
+    }
+    told.as_of = view.last_seq();
+    Ok(told)
+}
+
+/// Takes the file in. The original is kept first, so that no record names one that is not there.
+pub(super) fn take(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    original: &Original,
+    how: MergeOptions<'_>,
+) -> Result<MergedFile> {
+    let mut store = Store::open(ports.clone(), dir, options.clone())?;
+    let id = store.writer.position().log.to_string();
+    if let Some(seq) = nothing_new(&store.state, &id, original, how) {
+        append::settle(&mut store.writer)?;
+        return Ok(unchanged(original, seq));
+    }
+    let against = against(ports, dir, options, &id, original, how)?;
+    keep_original(ports, dir, original)?;
+    let done = append::transact(&mut store, |state, _| {
+        // Another process may have taken it in meanwhile.
+        if nothing_new(state, &id, original, how).is_some() {
+            return Verdict::Answer((None, state.last_seq));
+        }
+        let merged = run(&against, original, how, state);
+        let events = records(&against, original, &merged, state);
+        Verdict::Append(events, (Some(merged), state.last_seq))
+    })?;
+    let (recorded, (merged, as_of)) = (done.records, done.outcome);
+    let Some(merged) = merged else {
+        return Ok(unchanged(original, as_of));
+    };
+    let mut told = told(&against, original, merged);
+    told.as_of = as_of;
+    told.recorded = recorded
+        .first()
+        .zip(recorded.last())
+        .map(|(first, last)| (first.seq, last.seq));
+    Ok(told)
+}
+
+/// The record that has taken over these bytes, or the place of a snapshot that is as we wrote it.
+fn nothing_new(
+    state: &PipelineState,
+    log: &str,
+    original: &Original,
+    how: MergeOptions<'_>,
+) -> Option<Seq> {
+    if has_other_times(state, original) {
+        return None;
+    }
+    if let Some(own) = work_items::decode_names(&original.bytes).usable()
+        && own.place.id == log
+    {
+        return Some(own.place.seq);
+    }
+    let sha256 = &original.document.file.sha256;
+    let before = state.imports.iter().find(|it| it.sha256 == *sha256);
+    // Asked to let the file count, the same bytes may come to something else.
+    before.filter(|_| !how.prefer_file).map(|it| it.seq)
+}
+
+/// True if snapshots are to write times otherwise from now on.
+fn has_other_times(state: &PipelineState, original: &Original) -> bool {
+    let wanted = original.document.file.times;
+    wanted.is_some_and(|wanted| wanted != state.document.times)
+}
+
+fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
+    MergedFile {
+        recorded: None,
+        as_of,
+        added: 0,
+        changed: 0,
+        unchanged: original.document.items.len(),
+        // A snapshot is no file of another program: what would be odd there is as it should be here.
+        findings: if work_items::stated_names(&original.bytes).is_some() {
+            Vec::new()
+        } else {
+            original.document.findings.clone()
+        },
+    }
+}
+
+fn against(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    log: &str,
+    original: &Original,
+    how: MergeOptions<'_>,
+) -> Result<Against> {
+    match work_items::stated_names(&original.bytes) {
+        Some(names) if names.place.id == log => {
+            let base = base(ports, dir, options, &names, original, how)?;
+            Ok(Against {
+                base: Some(base),
+                touched: Touched::default(),
+            })
+        }
+        _ => Ok(Against {
+            base: None,
+            touched: touched(ports, dir, options)?,
+        }),
+    }
+}
+
+/// What the file said when it was written: the log at that place, written as a snapshot and read as the file is read.
+fn base(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    names: &Names,
+    original: &Original,
+    how: MergeOptions<'_>,
+) -> Result<(PipelineState, ImportedDocument)> {
+    let other = |what: String| Error::OtherLog {
+        file: original.path.clone(),
+        what,
+    };
+    let place = &names.place;
+    let past = replay::past(ports, dir, options, At::Seq(place.seq));
+    let past = match past {
+        Err(Error::UnknownSeq { seq, last }) => {
+            return Err(other(format!(
+                "it was written at record {seq}, and the log ends at {last}"
+            )));
+        }
+        past => past?,
+    };
+    if past.crc.value() != place.crc32 {
+        return Err(other(format!("its record {} is not the log's", place.seq)));
+    }
+    let mut bytes = Vec::new();
+    past.write_work_items_as(work_items::stated_style(&original.bytes), &mut bytes)
+        .expect("memory takes everything");
+    let path = original.path.display().to_string();
+    let document = import::read(&path, &bytes, how.reading)?;
+    Ok((past.state, document))
+}
+
+/// Walks the log for what was done by anything but an import.
+fn touched(ports: &Ports, dir: &Path, options: &Options) -> Result<Touched> {
+    let mut ground = Ground::open(ports, dir, options)?;
+    if let Some(error) = ground.failure.take() {
+        return Err(error);
+    }
+    let mut touched = Touched {
+        through: ground.through,
+        ..Touched::default()
+    };
+    records::walk(ports, dir, options, &ground, ground.through, &mut |found| {
+        if let Found::Record(raw) = found
+            && let Ok(record) = codec::decode(raw.seq, raw.payload)
+        {
+            touched.note(&record.event);
+        }
+        true
+    })?;
+    Ok(touched)
+}
+
+impl Touched {
+    fn note(&mut self, event: &Event) {
+        let place = match event {
+            // What a file brought another version of that file may change.
+            Event::Edited(_) | Event::Rejected { .. } => None,
+            Event::Held { item, .. } | Event::Unheld { item } => Some((item.clone(), None)),
+            other => other
+                .item()
+                .zip(other.phase())
+                .map(|(item, phase)| (item.clone(), Some(phase.clone()))),
+        };
+        self.places.extend(place);
+    }
+}
+
+fn run(
+    against: &Against,
+    original: &Original,
+    how: MergeOptions<'_>,
+    ours: &PipelineState,
+) -> Merged {
+    let (file, document) = (file_name(original), &original.document);
+    let has_base = against.base.is_some();
+    let wanted = Merge {
+        file: &file,
+        theirs: items_of(document, has_base),
+        phases: document.plan.phases(),
+        base: against.base.as_ref().map(|(state, document)| Base {
+            items: items_of(document, has_base),
+            state,
+        }),
+        touched: &|item, phase| {
+            let place = (item.clone(), phase.cloned());
+            against.touched.places.contains(&place)
+        },
+        through: against.touched.through,
+        prefer_file: how.prefer_file,
+    };
+    merge::merge(&wanted, ours)
+}
+
+fn items_of(document: &ImportedDocument, has_base: bool) -> Vec<FileItem<'_>> {
+    let items = document.items.iter();
+    items.map(|item| file_item(item, has_base)).collect()
+}
+
+fn file_item(item: &NewImport, has_base: bool) -> FileItem<'_> {
+    // In our own files the item's status is derived: only a phase's word can ask for a hold.
+    let derived = |reason: &&str| has_base && reason.starts_with(import::HELD_BY_ITEM);
+    FileItem {
+        name: &item.name,
+        id: item.id.as_deref(),
+        state: &item.state,
+        held: item.held.as_deref().filter(|reason| !derived(reason)),
+    }
+}
+
+fn file_name(original: &Original) -> String {
+    let name = original.path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// What is to be recorded: the file, then what it brings. Nothing, if it brings nothing and was recorded before.
+fn records(
+    against: &Against,
+    original: &Original,
+    merged: &Merged,
+    ours: &PipelineState,
+) -> Vec<Event> {
+    let file = &original.document.file;
+    let known = ours.imports.iter().any(|it| it.sha256 == file.sha256);
+    if known && merged.events.is_empty() && !has_other_times(ours, original) {
+        return Vec::new();
+    }
+    let mut file = file.clone();
+    let base = against.base.as_ref().map(|(_, document)| &document.file);
+    // The document's own fields count where the file has others than it was written with, and nobody else changed them.
+    let (then, now) = (
+        base.and_then(|it| it.session.as_ref()),
+        &ours.document.session,
+    );
+    let is_news = match (&file.session, then) {
+        (Some(_), None) => now.is_none() && base.is_none(),
+        (Some(session), Some(then)) => !same(session, then),
+        (None, _) => false,
+    };
+    if !is_news {
+        file.session = None;
+    }
+    let same = base.is_none_or(|base| base.extras == file.extras);
+    if same && !(base.is_none() && ours.document.extras.is_empty()) {
+        file.extras = Extras::default();
+    }
+    let imported = Event::Imported(Box::new(file));
+    let (planned, rest): (Vec<Event>, Vec<Event>) = merged
+        .events
+        .iter()
+        .cloned()
+        .partition(|event| matches!(event, Event::Planned { .. }));
+    planned.into_iter().chain([imported]).chain(rest).collect()
+}
+
+fn told(against: &Against, original: &Original, merged: Merged) -> MergedFile {
+    let mut findings: Vec<Finding> = original.document.findings.clone();
+    if let Some((_, base)) = &against.base {
+        // What the file said all along is no news; what is derived is not compared.
+        let same = |one: &Finding, other: &Finding| {
+            let key = |it: &Finding| (it.code, it.item.clone(), it.phase.clone(), it.found.clone());
+            key(one) == key(other)
+        };
+        let derived = ["I-SUMMARY", "I-ITEM-STATUS", "I-OLDER", "I-INDEX"];
+        findings.retain(|it| {
+            let is_derived = it.severity == Severity::Note && derived.contains(&it.code);
+            !is_derived && !base.findings.iter().any(|other| same(it, other))
+        });
+    }
+    findings.extend(merged.judged.into_iter().map(finding));
+    MergedFile {
+        recorded: None,
+        as_of: Seq::NONE,
+        added: merged.added,
+        changed: merged.changed,
+        unchanged: merged.unchanged,
+        findings,
+    }
+}
+
+fn finding(judgement: Judgement) -> Finding {
+    let severity = if judgement.judged {
+        Severity::Judged
+    } else {
+        Severity::Note
+    };
+    Finding {
+        code: judgement.code,
+        severity,
+        line: None,
+        column: None,
+        item: judgement.item,
+        phase: judgement.phase,
+        found: judgement.found,
+        decided: judgement.decided,
+        message: judgement.message,
+    }
+}
