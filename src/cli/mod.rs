@@ -120,6 +120,7 @@ commands! {
     export => Export,
     compact => Compact,
     verify => Verify,
+    doctor => Doctor,
     repair => Repair,
     backup => Backup,
     demo => Demo,

@@ -89,6 +89,16 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// As the system says.
     fn network_file_system(&self, path: &Path) -> io::Result<Option<&'static str>>;
+
+    /// What the file system around a path is like, and who may write to it. A symbolic link is followed, and nothing
+    /// rests on the answer: it is for people. Unless a disk says otherwise it says nothing.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn surroundings(&self, path: &Path) -> io::Result<Surroundings> {
+        let _ = path;
+        Ok(Surroundings::default())
+    }
 }
 
 /// One open file. Errors of a failed sync are reported once per open file, so who syncs matters: sync through the
@@ -165,6 +175,28 @@ pub struct Metadata {
     pub kind: EntryKind,
     /// Its length in bytes.
     pub len: u64,
+}
+
+/// What the file system around a path is like; `None` is unknown.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The device.
+    pub device: u64,
+    /// Its kind: `ext4`, `xfs`, `tmpfs`, or its number.
+    pub kind: Option<String>,
+    /// It is reached over the network.
+    pub network: bool,
+    /// It lies in memory: a power cut takes all of it.
+    pub volatile: bool,
+    /// It is mounted read-only.
+    pub read_only: bool,
+    /// Bytes that we may still use.
+    pub free_bytes: Option<u64>,
+    /// Files that we may still make.
+    pub free_inodes: Option<u64>,
+    /// Every user of this machine may write to what the path leads to.
+    pub world_writable: bool,
 }
 
 /// The kinds of things a name can lead to.

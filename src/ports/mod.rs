@@ -13,7 +13,7 @@ use crate::pipeline::Timestamp;
 use crate::pipeline::event::Owner;
 
 pub use clock::{Clock, SystemClock};
-pub use disk::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk};
+pub use disk::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk, Surroundings};
 pub use process::{Child, Process, RealProcess, Seen};
 
 /// Everything that a store may touch outside itself.

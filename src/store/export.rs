@@ -9,6 +9,7 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::pipeline::extraction::{ExtractionStatus, ItemExtraction};
 use crate::pipeline::ready::{self, Reason};
 use crate::pipeline::{Facts, Item, Now, PhasePlan, PhaseState, Status, Timestamp};
 
@@ -121,6 +122,10 @@ columns! { ItemRow:
     "skipped", "how many are skipped", |row| phases(row, Status::Skipped);
     "attempts", "how often its phases were started", |row| sum(row, |phase| phase.attempts);
     "retry_count", "how often they failed", |row| sum(row, |phase| phase.retry_count);
+    "extraction", "its image extraction: in_progress, completed or failed", |row| extraction(row, |it| maybe(it.status.map(ExtractionStatus::as_str)));
+    "extraction_checked_at", "when that was looked at last", |row| extraction(row, |it| time(it.last_checked));
+    "extraction_retry_count", "how often that failed", |row| extraction(row, |it| Cell::Number(it.retry_count.into()));
+    "data", "everything that is known about it: a JSON object", |row| data(row);
 }
 
 /// What the columns of [`item_rows`] are called that stand for the plan's phases, before the phase's name.
@@ -263,6 +268,18 @@ fn sum<'r>(row: &'r ItemRow<'_>, count: fn(&PhaseState) -> u32) -> Cell<'r> {
             .map(|phase| u64::from(count(phase)))
             .sum(),
     )
+}
+
+fn extraction<'r>(row: &'r ItemRow<'_>, cell: fn(&'r ItemExtraction) -> Cell<'r>) -> Cell<'r> {
+    row.item.extraction.as_deref().map_or(Cell::None, cell)
+}
+
+fn data<'r>(row: &'r ItemRow<'_>) -> Cell<'r> {
+    let Some(data) = &row.item.data else {
+        return Cell::None;
+    };
+    let json = serde_json::from_str(data.object().as_str());
+    Cell::Json(json.expect("a Json was looked through when it was made"))
 }
 
 fn field<'r>(row: &'r EventRow<'_>, key: &str) -> Cell<'r> {

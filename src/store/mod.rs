@@ -11,6 +11,7 @@
 //!   records     whatever can be read                   -> history, log
 //!   export      state, or records                    -> rows for other tools
 //!   verify      everything there is, read              -> Verified      (reads only)
+//!   doctor      store, clock, file system, other files -> what to look at
 //!   repair      a log that cannot be read              -> one that can, and says what it lost
 //!   backup      a store, while writers run             -> a copy that opens
 //! ```
@@ -37,6 +38,7 @@ pub mod history;
 pub mod export;
 pub mod create;
 pub mod merge;
+pub mod doctor;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -26,3 +26,4 @@ mod backup;
 mod odd;
 mod export;
 mod merge;
+mod doctor;

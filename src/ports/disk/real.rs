@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk};
+use super::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk, Surroundings};
 
 /// The first wait for a lock that somebody holds; each later one is half as long again.
 const FIRST_WAIT: Duration = Duration::from_micros(200);
@@ -95,6 +95,10 @@ impl Disk for RealDisk {
 
     fn network_file_system(&self, path: &Path) -> io::Result<Option<&'static str>> {
         os::network_file_system(or_here(path))
+    }
+
+    fn surroundings(&self, path: &Path) -> io::Result<Surroundings> {
+        os::surroundings(or_here(path))
     }
 }
 
@@ -218,7 +222,7 @@ mod os {
 
     use rustix::fs::OFlags;
 
-    use super::{FileId, OpenOptions, Path, fs, io};
+    use super::{FileId, OpenOptions, Path, Surroundings, fs, io};
 
     /// Refuses a symbolic link, and does not wait for the other end of a pipe. std adds `O_CLOEXEC`.
     pub(super) fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -262,6 +266,39 @@ mod os {
         Ok(super::network_name(magic))
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn surroundings(path: &Path) -> io::Result<Surroundings> {
+        use std::os::unix::fs::MetadataExt;
+
+        use rustix::fs::{StatVfsMountFlags, statvfs};
+
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "magic numbers have 32 bits"
+        )]
+        let magic = rustix::fs::statfs(path)?.f_type as u32;
+        let (found, of_mount) = (fs::metadata(path)?, statvfs(path)?);
+        let kind = super::network_name(magic).or_else(|| super::local_name(magic));
+        // Where there is no table of inodes there is no end of them.
+        let has_inodes = of_mount.f_files > 0;
+        Ok(Surroundings {
+            device: found.dev(),
+            kind: Some(kind.map_or_else(|| format!("0x{magic:x}"), str::to_owned)),
+            network: super::network_name(magic).is_some(),
+            volatile: matches!(kind, Some("tmpfs" | "ramfs")),
+            read_only: of_mount.f_flag.contains(StatVfsMountFlags::RDONLY),
+            free_bytes: Some(of_mount.f_bavail.saturating_mul(of_mount.f_frsize)),
+            free_inodes: has_inodes.then_some(of_mount.f_favail),
+            world_writable: found.mode() & 0o002 != 0,
+        })
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(super) fn surroundings(path: &Path) -> io::Result<Surroundings> {
+        fs::metadata(path).map(|_| Surroundings::default())
+    }
+
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(super) fn network_file_system(path: &Path) -> io::Result<Option<&'static str>> {
         fs::metadata(path).map(|_| None)
@@ -274,7 +311,7 @@ mod os {
 
     use std::os::windows::fs::{FileExt, OpenOptionsExt};
 
-    use super::{FileId, OpenOptions, Path, fs, io};
+    use super::{FileId, OpenOptions, Path, Surroundings, fs, io};
 
     /// `FILE_FLAG_OPEN_REPARSE_POINT`: opens a symbolic link itself, which is then no regular file.
     const OPEN_REPARSE_POINT: u32 = 0x0020_0000;
@@ -302,6 +339,10 @@ mod os {
     pub(super) fn network_file_system(path: &Path) -> io::Result<Option<&'static str>> {
         fs::metadata(path).map(|_| None)
     }
+
+    pub(super) fn surroundings(path: &Path) -> io::Result<Surroundings> {
+        fs::metadata(path).map(|_| Surroundings::default())
+    }
 }
 
 /// The network file systems among Linux's magic numbers. Those that may be local or not (fuse, gfs2) are left out.
@@ -316,6 +357,27 @@ fn network_name(magic: u32) -> Option<&'static str> {
         0x00c3_6400 => "ceph",
         0x0102_1997 => "9p",
         0x0bd0_0bd0 => "lustre",
+        _ => return None,
+    })
+}
+
+/// The local file systems that people meet, by the same numbers.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn local_name(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x0000_ef53 => "ext4",
+        0x5846_5342 => "xfs",
+        0x9123_683e => "btrfs",
+        0x2fc1_2fc1 => "zfs",
+        0xf2f5_2010 => "f2fs",
+        0xca45_1a4e => "bcachefs",
+        0x0102_1994 => "tmpfs",
+        0x8584_58f6 => "ramfs",
+        0x794c_7630 => "overlayfs",
+        0x6573_5546 => "fuse",
+        0x0000_4d44 => "vfat",
+        0x2011_bab0 => "exfat",
+        0x7366_746e => "ntfs3",
         _ => return None,
     })
 }

@@ -1,0 +1,124 @@
+//! The files in the directory: edited snapshots against the log, and what lies around.
+
+use std::path::Path;
+
+use crate::ports::Ports;
+use crate::snapshot::import;
+use crate::snapshot::set::{self, ROOT};
+
+use super::super::create::Original;
+use super::super::dir::WAL;
+use super::super::merge::{self, MergeOptions};
+use super::super::{Options, View};
+use super::{Finding, Severity};
+use crate::log::files::{QUARANTINE, temp_target};
+
+/// What the changes in an edited snapshot would come to: the log and the file, side by side.
+pub(super) fn edited(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    view: &View,
+    findings: &mut Vec<Finding>,
+) {
+    for file in view.edited() {
+        if file.as_os_str() != ROOT {
+            continue;
+        }
+        let path = dir.join(file);
+        let name = file.display().to_string();
+        // Told beside what `verify` says about it: this is what to do.
+        findings.retain(|it| !(it.place == name && matches!(it.code, "V-EDITED" | "V-FOREIGN")));
+        findings.extend(match compare(ports, dir, options, &path) {
+            Ok(found) => found,
+            Err(error) => vec![
+                Finding::warning("D-EDITED", &name)
+                    .saying(format!("it was changed and cannot be taken in: {error}"))
+                    .then("compact --discard-edits", &[]),
+            ],
+        });
+    }
+}
+
+fn compare(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    path: &Path,
+) -> crate::error::Result<Vec<Finding>> {
+    let given = path.display().to_string();
+    let bytes = ports
+        .disk
+        .read(path, import::MAX_FILE_BYTES)
+        .map_err(crate::error::Error::io("read", path))?;
+    let reading = import::Options::new(ports.clock.now().at);
+    let document = import::read(&given, &bytes, &reading)?;
+    let original = Original {
+        path: path.to_owned(),
+        bytes,
+        document,
+    };
+    let how = MergeOptions {
+        reading: &reading,
+        prefer_file: false,
+    };
+    let merged = merge::preview(ports, dir, options, &original, how)?;
+    let mut all = vec![
+        Finding::warning("D-EDITED", ROOT)
+            .saying(format!(
+                "another program changed it; items that are new: {}, changed against the log: {}, as they were: {}",
+                merged.added, merged.changed, merged.unchanged
+            ))
+            .then("import --dry-run", &[&given]),
+    ];
+    let judged = merged
+        .findings
+        .iter()
+        .filter(|it| it.severity == import::Severity::Judged);
+    all.extend(judged.map(|it| of_import(it, ROOT)));
+    Ok(all)
+}
+
+/// What an import says about a file.
+pub(super) fn of_import(found: &import::Finding, file: &str) -> Finding {
+    let severity = match found.severity {
+        import::Severity::Note => Severity::Note,
+        _ => Severity::Warning,
+    };
+    let place = match (found.line, found.column) {
+        (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
+        _ => file.to_owned(),
+    };
+    Finding::new(found.code, severity, place)
+        .about(found.item.as_deref(), found.phase.as_deref())
+        .saying(found.message.clone())
+}
+
+/// Temp and backup files of other programs, and what was set aside here.
+pub(super) fn lying_around(ports: &Ports, dir: &Path, is_store: bool, findings: &mut Vec<Finding>) {
+    let ours = |name: &str| {
+        let bak = [
+            "work_items.json",
+            "enrichment_data.json",
+            "extraction_state.json",
+        ];
+        is_store && (bak.iter().any(|it| name == set::bak(it)) || temp_target(name).is_some())
+    };
+    for name in ports.disk.list(dir).unwrap_or_default() {
+        if import::is_left_over(&name) && !ours(&name) {
+            findings.push(
+                Finding::warning("D-LEFT-OVER", name)
+                    .saying("a temp or backup file of another program; it is not read")
+                    .advice("look whether something in it is missing elsewhere, then remove it"),
+            );
+        }
+    }
+    let quarantine = dir.join(WAL).join(QUARANTINE);
+    let kept = ports.disk.list(&quarantine).unwrap_or_default().len();
+    if kept > 0 {
+        findings.push(
+            Finding::note("D-QUARANTINE", format!("{WAL}/{QUARANTINE}"))
+                .saying(format!("{kept} files were set aside by a repair or instead of an edit; they are never removed by themselves")),
+        );
+    }
+}

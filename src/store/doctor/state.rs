@@ -1,0 +1,189 @@
+//! What the state itself shows: times in the future, names that are nearly one, work that is stuck.
+
+use std::collections::HashMap;
+
+use crate::pipeline::extraction::ExtractionStatus;
+use crate::pipeline::ready::{self, Reason};
+use crate::pipeline::{Facts, Item, Status, Timestamp};
+
+use super::super::View;
+use super::Finding;
+
+/// Clocks of two machines may differ by so much.
+const AHEAD_US: u64 = 60_000_000;
+
+/// Looks at every item once.
+pub(super) fn look(view: &View, findings: &mut Vec<Finding>) {
+    let (facts, now): (&dyn Facts, _) = (view.state(), view.now());
+    let mut names = Names::default();
+    let mut stuck = 0_u64;
+    let mut without_data = WithoutData::default();
+    for index in 0..facts.item_count() {
+        let Some(item) = facts.item(index) else {
+            continue;
+        };
+        names.note(index, &item, findings);
+        findings.extend(crossed(facts, &item));
+        without_data.note(&item);
+        let limit = now.at.plus_micros(AHEAD_US);
+        for (phase, state) in item.phases.iter().enumerate() {
+            let name = facts.plan().phases()[phase].phase.as_str();
+            let times = [
+                ("started_at", state.started_at),
+                ("completed_at", state.completed_at),
+                ("failed_at", state.failed_at),
+            ];
+            for (key, at) in times {
+                findings.extend(future(key, at, limit, &item, name));
+            }
+            let reason = ready::reason(facts.plan(), &item, phase, now);
+            stuck += u64::from(reason == Reason::Stuck);
+        }
+    }
+    findings.extend(without_data.finding());
+    if stuck > 0 {
+        findings.push(
+            Finding::warning("D-STUCK", ".")
+                .saying(format!(
+                    "phases in progress for longer than their limit: {stuck}"
+                ))
+                .then("resume", &[]),
+        );
+    }
+    if !view.edited().is_empty() {
+        return;
+    }
+    if view.snapshot_seq().is_none() {
+        findings.push(
+            Finding::note("D-BEHIND", ".")
+                .saying("there are no snapshots yet; scripts that read the files see nothing")
+                .then("compact", &[]),
+        );
+    } else if !view.snapshot_is_current() {
+        findings.push(
+            Finding::note("D-BEHIND", "work_items.json")
+                .saying(format!(
+                    "it is {} records behind the log",
+                    view.snapshot_behind()
+                ))
+                .then("compact", &[]),
+        );
+    }
+}
+
+fn future(
+    key: &str,
+    at: Option<Timestamp>,
+    limit: Timestamp,
+    item: &Item,
+    phase: &str,
+) -> Option<Finding> {
+    let at = at.filter(|at| *at > limit)?;
+    Some(
+        Finding::warning("D-FUTURE", "log")
+            .about(Some(item.name.as_str()), Some(phase))
+            .saying(format!("{key} is {at}, which is still to come"))
+            .advice("look at the clock of whoever wrote it; a time without its zone was perhaps read in another"),
+    )
+}
+
+/// The phase that works on images: its extraction and it should tell of the same.
+const IMAGES: &str = "phase2";
+
+/// Done in the extraction and open in its phase, or the other way round.
+fn crossed(facts: &dyn Facts, item: &Item) -> Option<Finding> {
+    let extraction = item.extraction.as_ref()?.status?;
+    let planned = facts.plan().phases().iter().zip(&item.phases);
+    let of_images: Vec<(&str, Status)> = planned
+        .map(|(planned, state)| (planned.phase.as_str(), state.status))
+        .filter(|(name, _)| name.starts_with(IMAGES))
+        .collect();
+    let done = extraction == ExtractionStatus::Completed;
+    let (phase, status) = if done {
+        // None of them is done, or being done.
+        let all_open = of_images
+            .iter()
+            .all(|(_, it)| matches!(it, Status::Pending | Status::Failed));
+        of_images.first().copied().filter(|_| all_open)
+    } else {
+        of_images
+            .iter()
+            .copied()
+            .find(|(_, it)| *it == Status::Completed)
+    }?;
+    let words = (extraction.as_str(), status.as_str());
+    Some(
+        Finding::warning("D-CROSS", "log")
+            .about(Some(item.name.as_str()), Some(phase))
+            .saying(format!(
+                "its extraction is {}, and the phase is {}",
+                words.0, words.1
+            ))
+            .then("show", &[item.name.as_str()]),
+    )
+}
+
+/// Items that have no data where others have some.
+#[derive(Default)]
+struct WithoutData {
+    with: u64,
+    without: u64,
+    first: Option<String>,
+}
+
+impl WithoutData {
+    fn note(&mut self, item: &Item) {
+        if item.data.is_some() {
+            self.with += 1;
+            return;
+        }
+        self.without += 1;
+        self.first.get_or_insert_with(|| item.name.to_string());
+    }
+
+    fn finding(self) -> Option<Finding> {
+        let first = self.first.filter(|_| self.with > 0)?;
+        let note = Finding::note("D-ONLY-IN", "enrichment_data.json").about(Some(&first), None);
+        Some(note.saying(format!(
+            "items without data, though {} have some: {}, this is the first",
+            self.with, self.without
+        )))
+    }
+}
+
+/// Names and ids that were seen, as nobody would tell them apart.
+#[derive(Default)]
+struct Names {
+    plain: HashMap<String, usize>,
+    ids: HashMap<String, usize>,
+}
+
+impl Names {
+    fn note(&mut self, index: usize, item: &Item, findings: &mut Vec<Finding>) {
+        let name = item.name.as_str();
+        if let Some(other) = self.plain.insert(plain(name), index) {
+            findings.push(
+                Finding::warning("D-NEAR-DUPLICATE", "log")
+                    .about(Some(name), None)
+                    .saying(format!("it and index {other} may be the same: they differ in case, commas or spaces only"))
+                    .then("hold", &[name]),
+            );
+        }
+        if let Some(other) = self.ids.insert(item.id(), index) {
+            findings.push(
+                Finding::note("D-SAME-ID", "log")
+                    .about(Some(name), None)
+                    .saying(format!(
+                        "it has the id {} of index {other}; `id:` names neither",
+                        item.id()
+                    )),
+            );
+        }
+    }
+}
+
+/// A name without what people write in two ways: case, commas, full stops, how many spaces.
+pub(super) fn plain(name: &str) -> String {
+    let bare = name.to_lowercase().replace([',', '.'], " ");
+    bare.split_whitespace().collect::<Vec<_>>().join(" ")
+}
