@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::pipeline::lease::Standing;
 use crate::pipeline::listing::{self, Selection};
 use crate::pipeline::status::ItemStatus;
 use crate::pipeline::{Item, Phase, Status, Timestamp, lookup};
@@ -9,8 +10,9 @@ use crate::pipeline::{Item, Phase, Status, Timestamp, lookup};
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
+use super::leases::LeaseFacts;
 use super::moment::{AtArg, Look};
-use super::render::{Format, Report, Style, rows};
+use super::render::{Format, Report, Style, escape, rows};
 
 pub(super) const NAME: &str = "list";
 
@@ -23,7 +25,7 @@ pub(super) struct Args {
     /// List this phase of the items; --status is then the phase's
     #[arg(long, value_name = "PHASE")]
     phase: Option<Phase>,
-    /// Only those in progress for longer than their limit
+    /// Only those in progress that the next resume hands back: beyond their limit, or their owner is dead
     #[arg(long)]
     stuck: bool,
     #[command(flatten)]
@@ -62,7 +64,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     if let Some(phase) = &phase {
         selection.phase = Some(lookup::resolve_phase(look.state(), phase)?);
     }
-    let picked = listing::select(look.state(), selection, look.now());
+    let picked = listing::select(look.state(), selection, look.now(), look.known());
     let report = ListReport {
         look,
         phase: selection.phase,
@@ -71,6 +73,9 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     if context.print.format == Format::Text {
         let lines = rows(report.picked.iter().map(|&index| report.row(index)), nul);
         context.print.data(&lines);
+        if stuck {
+            report.explain(context);
+        }
     } else {
         context.print.report(&report);
     }
@@ -119,15 +124,48 @@ impl ListReport {
         }
     }
 
+    /// The phases of an item that the next `resume` hands back, of the phase that the list is about if it is about one.
+    fn stuck(&self, index: usize) -> Vec<(usize, LeaseFacts)> {
+        let (plan, now) = (&self.look.state().plan, self.look.now());
+        let phases = self.item(index).phases.iter().enumerate();
+        let phases = phases.filter(|(phase, _)| self.phase.is_none_or(|wanted| wanted == *phase));
+        let standing = phases.filter_map(|(phase, state)| {
+            let limit_us = plan.phases()[phase].limit_micros();
+            let standing = Standing::of(state, limit_us, now, self.look.known())?;
+            standing.cause()?;
+            Some((phase, LeaseFacts::of(&standing, now)))
+        });
+        standing.collect()
+    }
+
+    /// Says on standard error, line by line, why each is listed and when it is handed back.
+    fn explain(&self, context: &mut Context<'_>) {
+        for &index in &self.picked {
+            for (phase, lease) in self.stuck(index) {
+                let phase = &self.look.state().plan.phases()[phase].phase;
+                let (item, line) = (escape(self.item(index).name.as_str()), lease.line());
+                context.print.aside(&format!("{phase} of {item}: {line}"));
+            }
+        }
+    }
+
     fn element(&self, index: usize) -> Value {
         let (item, plan) = (self.item(index), &self.look.state().plan);
+        let stuck = self.stuck(index).into_iter().map(|(phase, lease)| {
+            let mut fields = lease.json();
+            fields["phase"] = json!(plan.phases()[phase].phase);
+            fields["token"] = json!(item.phases[phase].token);
+            fields["worker"] = json!(item.phases[phase].worker);
+            fields
+        });
+        let stuck: Vec<Value> = stuck.collect();
         let phases = plan.phases().iter().zip(&item.phases);
         let phases: serde_json::Map<String, Value> = phases
             .map(|(planned, phase)| (planned.phase.to_string(), json!(phase.status)))
             .collect();
         let mut element = json!({
             "item": item.name, "id": item.id(), "index": index,
-            "status": item.status(), "held": item.hold.is_some(), "phases": phases,
+            "status": item.status(), "held": item.hold.is_some(), "phases": phases, "stuck": stuck,
         });
         if let (Some(phase), Value::Object(fields)) = (self.phase, &mut element) {
             let state = &item.phases[phase];

@@ -8,6 +8,7 @@
 //!   render    text, JSON, JSON lines               failure   an error's code and exit status
 //!   hints     what to do next, as commands to copy
 //!   moment    now, or any time before              told      records in words          table  aligned columns
+//!   leases    work in progress: who, how long, until when
 //! ```
 
 #![expect(
@@ -28,6 +29,8 @@ mod receipts;
 mod items;
 mod moment;
 mod table;
+mod leases;
+mod estimate;
 mod told;
 mod welcome;
 

@@ -1,6 +1,7 @@
 //! The moment that a command looks at: now, or any time the log remembers.
 
 use crate::error::Error;
+use crate::pipeline::lease::{Evidence, RecordsOnly};
 use crate::pipeline::{Now, PipelineState, Timestamp};
 use crate::position::Seq;
 use crate::store::View;
@@ -86,6 +87,14 @@ impl Look {
         match self {
             Self::Now(view) => view.state(),
             Self::Then(past, _) => &past.state,
+        }
+    }
+
+    /// What is known beyond the records; of the past nothing is.
+    pub(super) fn known(&self) -> &dyn Evidence {
+        match self {
+            Self::Now(view) => view.known(),
+            Self::Then(..) => &RecordsOnly,
         }
     }
 

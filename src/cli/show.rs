@@ -6,14 +6,16 @@ use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
 use crate::pipeline::item::Return;
+use crate::pipeline::lease::Standing;
 use crate::pipeline::ready::{self, Reason};
 use crate::pipeline::time::human_duration;
-use crate::pipeline::{Item, ItemId, PhaseState, Status, Timestamp, lease, lookup};
+use crate::pipeline::{Item, ItemId, PhaseState, Status, Timestamp, lookup};
 use crate::position::Seq;
 
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
+use super::leases::LeaseFacts;
 use super::moment::{AtArg, Look};
 use super::render::{Report, Style, escape};
 use super::table::{Align, Table};
@@ -49,21 +51,33 @@ impl ShowReport {
     }
 
     fn reason(&self, phase: usize) -> Reason {
-        ready::reason(&self.look.state().plan, self.item(), phase, self.look.now())
+        ready::reason_known(
+            &self.look.state().plan,
+            self.item(),
+            phase,
+            self.look.now(),
+            self.look.known(),
+        )
+    }
+
+    /// How a phase in progress stands with its limit; `None` for any other.
+    fn lease(&self, index: usize) -> Option<LeaseFacts> {
+        let limit_us = self.look.state().plan.phases()[index].limit_micros();
+        let phase = &self.item().phases[index];
+        let standing = Standing::of(phase, limit_us, self.look.now(), self.look.known())?;
+        Some(LeaseFacts::of(&standing, self.look.now()))
     }
 
     fn detail(&self, index: usize, phase: &PhaseState, style: Style) -> String {
         let reason = self.reason(index);
         let mut parts = Vec::new();
-        if let (Status::InProgress, Some(lease)) = (phase.status, &phase.lease) {
-            let elapsed = human_duration(lease::elapsed(lease, self.look.now()).micros);
+        if let Some(lease) = self.lease(index) {
+            let elapsed = human_duration(lease.elapsed_us);
             let limit = human_duration(self.look.state().plan.phases()[index].limit_micros());
             parts.extend(phase.worker.as_ref().map(|worker| format!("by {worker}")));
             parts.extend(phase.token.map(|token| format!("token {token}")));
             parts.push(format!("{elapsed} of {limit}"));
-            if reason == Reason::Stuck {
-                parts.push("STUCK".to_owned());
-            }
+            parts.extend(Some(escape(&lease.note())).filter(|note| !note.is_empty()));
         }
         match &reason {
             Reason::Waiting(needs) => {
@@ -194,6 +208,7 @@ impl Report for ShowReport {
                 "token": phase.token.filter(|_| running),
                 "worker": phase.worker,
                 "reason": self.reason(index).as_str(),
+                "lease": self.lease(index).as_ref().map(LeaseFacts::json),
             });
             (planned.phase.to_string(), row)
         });

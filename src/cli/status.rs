@@ -7,16 +7,19 @@ use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
 use crate::log::Sha256Hex;
+use crate::pipeline::lease::Standing;
 use crate::pipeline::overview::{Overview, overview};
 use crate::pipeline::status::ItemStatus;
-use crate::pipeline::time::{MICROS_PER_SEC, human_duration};
+use crate::pipeline::time::human_duration;
 use crate::pipeline::{PipelineState, Status, Timestamp};
 use crate::position::Seq;
 use crate::store::{View, Warning};
 
 use super::context::Context;
+use super::estimate;
 use super::exit;
 use super::failure::Failure;
+use super::leases::LeaseFacts;
 use super::moment::{AtArg, Look};
 use super::receipts::count;
 use super::render::{Report, Style, escape};
@@ -49,6 +52,8 @@ struct StatusReport {
     as_of: Timestamp,
     state: PipelineState,
     overview: Overview,
+    /// As `overview.running`, in the same order.
+    leases: Vec<LeaseFacts>,
     durable: Seq,
     /// Of the present only, and only if all of it could be shown.
     head: Option<Sha256Hex>,
@@ -87,14 +92,16 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
 }
 
 fn report(store: String, look: Look) -> Result<StatusReport, Failure> {
-    let overview = overview(look.state(), look.now());
+    let overview = overview(look.state(), look.now(), look.known());
     let as_of = look.now().at;
+    let leases = leases(&overview, &look);
     Ok(match look {
         Look::Now(view) => StatusReport {
             store,
             head: view.head()?,
             as_of,
             overview,
+            leases,
             durable: view.durable_seq(),
             snapshot: Some(snapshot_facts(&view)),
             complete: view.complete(),
@@ -106,6 +113,7 @@ fn report(store: String, look: Look) -> Result<StatusReport, Failure> {
             head: None,
             as_of,
             overview,
+            leases,
             durable: past.state.last_seq,
             snapshot: None,
             complete: true,
@@ -113,6 +121,17 @@ fn report(store: String, look: Look) -> Result<StatusReport, Failure> {
             state: past.state,
         },
     })
+}
+
+fn leases(overview: &Overview, look: &Look) -> Vec<LeaseFacts> {
+    let (plan, now) = (&look.state().plan, look.now());
+    let running = overview.running.iter().map(|run| {
+        let phase = &look.state().items()[run.place.item].phases[run.place.phase];
+        let limit_us = plan.phases()[run.place.phase].limit_micros();
+        let standing = Standing::of(phase, limit_us, now, look.known());
+        LeaseFacts::of(&standing.expect("it is in progress"), now)
+    });
+    running.collect()
 }
 
 fn snapshot_facts(view: &View) -> SnapshotFacts {
@@ -191,21 +210,21 @@ impl Report for StatusReport {
                     row.insert("waiting".into(), counts.waiting.into());
                     Value::from(row)
                 });
-        let in_progress = running.iter().map(|run| {
+        let in_progress = running.iter().zip(&self.leases).map(|(run, lease)| {
             let item = &self.state.items()[run.place.item];
             let (planned, phase) = (
                 &self.state.plan.phases()[run.place.phase],
                 &item.phases[run.place.phase],
             );
-            json!({
+            let mut row = json!({
                 "item": item.name, "phase": planned.phase, "token": phase.token,
                 "worker": phase.worker,
                 "started_at": phase.started_at.map(Timestamp::to_offset_text),
-                "last_sign_at": run.last_sign_at.map(Timestamp::to_offset_text),
-                "elapsed_secs": run.elapsed_us as f64 / 1e6,
-                "limit_secs": planned.limit_micros() / MICROS_PER_SEC,
-                "stuck": run.stuck,
-            })
+            });
+            if let (Value::Object(row), Value::Object(lease)) = (&mut row, lease.json()) {
+                row.extend(lease);
+            }
+            row
         });
         let per_hour = pace.map(|pace| (pace.per_hour * 10.0).round() / 10.0);
         let snapshot = self.snapshot.as_ref();
@@ -223,6 +242,7 @@ impl Report for StatusReport {
             "stuck": counts.stuck, "held": counts.held, "exhausted": counts.exhausted,
             "rejected": self.state.rejected,
             "throughput_per_hour": per_hour, "eta_secs": eta_secs,
+            "estimate": estimate::json(&self.overview, &self.state.plan),
             "snapshot": {
                 "seq": snapshot.and_then(|facts| facts.seq),
                 "behind": snapshot.map(|facts| facts.behind),
@@ -295,7 +315,8 @@ impl StatusReport {
             ("LIMIT", Align::Right),
             ("", Align::Left),
         ]);
-        for run in self.overview.running.iter().take(RUNNING_SHOWN) {
+        let running = self.overview.running.iter().zip(&self.leases);
+        for (run, lease) in running.take(RUNNING_SHOWN) {
             let item = &self.state.items()[run.place.item];
             let (planned, phase) = (
                 &self.state.plan.phases()[run.place.phase],
@@ -316,16 +337,12 @@ impl StatusReport {
                     .unwrap_or_default(),
                 human_duration(run.elapsed_us),
                 human_duration(planned.limit_micros()),
-                if run.stuck {
-                    "STUCK".to_owned()
-                } else {
-                    String::new()
-                },
+                escape(&lease.note()),
             ]);
         }
         let mut text = table.text("  ", style).replace(
-            "  STUCK\n",
-            &format!("  {}\n", style.paint(AnsiColor::Red, "STUCK")),
+            "  STUCK",
+            &format!("  {}", style.paint(AnsiColor::Red, "STUCK")),
         );
         let more = self.overview.running_total.saturating_sub(RUNNING_SHOWN);
         if more > 0 {
@@ -335,13 +352,7 @@ impl StatusReport {
     }
 
     fn facts(&self, style: Style) -> String {
-        let Overview {
-            counts,
-            pace,
-            eta_secs,
-            remaining,
-            ..
-        } = &self.overview;
+        let Overview { counts, pace, .. } = &self.overview;
         let mut lines: Vec<(&str, String)> = Vec::new();
         let mut attention = Vec::new();
         if counts.stuck > 0 {
@@ -378,17 +389,8 @@ impl StatusReport {
                 ),
             ));
         }
-        let left = match eta_secs {
-            Some(0) => "nothing that can be done without a person".to_owned(),
-            Some(secs) => format!(
-                "{}, about {}",
-                count(*remaining, "phase"),
-                human_duration(secs.saturating_mul(MICROS_PER_SEC))
-            ),
-            None => count(*remaining, "phase"),
-        };
         if counts.items[ItemStatus::Completed as usize] < counts.total() {
-            lines.push(("left", left));
+            lines.extend(estimate::lines(&self.overview, &self.state.plan));
         }
         lines.push(("durable", format!("through record @{}", self.durable)));
         if let Some(head) = self.head {

@@ -26,7 +26,7 @@ pub(super) fn run(context: &mut Context<'_>) -> Result<u8, Failure> {
     let shell = context.print.shell.clone();
     let report = match context.view() {
         Ok(view) => {
-            let overview = overview(view.state(), view.now());
+            let overview = overview(view.state(), view.now(), view.known());
             let store = context.dir().display().to_string();
             let item = view
                 .state()

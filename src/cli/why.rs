@@ -5,13 +5,18 @@ use std::fmt::Write as _;
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
+use crate::pipeline::lease::Standing;
+use crate::pipeline::time::human_duration;
+use crate::pipeline::typical::{self, Typical};
 use crate::pipeline::why::{self, Next, Why};
-use crate::pipeline::{ItemId, Phase, lookup};
+use crate::pipeline::{ItemId, Phase, Status, lookup};
 
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
 use super::hints::Shell;
+use super::leases::{LeaseFacts, typical_json};
+use super::receipts::count;
 use super::render::{Report, Style, escape};
 
 pub(super) const NAME: &str = "why";
@@ -30,6 +35,12 @@ pub(super) struct Args {
 struct WhyReport {
     item: ItemId,
     why: Why,
+    /// How it stands with its limit, if it is in progress.
+    lease: Option<LeaseFacts>,
+    /// How long it takes, from those that were completed.
+    typical: Option<Typical>,
+    /// How long it has run, in microseconds.
+    ran_us: u64,
     /// The command that moves the phase on.
     next: String,
 }
@@ -44,11 +55,22 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         None => why::telling_phase(item)
             .ok_or_else(|| Failure::usage("the plan has no phases: there is nothing to tell"))?,
     };
-    let why = why::why(&state.plan, item, phase, view.now());
+    let why = why::why(&state.plan, item, phase, view.now(), view.known());
+    let limit_us = state.plan.phases()[phase].limit_micros();
+    let standing = Standing::of(&item.phases[phase], limit_us, view.now(), view.known());
+    let lease = standing.map(|standing| LeaseFacts::of(&standing, view.now()));
+    let ran_us = typical::ran_us(&item.phases[phase], view.now().at);
+    let typical = match why.status {
+        Status::Pending | Status::InProgress => typical::typical(state, phase),
+        _ => None,
+    };
     let next = next(&why, item.name.as_str(), &context.print.shell);
     context.print.report(&WhyReport {
         item: item.name.clone(),
         why,
+        lease,
+        typical,
+        ran_us,
         next,
     });
     Ok(exit::DONE)
@@ -97,6 +119,30 @@ impl Report for WhyReport {
             );
         }
         let _ = writeln!(text, "  rule     {}", escape(rule));
+        if let Some(lease) = &self.lease {
+            if let Some(progress) = &lease.progress {
+                let _ = writeln!(text, "  says     {}", escape(progress));
+            }
+            if lease.cause.is_none() {
+                let at = style.time(lease.handed_back_at);
+                let _ = writeln!(text, "  until    {at}, unless it is heard of again");
+            }
+        }
+        if let Some(typical) = self.typical {
+            let ran = match self.ran_us {
+                ran if ran > 0 && self.lease.is_some() => {
+                    format!("has run {}; ", human_duration(ran))
+                }
+                _ => String::new(),
+            };
+            let _ = writeln!(
+                text,
+                "  usually  {ran}half take at most {}, nine of ten {}: from {}",
+                human_duration(typical.median_us),
+                human_duration(typical.p90_us),
+                count(typical.completed, "completed attempt")
+            );
+        }
         let _ = writeln!(text, "  next     {}", self.next);
         text
     }
@@ -112,6 +158,8 @@ impl Report for WhyReport {
             "reason": self.why.reason.as_str(),
             "because": because.collect::<Vec<_>>(),
             "rule": self.why.rule,
+            "lease": self.lease.as_ref().map(LeaseFacts::json),
+            "typical": self.typical.as_ref().map(typical_json),
             "next": self.next,
         })
     }

@@ -10,15 +10,16 @@
 //!                 elapsed > limit            else; counted from the last sign of life, recorded or not
 //! ```
 
-use serde_json::json;
+mod standing;
 
 use super::event::{Event, Owner, ResetCause};
 use super::facts::Facts;
-use super::item::{Lease, PhaseState};
-use super::json::Json;
-use super::status::Status;
+use super::item::Lease;
 use super::time::{BootInstant, Now, Timestamp, human_duration};
 use crate::position::Seq;
+
+use standing::LastSign;
+pub use standing::Standing;
 
 /// How long a phase has been without a sign of life, and which clock says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,14 +162,6 @@ pub fn counts(sign: &Sign, now: &Now) -> bool {
     }
 }
 
-/// True if the phase is in progress for strictly more than the limit.
-pub fn is_stuck(phase: &PhaseState, limit_micros: u64, now: &Now) -> bool {
-    phase
-        .lease
-        .as_deref()
-        .is_some_and(|lease| elapsed(lease, now).micros > limit_micros)
-}
-
 /// The resets that are due: one for each phase in progress whose owner is provably dead, or that is in progress for
 /// strictly more than its limit since its start or last sign of life, with the evidence. `limit_override`, in
 /// microseconds, stands for every limit of the plan.
@@ -186,58 +179,19 @@ pub fn expired(
             &facts.plan().phases()[place.phase],
             &item.phases[place.phase],
         );
-        let lease = phase
-            .lease
-            .as_deref()
-            .filter(|_| phase.status == Status::InProgress)?;
         let limit_us = limit_override.unwrap_or_else(|| plan.limit_micros());
-        let owner = lease
-            .owner
-            .as_ref()
-            .map_or(Liveness::Unknown, |owner| known.owner(owner));
-        let sign = phase.token.and_then(|token| known.sign(token));
-        let last = LastSign::of(lease, sign, now, owner == Liveness::Alive);
-        let elapsed = last.elapsed;
-        let cause = match owner {
-            Liveness::Dead { .. } => ResetCause::OwnerDead,
-            Liveness::Rebooted { .. } => ResetCause::Reboot,
-            _ if elapsed.micros > limit_us => ResetCause::Timeout,
-            Liveness::Alive | Liveness::Unknown => return None,
-        };
+        let standing = Standing::of(phase, limit_us, now, known)?;
         Some(Event::Reset {
             item: item.name.clone(),
             phase: plan.phase.clone(),
             token: phase.token,
-            cause,
-            elapsed_us: elapsed.micros,
+            cause: standing.cause()?,
+            elapsed_us: standing.elapsed().micros,
             limit_us,
-            evidence: evidence(phase, &last, now, lease.owner.as_ref().zip(Some(&owner))),
+            evidence: standing.evidence(now),
         })
     });
     due.collect()
-}
-
-/// The newest sign of life, recorded or not.
-struct LastSign<'a> {
-    elapsed: Elapsed,
-    at: Timestamp,
-    boot: Option<&'a BootInstant>,
-}
-
-impl<'a> LastSign<'a> {
-    fn of(lease: &'a Lease, sign: Option<&'a Sign>, now: &Now, awake_only: bool) -> Self {
-        let measure = |at, wall_only, boot: &'a Option<BootInstant>| Self {
-            elapsed: since(at, wall_only, boot.as_ref(), now, awake_only),
-            at,
-            boot: boot.as_ref(),
-        };
-        let recorded = measure(lease.at, lease.wall_only, &lease.boot);
-        let sign = sign.filter(|sign| counts(sign, now));
-        match sign.map(|sign| measure(sign.at, sign.wall_only, &sign.boot)) {
-            Some(newer) if newer.elapsed.micros < recorded.elapsed.micros => newer,
-            _ => recorded,
-        }
-    }
 }
 
 /// True if the sign is newer than what is recorded: the lease then counts from it.
@@ -261,51 +215,6 @@ pub fn words_of_reset(cause: ResetCause, elapsed_us: u64, limit_us: u64) -> Stri
         ResetCause::OwnerDead => "its owner process is gone".to_owned(),
         ResetCause::Reboot => "the machine was started again".to_owned(),
     }
-}
-
-/// What the rule looked at, for whoever asks later.
-fn evidence(
-    phase: &PhaseState,
-    last: &LastSign<'_>,
-    now: &Now,
-    owner: Option<(&Owner, &Liveness)>,
-) -> Json {
-    let mut seen = serde_json::Map::new();
-    seen.insert("last_sign_at".into(), json!(last.at));
-    seen.insert(
-        "clock".into(),
-        json!(if last.elapsed.by_boot_clock {
-            "boot"
-        } else {
-            "wall"
-        }),
-    );
-    if let (true, Some(then), Some(here)) = (last.elapsed.by_boot_clock, last.boot, &now.boot) {
-        seen.insert("boot_us".into(), json!([then.micros, here.micros]));
-        if here.asleep_us > then.asleep_us {
-            seen.insert("asleep_us".into(), json!(here.asleep_us - then.asleep_us));
-        }
-    }
-    if let Some(worker) = &phase.worker {
-        seen.insert("worker".into(), json!(worker));
-    }
-    if let Some((owner, found)) = owner {
-        seen.insert("owner".into(), json!(owner));
-        let found = match found {
-            Liveness::Alive => json!("alive"),
-            Liveness::Dead { replaced_by: None } => json!("gone"),
-            Liveness::Dead {
-                replaced_by: Some(start),
-            } => json!({"start": start}),
-            Liveness::Rebooted { boot } => json!({"boot": boot}),
-            Liveness::Unknown => json!("unknown"),
-        };
-        seen.insert("found".into(), found);
-    }
-    if phase.token.is_none() {
-        seen.insert("imported".into(), json!(true));
-    }
-    Json::from_value(&seen.into())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Which items are listed, and what changed between two states.
 
 use super::facts::Facts;
+use super::lease::Evidence;
 use super::names::{ItemId, Phase};
 use super::ready::{self, Reason};
 use super::state::PipelineState;
@@ -16,12 +17,17 @@ pub struct Selection {
     pub phase: Option<usize>,
     /// That phase's status.
     pub phase_status: Option<Status>,
-    /// That phase, or any if none is given, is beyond its limit.
+    /// That phase, or any if none is given, is handed back by the next `resume`.
     pub stuck: bool,
 }
 
 /// The indexes of the items that a selection asks for, in order.
-pub fn select(facts: &dyn Facts, selection: Selection, now: &Now) -> Vec<usize> {
+pub fn select(
+    facts: &dyn Facts,
+    selection: Selection,
+    now: &Now,
+    known: &dyn Evidence,
+) -> Vec<usize> {
     let Selection {
         item_status,
         phase,
@@ -40,7 +46,7 @@ pub fn select(facts: &dyn Facts, selection: Selection, now: &Now) -> Vec<usize> 
         };
         let is_stuck = |phase: usize| {
             item.phases[phase].status == Status::InProgress
-                && ready::reason(plan, &item, phase, now) == Reason::Stuck
+                && ready::reason_known(plan, &item, phase, now, known) == Reason::Stuck
         };
         item_status.is_none_or(|wanted| item.status() == wanted)
             && phase_status.is_none_or(of_phase)
@@ -110,6 +116,7 @@ pub fn changes(before: &PipelineState, after: &PipelineState) -> Vec<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::lease::RecordsOnly;
     use crate::pipeline::{Item, Plan, Timestamp};
 
     fn state(plan: &str, items: &[(&str, &[Status])]) -> PipelineState {
@@ -175,7 +182,7 @@ mod tests {
             given: true,
             boot: None,
         };
-        let pick = |selection| select(&state, selection, &now);
+        let pick = |selection| select(&state, selection, &now, &RecordsOnly);
         let all = Selection::default();
         assert_eq!(pick(all), [0, 1, 2]);
         assert_eq!(

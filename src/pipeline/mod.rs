@@ -35,6 +35,8 @@ mod replan;
 pub mod decide;
 pub mod claim;
 pub mod audit;
+pub mod typical;
+pub mod estimate;
 pub mod overview;
 pub mod why;
 pub mod listing;

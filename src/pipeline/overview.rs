@@ -1,14 +1,17 @@
 //! The state at a glance: how many stand where, what runs, how fast it goes and how long it will take.
 //!
-//! One pass over the items. The pace is counted in minutes, of which the last day's are kept.
+//! One pass over the items. The pace is counted in minutes, of which the last day's are kept. How long it will take comes
+//! from how long each phase took; where a phase that is left was never completed, from the pace.
 
 use std::collections::HashMap;
 
+use super::estimate::{Estimate, Gathered};
 use super::facts::{Facts, Place};
-use super::lease;
+use super::lease::{Evidence, Standing};
 use super::ready::{Counts, Reason};
 use super::status::Status;
 use super::time::{MICROS_PER_SEC, Now, Timestamp};
+use super::typical;
 
 /// How many phases in progress are told one by one.
 pub const RUNNING_TOLD: usize = 100;
@@ -34,7 +37,12 @@ pub struct Overview {
     pub remaining: usize,
     /// How fast phases were completed when work was last done.
     pub pace: Option<Pace>,
-    /// Seconds until what remains is done at that pace; `None` where work stands still or the pace is unknown.
+    /// How long what remains takes, from how long the phases took before.
+    pub estimate: Estimate,
+    /// Nobody is at work: nothing is in progress, and the last phase was completed long ago.
+    pub idle: bool,
+    /// Seconds until what remains is done: by the estimate, else at that pace; `None` where nobody is at work or nothing
+    /// is known.
     pub eta_secs: Option<u64>,
 }
 
@@ -47,7 +55,7 @@ pub struct Running {
     pub elapsed_us: u64,
     /// The last sign of life.
     pub last_sign_at: Option<Timestamp>,
-    /// Beyond its limit.
+    /// The next `resume` hands it back.
     pub stuck: bool,
 }
 
@@ -62,71 +70,97 @@ pub struct Pace {
     pub span_us: u64,
     /// When the last phase was completed.
     pub last: Timestamp,
+    /// How many were in progress at a time.
+    pub parallel: f64,
 }
 
-/// Looks at every item once.
-pub fn overview(facts: &dyn Facts, now: &Now) -> Overview {
+/// Looks at every item once. `known` is what is known beyond the records.
+pub fn overview(facts: &dyn Facts, now: &Now, known: &dyn Evidence) -> Overview {
     let plan = facts.plan();
     let mut counts = Counts::default();
     counts
         .phases
         .resize_with(plan.phases().len(), Default::default);
-    let (mut pace, mut running, mut remaining) = (PaceMeter::default(), Vec::new(), 0);
+    let (mut pace, mut running) = (PaceMeter::default(), Vec::new());
+    let mut gathered = Gathered::new(plan.phases().len());
     for (index, item) in (0..facts.item_count()).filter_map(|i| Some((i, facts.item(i)?))) {
-        counts.take(plan, &item, now, &mut |phase, reason| {
+        let mut reasons = Vec::with_capacity(item.phases.len());
+        counts.take(plan, &item, now, known, &mut |phase, reason| {
             let state = &item.phases[phase];
-            if state.status == Status::InProgress {
-                let lease = state.lease.as_deref();
+            let limit_us = plan.phases()[phase].limit_micros();
+            if let Some(standing) = Standing::of(state, limit_us, now, known) {
                 running.push(Running {
                     place: Place { item: index, phase },
-                    elapsed_us: lease.map_or(0, |lease| lease::elapsed(lease, now).micros),
-                    last_sign_at: lease.map(|lease| lease.at),
+                    elapsed_us: standing.elapsed().micros,
+                    last_sign_at: Some(standing.last_sign_at()),
                     stuck: *reason == Reason::Stuck,
                 });
             }
-            let goes_on = matches!(
-                reason,
-                Reason::Ready | Reason::Waiting(_) | Reason::BackingOff(_)
-            );
-            remaining += usize::from(goes_on || state.status == Status::InProgress);
+            reasons.push((reason.clone(), typical::ran_us(state, now.at)));
+            gathered.history(phase, state);
             if let (Status::Completed, Some(at)) = (state.status, state.completed_at) {
                 pace.note(at, state.started_at, now.at);
             }
         });
+        gathered.left(&reasons);
     }
+    let remaining = gathered.remaining();
     let running_total = running.len();
     running.sort_by_key(|run| (!run.stuck, std::cmp::Reverse(run.elapsed_us), run.place));
     running.truncate(RUNNING_TOLD);
     let pace = pace.read();
-    let eta_secs = eta_secs(remaining, running_total, pace, now.at);
+    let idle = is_idle(running_total, pace, now.at);
+    let parallel = match running_total - counts.stuck.min(running_total) {
+        0 => at_a_time(pace),
+        running => running,
+    };
+    let estimate = gathered.estimate(plan, parallel);
+    let eta_secs = match &estimate.times {
+        _ if remaining == 0 => Some(0),
+        _ if idle => None,
+        Some(times) => Some(times.median_us.div_ceil(MICROS_PER_SEC)),
+        None => secs_at(pace, remaining),
+    };
     Overview {
         counts,
         running,
         running_total,
         remaining,
         pace,
+        estimate,
+        idle,
         eta_secs,
     }
 }
 
-/// Seconds until `remaining` phases are done at this pace. Where nothing is in progress and nothing was completed for
-/// an hour, or the span of the pace, nobody works, and no end is in sight.
-fn eta_secs(remaining: usize, running: usize, pace: Option<Pace>, now: Timestamp) -> Option<u64> {
-    if remaining == 0 {
-        return Some(0);
-    }
+/// Where nothing is in progress and nothing was completed for an hour, or the span of the pace, nobody works, and no end
+/// is in sight.
+fn is_idle(running: usize, pace: Option<Pace>, now: Timestamp) -> bool {
+    running == 0
+        && pace.is_none_or(|pace| {
+            now.micros_since(pace.last) > pace.span_us.max(3_600 * MICROS_PER_SEC)
+        })
+}
+
+/// How many were in progress at a time when work was last done, as a whole number; at least 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "not negative, and `as` stays at the largest number"
+)]
+fn at_a_time(pace: Option<Pace>) -> usize {
+    pace.map_or(1, |pace| pace.parallel.round().max(1.0) as usize)
+}
+
+/// Seconds for `remaining` phases at this pace.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "not negative, and `as` stays at the largest number"
+)]
+fn secs_at(pace: Option<Pace>, remaining: usize) -> Option<u64> {
     let pace = pace.filter(|pace| pace.per_hour > 0.0)?;
-    let idle_us = pace.span_us.max(3_600 * MICROS_PER_SEC);
-    if running == 0 && now.micros_since(pace.last) > idle_us {
-        return None;
-    }
-    let secs = (remaining as f64 / pace.per_hour * 3_600.0).ceil();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "not negative, and `as` stays at the largest number"
-    )]
-    Some(secs as u64)
+    Some((remaining as f64 / pace.per_hour * 3_600.0).ceil() as u64)
 }
 
 /// Counts completed phases by the minute.
@@ -142,6 +176,8 @@ struct Minute {
     /// The earliest start of a phase completed in it, and the latest completion.
     first: i64,
     last: i64,
+    /// The time from start to completion of all of them together, in microseconds.
+    busy: i64,
 }
 
 impl PaceMeter {
@@ -168,10 +204,12 @@ impl PaceMeter {
             completed: 0,
             first: begin,
             last: end,
+            busy: 0,
         });
         of_minute.completed += 1;
         of_minute.first = of_minute.first.min(begin);
         of_minute.last = of_minute.last.max(end);
+        of_minute.busy = of_minute.busy.saturating_add(end - begin);
     }
 
     fn read(&self) -> Option<Pace> {
@@ -180,10 +218,11 @@ impl PaceMeter {
         for window_hours in WINDOWS_HOURS {
             let after = newest - i64::try_from(window_hours).ok()? * 60;
             let inside = self.minutes.iter().filter(|&(&minute, _)| minute > after);
-            let (mut completed, mut first, mut last) = (0, i64::MAX, i64::MIN);
+            let (mut completed, mut first, mut last, mut busy) = (0, i64::MAX, i64::MIN, 0_i64);
             for (_, minute) in inside {
                 completed += minute.completed;
                 (first, last) = (first.min(minute.first), last.max(minute.last));
+                busy = busy.saturating_add(minute.busy);
             }
             let begin = first.max((after + 1) * MICROS_PER_MINUTE);
             // A few phases within moments make no pace of thousands an hour.
@@ -193,6 +232,7 @@ impl PaceMeter {
                 completed,
                 span_us: u64::try_from(span_us).ok()?,
                 last: Timestamp::from_micros(last)?,
+                parallel: busy as f64 / span_us as f64,
             });
             if completed >= ENOUGH {
                 break;
@@ -261,11 +301,22 @@ mod tests {
             completed: 40,
             span_us: 3_600_000_000,
             last: minutes(100),
+            parallel: 2.6,
         });
-        assert_eq!(eta_secs(60, 0, pace, minutes(110)), Some(5_400));
-        assert_eq!(eta_secs(60, 0, pace, minutes(500)), None);
-        assert_eq!(eta_secs(60, 2, pace, minutes(500)), Some(5_400));
-        assert_eq!(eta_secs(60, 2, None, minutes(500)), None);
-        assert_eq!(eta_secs(0, 0, None, minutes(500)), Some(0));
+        assert!(!is_idle(0, pace, minutes(110)));
+        assert!(is_idle(0, pace, minutes(500)));
+        assert!(!is_idle(2, pace, minutes(500)));
+        assert!(!is_idle(2, None, minutes(500)) && is_idle(0, None, minutes(500)));
+        assert_eq!(secs_at(pace, 60), Some(5_400));
+        assert_eq!(secs_at(None, 60), None);
+        assert_eq!((at_a_time(pace), at_a_time(None)), (3, 1));
+    }
+
+    #[test]
+    fn how_many_work_at_a_time_shows_in_what_they_did() {
+        // Four side by side, each five minutes, for an hour.
+        let turns = (0..12).flat_map(|turn| [(5 * turn, 5 * turn + 5); 4]);
+        let pace = pace_of(turns, 60).unwrap();
+        assert!((pace.parallel - 4.0).abs() < 0.5, "{pace:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, Place};
 use super::item::{Item, PhaseState};
-use super::lease;
+use super::lease::{Evidence, RecordsOnly, Standing};
 use super::names::Phase;
 use super::plan::{PhasePlan, Plan};
 use super::status::Status;
@@ -21,7 +21,7 @@ pub enum Reason {
     BackingOff(Timestamp),
     /// Somebody is at it, within the limit.
     InProgress,
-    /// Somebody is at it, beyond the limit: the next `resume` hands it back.
+    /// Somebody is or was at it, beyond the limit or provably dead: the next `resume` hands it back.
     Stuck,
     /// It failed, and the plan does not repeat by itself.
     Failed,
@@ -62,14 +62,29 @@ pub fn unmet_needs(plan: &Plan, item: &Item, phase: &PhasePlan) -> Vec<Phase> {
     phase.needs.iter().filter(unmet).cloned().collect()
 }
 
-/// Why a phase stands where it stands, at this moment.
+/// Why a phase stands where it stands, at this moment, as the records have it.
 pub fn reason(plan: &Plan, item: &Item, phase: usize, now: &Now) -> Reason {
+    reason_known(plan, item, phase, now, &RecordsOnly)
+}
+
+/// As [`reason`], also with what is known beyond the records.
+pub fn reason_known(
+    plan: &Plan,
+    item: &Item,
+    phase: usize,
+    now: &Now,
+    known: &dyn Evidence,
+) -> Reason {
     let (planned, state) = (&plan.phases()[phase], &item.phases[phase]);
     match state.status {
         Status::Completed => Reason::Completed,
         Status::Skipped => Reason::Skipped,
-        Status::InProgress if lease::is_stuck(state, planned.limit_micros(), now) => Reason::Stuck,
-        Status::InProgress => Reason::InProgress,
+        Status::InProgress => {
+            match Standing::of(state, planned.limit_micros(), now, known).map(|one| one.cause()) {
+                Some(Some(_)) => Reason::Stuck,
+                _ => Reason::InProgress,
+            }
+        }
         Status::Failed if exhausted(planned, state) => Reason::Exhausted,
         Status::Failed if planned.max_attempts.is_none() => Reason::Failed,
         Status::Pending | Status::Failed => {
@@ -187,7 +202,7 @@ pub struct Counts {
     pub held: usize,
     /// Failed phases without attempts left.
     pub exhausted: usize,
-    /// Phases beyond their limit.
+    /// Phases in progress that the next `resume` hands back.
     pub stuck: usize,
 }
 
@@ -222,6 +237,7 @@ impl Counts {
         plan: &Plan,
         item: &Item,
         now: &Now,
+        known: &dyn Evidence,
         each: &mut dyn FnMut(usize, &Reason),
     ) {
         self.phases
@@ -231,7 +247,7 @@ impl Counts {
         for (index, phase) in item.phases.iter().enumerate() {
             let of_phase = &mut self.phases[index];
             of_phase.by_status[phase.status as usize] += 1;
-            let reason = reason(plan, item, index, now);
+            let reason = reason_known(plan, item, index, now, known);
             match reason {
                 Reason::Ready => of_phase.ready += 1,
                 Reason::Waiting(_) => of_phase.waiting += 1,
@@ -252,7 +268,7 @@ pub fn counts(facts: &dyn Facts, now: &Now) -> Counts {
         ..Counts::default()
     };
     for item in (0..facts.item_count()).filter_map(|index| facts.item(index)) {
-        counts.take(plan, &item, now, &mut |_, _| {});
+        counts.take(plan, &item, now, &RecordsOnly, &mut |_, _| {});
     }
     counts
 }

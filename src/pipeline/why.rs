@@ -1,7 +1,8 @@
 //! Why a phase stands where it stands: the records behind it, the rule, and what moves it on.
 
+use super::event::ResetCause;
 use super::item::Item;
-use super::lease;
+use super::lease::{Evidence, Standing};
 use super::names::Phase;
 use super::plan::Plan;
 use super::ready::{self, Reason};
@@ -57,9 +58,9 @@ pub enum Next {
 }
 
 /// Says why the phase at that index of the plan stands where it stands.
-pub fn why(plan: &Plan, item: &Item, phase: usize, now: &Now) -> Why {
+pub fn why(plan: &Plan, item: &Item, phase: usize, now: &Now, known: &dyn Evidence) -> Why {
     let (planned, state) = (&plan.phases()[phase], &item.phases[phase]);
-    let reason = ready::reason(plan, item, phase, now);
+    let reason = ready::reason_known(plan, item, phase, now, known);
     let because = match &reason {
         Reason::Waiting(needs) => all_standing(plan, item, needs),
         Reason::Ready if !planned.needs.is_empty() => all_standing(plan, item, &planned.needs),
@@ -73,8 +74,8 @@ pub fn why(plan: &Plan, item: &Item, phase: usize, now: &Now) -> Why {
     Why {
         phase: planned.phase.clone(),
         status: state.status,
-        rule: rule(plan, item, phase, &reason, now),
-        next: next(plan, item, phase, &reason, now),
+        rule: rule(plan, item, phase, &reason, now, known),
+        next: next(plan, item, phase, &reason, now, known),
         because,
         reason,
     }
@@ -106,11 +107,25 @@ fn standing(plan: &Plan, item: &Item, phase: &Phase) -> Option<Because> {
     })
 }
 
-fn rule(plan: &Plan, item: &Item, phase: usize, reason: &Reason, now: &Now) -> String {
+fn rule(
+    plan: &Plan,
+    item: &Item,
+    phase: usize,
+    reason: &Reason,
+    now: &Now,
+    known: &dyn Evidence,
+) -> String {
     let (planned, state) = (&plan.phases()[phase], &item.phases[phase]);
     let limit = human_duration(planned.limit_micros());
-    let lease = state.lease.as_deref();
-    let elapsed = human_duration(lease.map_or(0, |lease| lease::elapsed(lease, now).micros));
+    let standing = Standing::of(state, planned.limit_micros(), now, known);
+    let elapsed = standing.as_ref().map_or(0, |one| one.elapsed().micros);
+    let elapsed = human_duration(elapsed);
+    let more = standing.as_ref().map(Standing::words).unwrap_or_default();
+    let more = if more.is_empty() {
+        more
+    } else {
+        format!("; {more}")
+    };
     match reason {
         Reason::Ready if planned.needs.is_empty() => {
             "it needs no other phase and may start at any time".to_owned()
@@ -134,12 +149,22 @@ fn rule(plan: &Plan, item: &Item, phase: usize, reason: &Reason, now: &Now) -> S
             state.failures()
         ),
         Reason::InProgress => {
-            format!("its last sign of life was {elapsed} ago; the limit is {limit}")
+            format!("its last sign of life was {elapsed} ago; the limit is {limit}{more}")
         }
         Reason::Stuck => {
-            format!(
-                "its last sign of life was {elapsed} ago, more than the limit of {limit}: the next resume hands it back"
-            )
+            let cause = standing.as_ref().and_then(Standing::cause);
+            let rule = match cause {
+                Some(ResetCause::OwnerDead) => {
+                    "the process that did the work is gone, so nobody goes on with it".to_owned()
+                }
+                Some(ResetCause::Reboot) => {
+                    "the machine was started again, so whoever did the work is gone".to_owned()
+                }
+                _ => format!(
+                    "its last sign of life was {elapsed} ago, more than the limit of {limit}"
+                ),
+            };
+            format!("{rule}: the next resume hands it back{more}")
         }
         Reason::Failed => {
             "it failed, and the plan gives it no max_attempts: a person decides".to_owned()
@@ -163,7 +188,14 @@ fn rule(plan: &Plan, item: &Item, phase: usize, reason: &Reason, now: &Now) -> S
     }
 }
 
-fn next(plan: &Plan, item: &Item, phase: usize, reason: &Reason, now: &Now) -> Next {
+fn next(
+    plan: &Plan,
+    item: &Item,
+    phase: usize,
+    reason: &Reason,
+    now: &Now,
+    known: &dyn Evidence,
+) -> Next {
     let name = || plan.phases()[phase].phase.clone();
     match reason {
         Reason::Ready => Next::Start(name()),
@@ -171,7 +203,10 @@ fn next(plan: &Plan, item: &Item, phase: usize, reason: &Reason, now: &Now) -> N
         Reason::Waiting(needs) => {
             let need = needs.first().and_then(|need| plan.index_of(need.as_str()));
             match need.filter(|&need| need < item.phases.len()) {
-                Some(need) => next(plan, item, need, &ready::reason(plan, item, need, now), now),
+                Some(need) => {
+                    let reason = ready::reason_known(plan, item, need, now, known);
+                    next(plan, item, need, &reason, now, known)
+                }
                 None => Next::Show,
             }
         }
@@ -204,6 +239,7 @@ fn are(phases: &[Phase]) -> String {
 mod tests {
     use super::*;
     use crate::pipeline::item::{Hold, Lease};
+    use crate::pipeline::lease::RecordsOnly;
     use crate::pipeline::{ItemId, Timestamp};
 
     const MINUTE: i64 = 60_000_000;
@@ -237,7 +273,7 @@ mod tests {
     fn a_waiting_phase_names_what_it_waits_for_and_what_moves_that_on() {
         let mut item = item();
         (item.phases[0].status, item.phases[0].since) = (Status::Failed, Seq::new(7));
-        let why = why(&plan(), &item, 2, &now(0));
+        let why = why(&plan(), &item, 2, &now(0), &RecordsOnly);
         assert_eq!(why.reason.as_str(), "waiting");
         assert_eq!(
             why.because,
@@ -266,7 +302,7 @@ mod tests {
         let of = |change: &dyn Fn(&mut Item), index| {
             let mut item = item();
             change(&mut item);
-            let why = why(&plan(), &item, index, &now(40));
+            let why = why(&plan(), &item, index, &now(40), &RecordsOnly);
             (why.reason.as_str(), why.rule, why.next)
         };
         let ready = of(&|_| {}, 0);

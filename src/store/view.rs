@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::log::Sha256Hex;
 use crate::log::head::head_at;
 use crate::log::reader::{Access, LogEnd, Tail};
+use crate::pipeline::lease::Evidence;
 use crate::pipeline::{Now, PipelineState};
 use crate::ports::Ports;
 use crate::position::Seq;
@@ -86,8 +87,8 @@ impl View {
         self.state
     }
 
-    /// What is known beyond the records.
-    pub(super) fn known(&self) -> &Known {
+    /// What is known beyond the records: signs of life, and which owners live.
+    pub fn known(&self) -> &dyn Evidence {
         &self.known
     }
 

@@ -189,6 +189,24 @@ fn the_work_of_a_dead_process_is_handed_back_at_once() {
     assert!(!alive.contains("Reset"), "{alive}");
     owner.kill().expect("it runs");
     owner.wait().expect("it ends");
+    // Whoever looks is told before anything is done.
+    for (args, told) in [
+        (&["status"][..], "STUCK: its owner process is gone"),
+        (
+            &["why", HOUSE, "list"],
+            "so nobody goes on with it: the next resume hands it back",
+        ),
+        (&["show", HOUSE], "STUCK: its owner process is gone"),
+        (
+            &["list", "--stuck"],
+            "the next resume hands it back (its owner process is gone)",
+        ),
+        (&["list", "--stuck", "--json"], r#""cause":"owner_dead""#),
+        (&["status", "--json"], r#""found":"gone""#),
+    ] {
+        let shown = text(lab.run(args));
+        assert!(shown.contains(told), "{args:?}: {shown}");
+    }
     let stale = Output {
         line: String::new(),
         ..lab.run(&["claim", "--worker", "w2"])
@@ -198,7 +216,8 @@ fn the_work_of_a_dead_process_is_handed_back_at_once() {
         &[
             stale,
             lab.run(&["complete", HOUSE, "list", "--token", "6"]),
-            lab.run(&["why", HOUSE, "list"]).with(&pid, "[PID]"),
+            // Long before the start: no time has gone by.
+            at(&lab, "2001-01-01T00:00:00Z", &["why", HOUSE, "list"]),
         ],
     );
 }
@@ -232,6 +251,10 @@ fn a_heartbeat_renews_and_is_recorded_when_it_matters() {
             ),
             at(&lab, "2026-11-23T02:00:00Z", &["heartbeat", "6"]),
             at(&lab, "2026-11-23T02:00:00Z", &["status", "--json"]),
+            at(&lab, "2026-11-23T02:00:00Z", &["status"]),
+            at(&lab, "2026-11-23T02:00:00Z", &["show", HOUSE]),
+            at(&lab, "2026-11-23T02:00:00Z", &["why", HOUSE, "list"]),
+            at(&lab, "2026-11-23T03:00:00Z", &["list", "--stuck"]),
         ],
     );
     // The file is only an advantage.

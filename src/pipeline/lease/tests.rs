@@ -1,7 +1,7 @@
 //! The limit at its edges, and what is known of owners.
 
 use super::*;
-use crate::pipeline::{ItemId, Phase, PhasePlan, PipelineState, Record};
+use crate::pipeline::{ItemId, Phase, PhasePlan, PhaseState, PipelineState, Record, Status};
 
 const MINUTE: u64 = 60_000_000;
 
@@ -42,7 +42,8 @@ fn strictly_more_than_the_limit() {
             ..PhaseState::default()
         };
         let later = now(i64::try_from(elapsed).unwrap(), false, None);
-        assert_eq!(is_stuck(&phase, limit, &later), stuck, "{elapsed}");
+        let standing = Standing::of(&phase, limit, &later, &RecordsOnly).unwrap();
+        assert_eq!(standing.cause().is_some(), stuck, "{elapsed}");
     }
 }
 
