@@ -2,8 +2,9 @@
 //! receipt, so that whoever kills it knows what it was promised: the demo does, and so do the tests.
 
 use crate::error::{Error, Result as StoreResult};
+use crate::pipeline::claim::Claim;
 use crate::pipeline::{
-    Command, ItemId, NewItem, Phase, PipelineState, Report, ReportKind, Status, ready,
+    Command, Event, ItemId, NewItem, Phase, PipelineState, Report, ReportKind, Status, ready,
 };
 use crate::position::Seq;
 use crate::store::{Receipt, Store};
@@ -34,6 +35,9 @@ pub(super) struct Args {
     /// Make the name of each new item so much longer
     #[arg(long, value_name = "N", default_value_t = 0)]
     pad_bytes: usize,
+    /// Take work as `claim --wait --pid` does, this process being its owner; a refused report is told and passed over
+    #[arg(long)]
+    owned: bool,
 }
 
 #[expect(
@@ -43,7 +47,12 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let mut store = context.store()?;
     for _ in 0..args.jobs.unwrap_or(usize::MAX) {
-        let Some(job) = begin(&args.name, &mut store, context)? else {
+        let begun = if args.owned {
+            claim(&args.name, &mut store, context)?
+        } else {
+            begin(&args.name, &mut store, context)?
+        };
+        let Some(job) = begun else {
             break;
         };
         if let Some(items) = args.add {
@@ -54,8 +63,18 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             let receipt = store.submit(&add)?;
             say(receipt, &mut store, context);
         }
-        let receipt = store.submit(&job.report(args.fail_every))?;
-        say(receipt, &mut store, context);
+        let token = job.token;
+        let reported: StoreResult<Receipt> = store.submit(&job.report(args.fail_every));
+        match reported {
+            Ok(receipt) => say(receipt, &mut store, context),
+            // Somebody else has the work by now, and it is not ours to complain.
+            Err(Error::Rejected(_)) if args.owned => {
+                let refused = serde_json::json!({"refused": token});
+                context.print.document(refused, false);
+                context.print.flush();
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(exit::DONE)
 }
@@ -112,6 +131,27 @@ fn begin(name: &str, store: &mut Store, context: &mut Context<'_>) -> Result<Opt
         }
     }
     Ok(None)
+}
+
+/// Takes the next piece of work, waiting for it; `None` when nothing ever will be ready.
+fn claim(name: &str, store: &mut Store, context: &mut Context<'_>) -> Result<Option<Job>, Failure> {
+    let wanted = Claim {
+        phase: None,
+        worker: Some(name.to_owned()),
+        owner: context.ports.owner(context.ports.process.pid()),
+        limit: 1,
+    };
+    let claimed = store.claim_or_wait(&wanted, None, &mut |_| {})?;
+    let Ok(started) = claimed.started else {
+        return Ok(None);
+    };
+    let event = started.first().map(|record| (record.seq, &record.event));
+    let Some((token, Event::Started { item, phase, .. })) = event else {
+        return Ok(None);
+    };
+    let (item, phase) = (item.clone(), phase.clone());
+    say(Receipt::Recorded(started), store, context);
+    Ok(Some(Job { item, phase, token }))
 }
 
 fn first_ready(state: &PipelineState, context: &Context<'_>) -> Option<(ItemId, Phase)> {

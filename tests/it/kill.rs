@@ -232,16 +232,16 @@ fn check(promises: &[Promise], found: &Found) {
 }
 
 /// What an independent reader finds in a store's log.
-struct Found {
+pub(crate) struct Found {
     /// The payloads; the record with seq n is at n - 1.
-    records: Vec<Value>,
-    segments: usize,
+    pub(crate) records: Vec<Value>,
+    pub(crate) segments: usize,
     /// Segments that have more bytes than their successor attests.
     sealed: usize,
 }
 
 /// Reads all segments: every line's checksum, chain and seq, and no group without its last line.
-fn read_log(store: &Path) -> Found {
+pub(crate) fn read_log(store: &Path) -> Found {
     let mut names: Vec<String> = std::fs::read_dir(store.join("wal"))
         .expect("wal/ can be read")
         .map(|entry| {
@@ -322,7 +322,7 @@ fn verified(line: &[u8], previous: &str, seq: usize) -> Option<Value> {
     is_good.then(|| serde_json::from_str(fields.next()?).ok())?
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     match std::env::var("PHASELOG_TEST_SEED") {
         Ok(text) => text.parse().expect("PHASELOG_TEST_SEED is a number"),
         Err(_) => RandomState::new().hash_one(0),
@@ -330,10 +330,10 @@ fn seed() -> u64 {
 }
 
 /// `SplitMix64` (Steele, Lea, Flood 2014).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -14,6 +14,7 @@ mod layers;
 mod cli;
 mod workers;
 mod kill;
+mod eight;
 mod demo;
 mod look;
 mod refusals;
