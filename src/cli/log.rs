@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::log::Crc;
+use crate::ports::output_is_closed;
 use crate::position::Seq;
+use crate::store::View;
 use crate::store::history::{self, Told};
 use crate::store::records::{self, Found, Ground, Raw, Unreadable};
 
@@ -111,7 +113,11 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     }
     context.print.flush();
     if follow && unreadable.is_empty() && strange.is_none() && ground.failure.is_none() {
-        return go_on(context, ground.through);
+        let through = ground.through;
+        return match ground.into_view() {
+            Some(view) => go_on(context, *view),
+            None => go_on_anew(context, through),
+        };
     }
     Ok(told::finish(
         context,
@@ -125,8 +131,27 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
 const POLL: Duration = Duration::from_millis(500);
 
 /// Prints what is recorded from now on, until nobody reads it any more.
-fn go_on(context: &mut Context<'_>, mut through: Seq) -> Result<u8, Failure> {
-    while !context.print.is_closed() {
+fn go_on(context: &mut Context<'_>, mut view: View) -> Result<u8, Failure> {
+    let (ports, options) = (context.ports.clone(), context.options.clone());
+    let dir = context.dir().to_owned();
+    while !nobody_reads(context) {
+        ports.clock.sleep(POLL);
+        view.look_again(&ports, &dir, &options, &mut |raw| {
+            print(context, &history::tell(raw));
+        })?;
+        context.print.flush();
+    }
+    Ok(super::exit::DONE)
+}
+
+/// True if standard output takes nothing more, or whoever read it has gone.
+pub(super) fn nobody_reads(context: &Context<'_>) -> bool {
+    context.print.is_closed() || output_is_closed()
+}
+
+/// As [`go_on`], where what is recorded cannot be made durable from here: each time as far as it is known to be.
+fn go_on_anew(context: &mut Context<'_>, mut through: Seq) -> Result<u8, Failure> {
+    while !nobody_reads(context) {
         context.ports.clock.sleep(POLL);
         let ground = Ground::open(&context.ports, context.dir(), &context.options)?;
         let last = ground.through;

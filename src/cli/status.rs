@@ -20,6 +20,7 @@ use super::estimate;
 use super::exit;
 use super::failure::Failure;
 use super::leases::LeaseFacts;
+use super::log::nobody_reads;
 use super::moment::{AtArg, Look};
 use super::receipts::count;
 use super::render::{Report, Style, escape};
@@ -50,7 +51,7 @@ pub(super) struct Args {
 struct StatusReport {
     store: String,
     as_of: Timestamp,
-    state: PipelineState,
+    look: Look,
     overview: Overview,
     /// As `overview.running`, in the same order.
     leases: Vec<LeaseFacts>,
@@ -83,11 +84,14 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         }
         context.print.report(&next);
         context.print.flush();
-        if !watch || context.print.is_closed() {
+        if !watch || nobody_reads(context) {
             return Ok(exit::DONE);
         }
         context.ports.clock.sleep(WATCH);
-        next = report(store.clone(), Look::Now(Box::new(context.look_again()?)))?;
+        if nobody_reads(context) {
+            return Ok(exit::DONE);
+        }
+        next = report(store.clone(), look_again(next.look, context)?)?;
     }
 }
 
@@ -95,32 +99,40 @@ fn report(store: String, look: Look) -> Result<StatusReport, Failure> {
     let overview = overview(look.state(), look.now(), look.known());
     let as_of = look.now().at;
     let leases = leases(&overview, &look);
-    Ok(match look {
-        Look::Now(view) => StatusReport {
-            store,
-            head: view.head()?,
-            as_of,
-            overview,
-            leases,
-            durable: view.durable_seq(),
-            snapshot: Some(snapshot_facts(&view)),
-            complete: view.complete(),
-            warnings: view.warnings().to_vec(),
-            state: view.into_state(),
-        },
-        Look::Then(past, _) => StatusReport {
-            store,
-            head: None,
-            as_of,
-            overview,
-            leases,
-            durable: past.state.last_seq,
-            snapshot: None,
-            complete: true,
-            warnings: Vec::new(),
-            state: past.state,
-        },
+    let (head, durable, snapshot, complete, warnings) = match &look {
+        Look::Now(view) => (
+            view.head()?,
+            view.durable_seq(),
+            Some(snapshot_facts(view)),
+            view.complete(),
+            view.warnings().to_vec(),
+        ),
+        Look::Then(past, _) => (None, past.state.last_seq, None, true, Vec::new()),
+    };
+    Ok(StatusReport {
+        store,
+        as_of,
+        look,
+        overview,
+        leases,
+        durable,
+        head,
+        snapshot,
+        complete,
+        warnings,
     })
+}
+
+/// Looks once more: at what came since, or at everything if the files were written anew meanwhile.
+fn look_again(look: Look, context: &Context<'_>) -> Result<Look, Failure> {
+    let (ports, dir, options) = (&context.ports, context.dir(), &context.options);
+    match look {
+        Look::Now(mut view) if !view.snapshot_changed(ports, dir) => {
+            view.look_again(ports, dir, options, &mut |_| {})?;
+            Ok(Look::Now(view))
+        }
+        _ => Ok(Look::Now(Box::new(context.look_again()?))),
+    }
 }
 
 fn leases(overview: &Overview, look: &Look) -> Vec<LeaseFacts> {
@@ -161,10 +173,10 @@ pub(super) fn headline(store: &str, overview: &Overview) -> String {
 impl Report for StatusReport {
     fn text(&self, style: &Style) -> String {
         let head = headline(&self.store, &self.overview);
-        let (seq, at) = (self.state.last_seq, style.time(self.as_of));
+        let (seq, at) = (self.state().last_seq, style.time(self.as_of));
         let mut text = format!("{head}, record @{seq}, {at}\n");
         text.push_str(&self.bar(*style));
-        if !self.state.plan.phases().is_empty() {
+        if !self.state().plan.phases().is_empty() {
             text.push('\n');
             text.push_str(&self.phases(*style));
         }
@@ -192,7 +204,7 @@ impl Report for StatusReport {
             items.insert(status.as_str().into(), counts.items[status as usize].into());
         }
         let phases =
-            self.state
+            self.state()
                 .plan
                 .phases()
                 .iter()
@@ -211,9 +223,9 @@ impl Report for StatusReport {
                     Value::from(row)
                 });
         let in_progress = running.iter().zip(&self.leases).map(|(run, lease)| {
-            let item = &self.state.items()[run.place.item];
+            let item = &self.state().items()[run.place.item];
             let (planned, phase) = (
-                &self.state.plan.phases()[run.place.phase],
+                &self.state().plan.phases()[run.place.phase],
                 &item.phases[run.place.phase],
             );
             let mut row = json!({
@@ -231,7 +243,7 @@ impl Report for StatusReport {
         json!({
             "store": self.store,
             "as_of": self.as_of.to_offset_text(),
-            "as_of_seq": self.state.last_seq,
+            "as_of_seq": self.state().last_seq,
             "durable_seq": self.durable,
             "head": self.head,
             "items": items,
@@ -240,9 +252,9 @@ impl Report for StatusReport {
             "in_progress": in_progress.collect::<Vec<_>>(),
             "in_progress_total": running_total,
             "stuck": counts.stuck, "held": counts.held, "exhausted": counts.exhausted,
-            "rejected": self.state.rejected,
+            "rejected": self.state().rejected,
             "throughput_per_hour": per_hour, "eta_secs": eta_secs,
-            "estimate": estimate::json(&self.overview, &self.state.plan),
+            "estimate": estimate::json(&self.overview, &self.state().plan),
             "snapshot": {
                 "seq": snapshot.and_then(|facts| facts.seq),
                 "behind": snapshot.map(|facts| facts.behind),
@@ -257,6 +269,10 @@ impl Report for StatusReport {
 }
 
 impl StatusReport {
+    fn state(&self) -> &PipelineState {
+        self.look.state()
+    }
+
     fn bar(&self, style: Style) -> String {
         let counts = &self.overview.counts;
         let total = counts.total();
@@ -290,7 +306,7 @@ impl StatusReport {
             ("WAITING", Align::Right),
         ]);
         for (planned, counts) in self
-            .state
+            .state()
             .plan
             .phases()
             .iter()
@@ -317,9 +333,9 @@ impl StatusReport {
         ]);
         let running = self.overview.running.iter().zip(&self.leases);
         for (run, lease) in running.take(RUNNING_SHOWN) {
-            let item = &self.state.items()[run.place.item];
+            let item = &self.state().items()[run.place.item];
             let (planned, phase) = (
-                &self.state.plan.phases()[run.place.phase],
+                &self.state().plan.phases()[run.place.phase],
                 &item.phases[run.place.phase],
             );
             table.row(&[
@@ -367,11 +383,11 @@ impl StatusReport {
         if counts.exhausted > 0 {
             attention.push(format!("{} without attempts left", counts.exhausted));
         }
-        if self.state.rejected > 0 {
+        if self.state().rejected > 0 {
             attention.push(format!(
                 "{} refused as too late",
                 count(
-                    usize::try_from(self.state.rejected).unwrap_or(usize::MAX),
+                    usize::try_from(self.state().rejected).unwrap_or(usize::MAX),
                     "report"
                 )
             ));
@@ -390,11 +406,11 @@ impl StatusReport {
             ));
         }
         if counts.items[ItemStatus::Completed as usize] < counts.total() {
-            lines.extend(estimate::lines(&self.overview, &self.state.plan));
+            lines.extend(estimate::lines(&self.overview, &self.state().plan));
         }
         lines.push(("durable", format!("through record @{}", self.durable)));
         if let Some(head) = self.head {
-            lines.push(("log head", format!("{head} at @{}", self.state.last_seq)));
+            lines.push(("log head", format!("{head} at @{}", self.state().last_seq)));
         }
         if let Some(facts) = &self.snapshot {
             let files = match (facts.seq, facts.behind) {

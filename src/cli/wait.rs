@@ -61,7 +61,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 context.ports.clock.sleep(sleep);
                 waited += sleep;
                 pause = (pause * 2).min(POLL.1);
-                view = context.look_again()?;
+                let (ports, options) = (&context.ports, &context.options);
+                view.look_again(ports, context.dir(), options, &mut |_| {})?;
                 continue;
             }
         };

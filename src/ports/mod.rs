@@ -6,6 +6,7 @@
 pub mod disk;
 pub mod clock;
 pub mod process;
+mod output;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::pipeline::event::Owner;
 
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk, Surroundings};
+pub use output::output_is_closed;
 pub use process::{Child, Process, RealProcess, Seen};
 
 /// Everything that a store may touch outside itself.

@@ -162,6 +162,14 @@ impl Ground {
         })
     }
 
+    /// The store, if it could be opened and all of it is shown: to be looked at again.
+    pub fn into_view(self) -> Option<Box<View>> {
+        match self.state {
+            State::Whole(view) if self.complete => Some(view),
+            _ => None,
+        }
+    }
+
     /// The state: the store's, or, where that cannot be opened, what the readable records come to.
     pub fn state(&self) -> &PipelineState {
         match &self.state {

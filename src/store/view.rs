@@ -1,5 +1,7 @@
 //! A store to look at: what is shown is durable, or said not to be.
 
+mod follow;
+
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -8,7 +10,7 @@ use crate::log::head::head_at;
 use crate::log::reader::{Access, LogEnd, Tail};
 use crate::pipeline::lease::Evidence;
 use crate::pipeline::{Now, PipelineState};
-use crate::ports::Ports;
+use crate::ports::{FileId, Ports};
 use crate::position::Seq;
 
 use super::known::Known;
@@ -26,6 +28,8 @@ pub struct View {
     complete: bool,
     now: Now,
     known: Known,
+    /// The root snapshot, as a file.
+    root: Option<(FileId, u64)>,
 }
 
 impl View {
@@ -37,7 +41,7 @@ impl View {
     /// # Errors
     /// As [`super::Store::open`].
     pub fn open(ports: &Ports, dir: &Path, options: &Options) -> Result<Self> {
-        let now = ports.clock.now();
+        let (now, root) = (ports.clock.now(), follow::root(ports, dir));
         let recovered = recovery::recover(ports, dir, options, Access::ReadOnly)?;
         let Recovered {
             log,
@@ -74,6 +78,7 @@ impl View {
             complete,
             now,
             known,
+            root,
         })
     }
 

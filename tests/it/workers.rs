@@ -480,3 +480,58 @@ fn log_and_status_go_on() {
         child.wait().expect("it ends");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn who_follows_a_quiet_store_ends_when_nobody_reads_any_more() {
+    use std::io::{BufRead as _, BufReader};
+
+    let lab = fixed();
+    for args in [&["log", "-f"][..], &["status", "--watch", "--json"]] {
+        let mut child = lab
+            .command(args)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
+        lines.next().expect("a line").expect("it can be read");
+        // Nothing is recorded: only the closed pipe can end it.
+        drop(lines);
+        let status = child.wait().expect("it ends by itself");
+        assert_eq!(status.code(), Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn what_follows_goes_on_behind_new_segments_and_snapshots() {
+    use std::io::{BufRead as _, BufReader};
+
+    let lab = fixed().env("PHASELOG_SEGMENT_BYTES", "700");
+    let mut child = lab
+        .command(&["log", "-f", "--format", "jsonl"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
+    let mut seq = 0;
+    let mut read_through = |last: u64| {
+        while seq < last {
+            let line = lines.next().expect("a line").expect("it can be read");
+            seq += 1;
+            assert!(line.starts_with(&format!("{{\"seq\":{seq},")), "{line}");
+        }
+    };
+    read_through(5);
+    for house in HOUSES {
+        lab.must(&["complete", house, "list"]);
+        lab.must(&["compact"]);
+    }
+    let status = lab.must(&["status", "--json"]).stdout;
+    let (_, after) = status
+        .split_once("\"as_of_seq\":")
+        .expect("it stands there");
+    let last = after.split(',').next().expect("a number");
+    read_through(last.parse().expect("a number"));
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+}
