@@ -187,3 +187,80 @@ pub(super) fn plain(name: &str) -> String {
     let bare = name.to_lowercase().replace([',', '.'], " ");
     bare.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::extraction::ItemExtraction;
+    use crate::pipeline::{ItemId, Json, PhasePlan, PipelineState, Plan};
+
+    fn item(extraction: ExtractionStatus, phases: &[Status]) -> (PipelineState, Item) {
+        let mut item = Item::new(ItemId::new("1 A St").unwrap(), phases.len());
+        for (phase, status) in item.phases.iter_mut().zip(phases) {
+            phase.status = *status;
+        }
+        item.extraction = Some(Box::new(ItemExtraction {
+            status: Some(extraction),
+            ..ItemExtraction::default()
+        }));
+        let names = ["phase1_listing", "phase2a_exterior", "phase2b_interior"];
+        let plan = names
+            .map(|name| PhasePlan::named(crate::pipeline::Phase::new(name).unwrap()))
+            .to_vec();
+        let state = PipelineState::from_parts(Plan::new(plan).unwrap(), vec![item.clone()]);
+        (state, item)
+    }
+
+    #[test]
+    fn an_extraction_and_its_phase_should_say_the_same() {
+        use Status::{Completed, Failed, InProgress, Pending};
+        let done = ExtractionStatus::Completed;
+        for (extraction, phases, crossed_in) in [
+            (done, [Completed, Pending, Failed], Some("phase2a_exterior")),
+            (done, [Pending, Completed, Pending], None),
+            (done, [Pending, InProgress, Pending], None),
+            (
+                ExtractionStatus::Failed,
+                [Pending, Pending, Completed],
+                Some("phase2b_interior"),
+            ),
+            (
+                ExtractionStatus::InProgress,
+                [Completed, Pending, InProgress],
+                None,
+            ),
+        ] {
+            let (state, item) = item(extraction, &phases);
+            let found = crossed(&state, &item);
+            let phase = found.and_then(|found| found.phase);
+            assert_eq!(phase.as_deref(), crossed_in, "{extraction:?} {phases:?}");
+        }
+    }
+
+    #[test]
+    fn items_without_data_are_told_only_where_others_have_some() {
+        let (_, mut item) = item(ExtractionStatus::Completed, &[]);
+        let mut seen = WithoutData::default();
+        seen.note(&item);
+        assert_eq!(seen.finding(), None);
+        let object = Json::from_value(&serde_json::json!({"beds": 3}));
+        let data = crate::pipeline::enrichment::ItemData::from_parts(object, None, Vec::new());
+        let mut seen = WithoutData::default();
+        seen.note(&item);
+        item.data = Some(Box::new(data));
+        seen.note(&item);
+        let found = seen.finding().unwrap();
+        assert!(
+            found.message.contains("1 have some: 1,"),
+            "{}",
+            found.message
+        );
+        assert_eq!(found.severity, super::super::Severity::Note);
+    }
+
+    #[test]
+    fn a_name_is_plain_without_what_is_written_in_two_ways() {
+        assert_eq!(plain("1  A St.,Mesa"), plain("1 a st mesa"));
+        assert_ne!(plain("1 A St"), plain("1 A Rd"));
+    }
+}
