@@ -20,22 +20,11 @@ use super::plan::Plan;
 use super::ready;
 use super::status::Status;
 use super::time::Timestamp;
-
-/// Startable at once.
-const NOW: i64 = i64::MIN;
-
-/// Not startable, however long one waits.
-const NEVER: i64 = i64::MAX;
+use super::wide::{NEVER, NOW};
 
 /// The index, made when first asked for. Equal to any other: see the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LazyIndex(OnceLock<Index>);
-
-impl PartialEq for LazyIndex {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
 
 impl LazyIndex {
     /// The index of these items.
@@ -113,16 +102,9 @@ impl Index {
         firsts.min()
     }
 
-    /// When the first of those that are only waiting for their time can be started.
-    pub(super) fn next_due(&self, phase: usize) -> Option<Timestamp> {
-        self.due
-            .get(phase)
-            .and_then(|due| Timestamp::from_micros(due.root()))
-    }
-
-    /// True if something of the phase can be started, now or by waiting.
-    pub(super) fn any_startable(&self, phase: usize) -> bool {
-        self.due.get(phase).is_some_and(|due| due.root() != NEVER)
+    /// From when on the first of a phase can be started: [`NOW`], a time, or [`NEVER`].
+    pub(super) fn earliest(&self, phase: usize) -> i64 {
+        self.due.get(phase).map_or(NEVER, Earliest::root)
     }
 
     /// All phases in progress, in order.
@@ -131,8 +113,18 @@ impl Index {
     }
 }
 
+/// [`NOW`] if a phase of an item is in progress, else [`NEVER`].
+pub(super) fn running(item: &Item) -> i64 {
+    let mut phases = item.phases.iter();
+    if phases.any(|phase| phase.status == Status::InProgress) {
+        NOW
+    } else {
+        NEVER
+    }
+}
+
 /// From when on a phase of an item can be started.
-fn leaf(plan: &Plan, item: &Item, phase: usize) -> i64 {
+pub(super) fn leaf(plan: &Plan, item: &Item, phase: usize) -> i64 {
     if !ready::startable(plan, item, phase) {
         return NEVER;
     }

@@ -25,7 +25,13 @@ pub mod op_ids;
 pub mod facts;
 pub mod lease;
 pub mod ready;
+pub mod wide;
+pub mod row;
+pub mod base;
 mod index;
+mod shelf;
+#[cfg(any(test, feature = "testing"))]
+mod agree;
 pub mod state;
 pub mod rejection;
 pub mod lookup;

@@ -12,17 +12,19 @@ mod facts;
 mod learn;
 mod edits;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::base::Base;
 use super::edit::Edit;
 use super::event::{Event, ImportedFile, ImportedItem, Record};
-use super::index::LazyIndex;
 use super::item::{Hold, Item, Lease, PhaseState, Refusal, Return};
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::op_ids::{OpIds, Operation};
 use super::plan::{PhasePlan, Plan};
 use super::replan;
+use super::shelf::Shelf;
 use super::status::Status;
 use super::time::{SnapshotTimes, Timestamp};
 use crate::position::Seq;
@@ -34,8 +36,7 @@ pub use learn::Companion;
 pub struct PipelineState {
     /// The plan in force.
     pub plan: Plan,
-    items: Vec<Item>,
-    by_name: HashMap<ItemId, usize>,
+    shelf: Shelf,
     /// The last record folded.
     pub last_seq: Seq,
     /// The time of the newest record that changed an item.
@@ -52,8 +53,8 @@ pub struct PipelineState {
     pub extraction: Option<Companion>,
     /// The ids under which reports were made.
     pub op_ids: OpIds,
-    /// What can be started, in order; says nothing that the items do not say.
-    index: LazyIndex,
+    /// The ids that the base has are in `op_ids`.
+    operations_taken: bool,
 }
 
 /// A file that was taken over, as far as it matters later.
@@ -90,22 +91,92 @@ impl PipelineState {
             ..Self::default()
         };
         for item in items {
-            if !state.by_name.contains_key(&item.name) {
-                state.by_name.insert(item.name.clone(), state.items.len());
-                state.items.push(item);
-            }
+            state.shelf.push(item);
         }
         state
     }
 
+    /// A state whose items stand on `base` until they are touched: it answers [`super::Facts`] and takes records as the whole
+    /// does, at a cost that does not grow with the number of items. Nothing that comes of it counts unless
+    /// [`PipelineState::is_sound`] says so afterwards.
+    pub fn over(base: Arc<dyn Base>, plan: Plan) -> Self {
+        Self {
+            shelf: Shelf::over(base, plan.phases().len()),
+            plan,
+            ..Self::default()
+        }
+    }
+
+    /// True as long as everything that it said and took counts: always, if all items are in memory.
+    pub fn is_sound(&self) -> bool {
+        self.shelf.is_sound()
+    }
+
+    /// The items over the base, by index, that were touched since; `None` if all items are in memory.
+    pub fn touched(&self) -> Option<&BTreeMap<usize, Item>> {
+        self.shelf.touched()
+    }
+
+    /// The item of that name, if it is in memory.
+    pub fn in_memory(&self, item: &ItemId) -> Option<&Item> {
+        self.shelf.in_memory(item)
+    }
+
+    /// Puts the state, as it stands, on another base, which has every item as it is here.
+    pub fn rebase(&mut self, base: Arc<dyn Base>) {
+        self.shelf = Shelf::over(base, self.plan.phases().len());
+        self.op_ids = OpIds::default();
+        self.operations_taken = false;
+    }
+
+    /// The ids under which reports were made, wherever they stand.
+    pub fn operations(&self) -> &OpIds {
+        match self.shelf.operations() {
+            Some(of_base) if !self.operations_taken => of_base,
+            _ => &self.op_ids,
+        }
+    }
+
+    /// The operation ids, if they changed since the base; `None` too if all items are in memory.
+    pub fn changed_operations(&self) -> Option<&OpIds> {
+        self.operations_taken.then_some(&self.op_ids)
+    }
+
+    /// Loads the items that these events are about, so that their records can be taken in without asking the base.
+    pub fn touch<'e>(&mut self, events: impl IntoIterator<Item = &'e Event>) {
+        for event in events {
+            if let Some(item) = event.item() {
+                self.shelf.touch(item);
+            }
+            if event.op().is_some() {
+                self.take_operations();
+            }
+        }
+    }
+
     /// All items, in their order.
+    ///
+    /// # Panics
+    /// If not all items are in memory: [`PipelineState::over`] is for who asks for one.
     pub fn items(&self) -> &[Item] {
-        &self.items
+        self.shelf
+            .all()
+            .expect("a state over a base is asked for one item at a time")
     }
 
     /// The index of an item.
     pub fn index_of(&self, item: &str) -> Option<usize> {
-        self.by_name.get(item).copied()
+        self.shelf.index_of(item)
+    }
+
+    /// Brings the base's operation ids into memory before one is added.
+    fn take_operations(&mut self) {
+        if !self.operations_taken
+            && let Some(operations) = self.shelf.operations()
+        {
+            self.op_ids = operations.clone();
+            self.operations_taken = true;
+        }
     }
 
     /// Takes one record into the state. Never fails on a verified log, and never asks today's limits.
@@ -164,6 +235,7 @@ impl PipelineState {
                         item: item.clone(),
                         phase: phase.clone(),
                     };
+                    self.take_operations();
                     self.op_ids.note(seq, operation);
                 }
             }
@@ -182,7 +254,7 @@ impl PipelineState {
                 changed.last_updated = Some(at);
             }
             self.last_change_at = Some(at);
-            self.refresh(item);
+            self.shelf.refresh(&self.plan, item);
         }
     }
 
@@ -194,6 +266,10 @@ impl PipelineState {
         record: &Record,
     ) {
         // `decide` adds no item twice; an `added` behind a lost range may find the item made by a later record.
+        if self.index_of(name.as_str()).is_some() {
+            // It may get another id, by which a base would not find it.
+            self.shelf.give_up_part();
+        }
         let item = self.item_mut(name);
         item.created_at = Some(record.at);
         item.id = id.map(Into::into);
@@ -251,13 +327,12 @@ impl PipelineState {
         let sources: Vec<Vec<Phase>> = phases.iter_mut().map(names).collect();
         let plan = Plan::from_record(phases);
         let old = std::mem::replace(&mut self.plan, plan);
-        self.index.forget();
         let index_of = |name: &Phase| old.index_of(name.as_str());
         let from: Vec<Vec<usize>> = sources
             .iter()
             .map(|names| names.iter().filter_map(index_of).collect())
             .collect();
-        for item in &mut self.items {
+        for item in self.shelf.all_mut().unwrap_or_default() {
             let mut before = std::mem::take(&mut item.phases);
             let mut take = |from: &usize| std::mem::take(&mut before[*from]);
             item.phases = from
@@ -267,12 +342,6 @@ impl PipelineState {
                     several => replan::merged(several.iter().map(&mut take).collect()),
                 })
                 .collect();
-        }
-    }
-
-    fn refresh(&mut self, item: &ItemId) {
-        if let Some(&index) = self.by_name.get(item) {
-            self.index.refresh(&self.plan, index, &self.items[index]);
         }
     }
 
@@ -300,28 +369,24 @@ impl PipelineState {
     }
 
     fn item_mut(&mut self, name: &ItemId) -> &mut Item {
-        let index = if let Some(&index) = self.by_name.get(name) {
-            index
-        } else {
-            self.by_name.insert(name.clone(), self.items.len());
-            self.items
-                .push(Item::new(name.clone(), self.plan.phases().len()));
-            self.items.len() - 1
-        };
-        &mut self.items[index]
+        self.shelf.item_mut(name, self.plan.phases().len())
     }
 
     fn phase_mut(&mut self, item: &ItemId, phase: &Phase) -> &mut PhaseState {
         let index = if let Some(index) = self.plan.index_of(phase.as_str()) {
             index
         } else {
-            self.index.forget();
-            for item in &mut self.items {
+            for item in self.shelf.all_mut().unwrap_or_default() {
                 item.phases.push(PhaseState::default());
             }
             self.plan.push_unplanned(phase.clone())
         };
-        &mut self.item_mut(item).phases[index]
+        let item = self.item_mut(item);
+        if item.phases.len() <= index {
+            // A part that is unsound already, for the plan grew.
+            item.phases.resize_with(index + 1, PhaseState::default);
+        }
+        &mut item.phases[index]
     }
 }
 

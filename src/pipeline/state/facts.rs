@@ -10,6 +10,7 @@ use crate::pipeline::op_ids::Operation;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::status::Status;
 use crate::pipeline::time::{Now, Timestamp};
+use crate::pipeline::wide::NEVER;
 use crate::position::Seq;
 
 impl Facts for PipelineState {
@@ -22,7 +23,7 @@ impl Facts for PipelineState {
     }
 
     fn item_count(&self) -> usize {
-        self.items.len()
+        self.shelf.len()
     }
 
     fn find(&self, item: &str) -> Option<usize> {
@@ -30,36 +31,31 @@ impl Facts for PipelineState {
     }
 
     fn find_id(&self, id: &str) -> Vec<usize> {
-        let has = |item: &Item| item.id().eq_ignore_ascii_case(id);
-        (0..self.items.len())
-            .filter(|&index| has(&self.items[index]))
-            .collect()
+        self.shelf.find_id(id)
     }
 
     fn item(&self, index: usize) -> Option<Cow<'_, Item>> {
-        self.items.get(index).map(Cow::Borrowed)
+        self.shelf.item(index)
     }
 
     fn operation(&self, id: &str) -> Option<(Seq, &Operation)> {
-        self.op_ids.get(id)
+        self.operations().get(id)
     }
 
     fn in_progress(&self) -> Box<dyn Iterator<Item = Place> + '_> {
-        Box::new(self.index.get(&self.plan, &self.items).running())
+        self.shelf.in_progress(&self.plan)
     }
 
     fn first_ready(&self, from: Place, phase: Option<usize>, now: Timestamp) -> Option<Place> {
-        self.index
-            .get(&self.plan, &self.items)
-            .first_ready(from, phase, now)
+        self.shelf.first_ready(&self.plan, from, phase, now)
     }
 
     fn next_due(&self, phase: usize) -> Option<Timestamp> {
-        self.index.get(&self.plan, &self.items).next_due(phase)
+        Timestamp::from_micros(self.shelf.earliest(&self.plan, phase))
     }
 
     fn any_startable(&self, phase: usize) -> bool {
-        self.index.get(&self.plan, &self.items).any_startable(phase)
+        self.shelf.earliest(&self.plan, phase) != NEVER
     }
 
     fn open_phases(&self) -> Box<dyn Iterator<Item = Place> + '_> {
@@ -72,7 +68,9 @@ impl PipelineState {
     pub fn note_signs(&mut self, known: &dyn Evidence, now: &Now) {
         let running: Vec<Place> = self.in_progress().collect();
         for place in running {
-            let phase = &mut self.items[place.item].phases[place.phase];
+            let Some(phase) = self.shelf.phase_mut(place) else {
+                continue;
+            };
             let sign = phase.token.and_then(|token| known.sign(token));
             if let (Some(lease), Some(sign)) = (&mut phase.lease, sign)
                 && lease::is_newer(sign, lease, now)
@@ -84,13 +82,13 @@ impl PipelineState {
     }
 
     fn places(&self, test: impl Fn(&PhaseState) -> bool + Copy) -> impl Iterator<Item = Place> {
-        self.items.iter().enumerate().flat_map(move |(item, it)| {
-            let hits = it
-                .phases
-                .iter()
-                .enumerate()
-                .filter(move |(_, phase)| test(phase));
-            hits.map(move |(phase, _)| Place { item, phase })
+        (0..self.shelf.len()).flat_map(move |item| {
+            let hits = self.item(item).map_or_else(Vec::new, |it| {
+                let phases = it.phases.iter().enumerate();
+                let hits = phases.filter(|(_, phase)| test(phase));
+                hits.map(|(phase, _)| phase).collect()
+            });
+            hits.into_iter().map(move |phase| Place { item, phase })
         })
     }
 }
