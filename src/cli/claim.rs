@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::pipeline::claim::Claim;
 use crate::pipeline::time::{MICROS_PER_SEC, parse_duration};
-use crate::pipeline::{Event, Phase, PipelineState, Record, Timestamp};
-use crate::store::Claimed;
+use crate::pipeline::{Event, Phase, Record, Timestamp};
+use crate::store::{Brief, Claimed};
 
 use super::context::Context;
 use super::exit;
@@ -70,7 +70,7 @@ fn take(args: &Args, context: &mut Context<'_>) -> Result<u8, Failure> {
             .limit
             .map_or(1, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     };
-    let mut store = context.store()?;
+    let mut store = context.brief()?;
     let claimed = match args.wait {
         None => store.claim(&wanted),
         Some(patience) => {
@@ -90,15 +90,15 @@ fn take(args: &Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     tell_resets(&resets, context);
     match started {
         Ok(started) => {
-            print(args, &started, store.state(), context);
-            context.after_write(&mut store);
+            print(args, &started, &store, context);
+            context.after_brief_write(&mut store);
             Ok(exit::DONE)
         }
         Err(rejection) => {
             if resets.is_empty() {
                 context.warn(&store.take_warnings());
             } else {
-                context.after_write(&mut store);
+                context.after_brief_write(&mut store);
             }
             Err(rejection.into())
         }
@@ -111,7 +111,7 @@ fn tell_resets(resets: &[Record], context: &mut Context<'_>) {
     }
 }
 
-fn print(args: &Args, started: &[Record], state: &PipelineState, context: &mut Context<'_>) {
+fn print(args: &Args, started: &[Record], store: &Brief, context: &mut Context<'_>) {
     let mut lines = Vec::new();
     for record in started {
         let Event::Started { item, phase, .. } = &record.event else {
@@ -125,7 +125,7 @@ fn print(args: &Args, started: &[Record], state: &PipelineState, context: &mut C
         } else if context.print.format == Format::Text {
             lines.extend(rows([vec![item, phase, token.as_str()]], args.nul));
         } else {
-            let element = element(record, state);
+            let element = element(record, store);
             context.print.document(element, args.limit.is_some());
         }
         if context.print.format == Format::Text {
@@ -145,7 +145,7 @@ fn exported(item: &str, phase: &str, token: &str) -> String {
     )
 }
 
-fn element(record: &Record, state: &PipelineState) -> Value {
+fn element(record: &Record, store: &Brief) -> Value {
     let Event::Started {
         item,
         phase,
@@ -155,14 +155,11 @@ fn element(record: &Record, state: &PipelineState) -> Value {
     else {
         return Value::Null;
     };
-    let limit_us = state
-        .plan
-        .get(phase.as_str())
-        .map_or(0, crate::pipeline::PhasePlan::limit_micros);
-    let attempt = state
-        .index_of(item.as_str())
-        .zip(state.plan.index_of(phase.as_str()));
-    let attempt = attempt.map(|(item, phase)| state.items()[item].phases[phase].attempts);
+    let planned = store.plan().and_then(|plan| plan.get(phase.as_str()));
+    let limit_us = planned.map_or(0, crate::pipeline::PhasePlan::limit_micros);
+    let index = store.plan().and_then(|plan| plan.index_of(phase.as_str()));
+    let attempt = store.item(item).zip(index);
+    let attempt = attempt.map(|(item, phase)| item.phases[phase].attempts);
     json!({
         "recorded": true, "seq": record.seq, "event": "started", "item": item, "phase": phase,
         "token": record.seq, "attempt": attempt, "worker": worker,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::pipeline::time::parse_duration;
 use crate::ports::Ports;
-use crate::store::{CompactMode, Options, Store, View, Warning};
+use crate::store::{Brief, CacheMode, CompactMode, Compacted, Options, Store, View, Warning};
 
 use super::failure::Failure;
 use super::global::{FormatName, Global, When};
@@ -120,6 +120,16 @@ impl<'a> Context<'a> {
         )?)
     }
 
+    /// Opens the store for one change, at the same cost for any number of items.
+    pub(super) fn brief(&mut self) -> Result<Brief, Failure> {
+        self.announce_write();
+        Ok(Brief::open(
+            self.ports.clone(),
+            &self.dir,
+            self.options.clone(),
+        )?)
+    }
+
     /// To be called before anything is written: every write under a given clock warns.
     pub(super) fn announce_write(&mut self) {
         if self.clock_given && !self.writes {
@@ -141,7 +151,18 @@ impl<'a> Context<'a> {
     pub(super) fn after_write(&mut self, store: &mut Store) {
         self.print.flush();
         let compacted = store.compact_if_due();
-        self.warn(&store.take_warnings());
+        self.tell(&store.take_warnings(), compacted);
+    }
+
+    /// As [`Context::after_write`].
+    pub(super) fn after_brief_write(&mut self, store: &mut Brief) {
+        self.print.flush();
+        let compacted = store.compact_if_due();
+        self.tell(&store.take_warnings(), compacted);
+    }
+
+    fn tell(&mut self, warnings: &[Warning], compacted: crate::Result<Option<Compacted>>) {
+        self.warn(warnings);
         if let Err(error) = compacted {
             self.print
                 .warning(&format!("the snapshots were not written: {error}"));
@@ -191,6 +212,13 @@ fn options_from_environment() -> Result<Options, Failure> {
             "always" => CompactMode::Always,
             "never" => CompactMode::Never,
             _ => return Err(bad("PHASELOG_COMPACT", &text, "auto, always or never")),
+        };
+    }
+    if let Some(text) = variable("PHASELOG_CACHE") {
+        options.cache = match text.as_str() {
+            "auto" => CacheMode::Auto,
+            "never" => CacheMode::Never,
+            _ => return Err(bad("PHASELOG_CACHE", &text, "auto or never")),
         };
     }
     options.allow_network = variable("PHASELOG_ALLOW_NETWORK").is_some_and(|text| text == "1");

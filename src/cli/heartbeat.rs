@@ -33,7 +33,7 @@ struct BeatReport {
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let token = Seq::new(args.token);
-    let mut store = context.store()?;
+    let mut store = context.brief()?;
     let beat = store.heartbeat(token, args.progress.as_deref());
     let beat = match beat {
         Ok(beat) => beat,
@@ -50,7 +50,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         valid_until,
     });
     if recorded {
-        context.after_write(&mut store);
+        context.after_brief_write(&mut store);
     }
     Ok(exit::DONE)
 }

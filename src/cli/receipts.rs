@@ -322,7 +322,7 @@ fn submit(
     given: usize,
     token_alone: bool,
 ) -> Result<u8, Failure> {
-    let mut store = context.store()?;
+    let mut store = context.brief()?;
     let receipt = match store.submit(command) {
         Ok(receipt) => receipt,
         Err(error) => {
@@ -347,6 +347,6 @@ fn submit(
         }
         None => context.print.report(&report),
     }
-    context.after_write(&mut store);
+    context.after_brief_write(&mut store);
     Ok(exit::DONE)
 }

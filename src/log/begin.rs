@@ -84,10 +84,9 @@ pub(super) fn place_segment(log: &Log, id: SegmentId, bytes: &[u8]) -> io::Resul
     }
     // What a crash left of earlier tries; only the holder of the lock makes such files.
     for name in log.ports.disk.list(&log.wal)? {
-        if files::temp_target(&name)
-            .and_then(SegmentId::from_file_name)
-            .is_some()
-        {
+        // A cache that somebody is making just now is then not put in place: it is only a cache.
+        let ours = |target: &str| target == "cache" || SegmentId::from_file_name(target).is_some();
+        if files::temp_target(&name).is_some_and(ours) {
             log.ports.disk.remove_file(&log.wal.join(name))?;
         }
     }

@@ -329,6 +329,11 @@ impl Log {
             .next())
     }
 
+    /// The header of a segment; `None` if it cannot be read.
+    pub(crate) fn header(&self, id: SegmentId) -> Option<super::header::SegmentHeader> {
+        trouble::read_header(self, id).ok()?.ok()
+    }
+
     pub(crate) fn no_segments(&self, witnesses: Witnesses) -> Error {
         let marked = self
             .ports

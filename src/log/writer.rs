@@ -26,7 +26,7 @@ use super::window::Window;
 use super::{clearing, deliver, files, lock, mark, poison};
 use crate::error::{Error, Result};
 use crate::pipeline::Timestamp;
-use crate::ports::File;
+use crate::ports::{File, FileId};
 use crate::position::{Offset, SegmentId, Seq};
 
 /// How a log is written.
@@ -154,6 +154,27 @@ impl Writer {
         })
     }
 
+    /// As [`Writer::lock`], with the append lock that the caller took before it read what this writer goes on from. The mark
+    /// among the witnesses was read before that.
+    pub fn lock_with(&mut self, held: lock::Held) -> Locked<'_> {
+        Locked {
+            writer: self,
+            caught_up: false,
+            _held: held,
+        }
+    }
+
+    /// Which file the active segment is.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn file_id(&self) -> Result<FileId> {
+        let path = || self.log.segment_path(self.position.segment);
+        self.file
+            .id()
+            .map_err(|error| Error::io("look at", path())(error))
+    }
+
     /// Makes everything that this process has read or written durable, and returns the last seq of it.
     ///
     /// Call it without the lock, before anything is acknowledged that rests on a record beyond
@@ -261,6 +282,13 @@ pub struct Locked<'w> {
     writer: &'w mut Writer,
     caught_up: bool,
     _held: lock::Held,
+}
+
+impl<'w> Locked<'w> {
+    /// Gives the lock back; the writer stays, to sync.
+    pub fn unlock(self) -> &'w mut Writer {
+        self.writer
+    }
 }
 
 impl Locked<'_> {

@@ -175,6 +175,9 @@ pub struct Metadata {
     pub kind: EntryKind,
     /// Its length in bytes.
     pub len: u64,
+    /// A number that differs once bytes, length or names of it changed, as far as the system tells: the time of the last such
+    /// change in nanoseconds on Unix (`ctime`), of the last change of its bytes elsewhere.
+    pub changed: u64,
 }
 
 /// What the file system around a path is like; `None` is unknown.

@@ -7,13 +7,16 @@
 //! The state is recovered before (read ahead, without the lock), so that little is left to read under it. Every answer is
 //! an acknowledgement: "unchanged" and "refused" rest on records too, and wait until those are durable.
 
+use std::path::Path;
+
 use crate::error::{Error, Result};
 use crate::log::writer::{Locked, Writer};
 use crate::pipeline::{Command, Decision, Event, Now, PipelineState, Record, codec, decide};
+use crate::ports::Ports;
 use crate::position::Seq;
 
 use super::recovery::{SnapshotFacts, fold};
-use super::{Receipt, Store, TornTail, Warning};
+use super::{CacheMode, Options, Receipt, Store, TornTail, Warning, cache};
 
 /// What is to be appended, as decided under the lock.
 pub(super) enum Verdict<T> {
@@ -33,11 +36,30 @@ pub(super) struct Transacted<T> {
     pub(super) outcome: T,
 }
 
+/// Whoever can append: a store that has recovered everything, or one that reads what it needs.
+pub(super) trait Transact {
+    /// Runs `choose` under the lock on the newest state, appends what it chooses, and returns when that, and everything
+    /// that the answer rests on, is durable. `choose` is asked again if what it was told does not count.
+    fn transact<T>(
+        &mut self,
+        choose: &mut dyn FnMut(&PipelineState, &Now) -> Verdict<T>,
+    ) -> Result<Transacted<T>>;
+}
+
+impl Transact for Store {
+    fn transact<T>(
+        &mut self,
+        choose: &mut dyn FnMut(&PipelineState, &Now) -> Verdict<T>,
+    ) -> Result<Transacted<T>> {
+        transact(self, choose)
+    }
+}
+
 /// Decides and appends a command.
-pub(super) fn submit(store: &mut Store, command: &Command) -> Result<Receipt> {
+pub(super) fn submit(store: &mut impl Transact, command: &Command) -> Result<Receipt> {
     let Transacted {
         records, outcome, ..
-    } = transact(store, |state, now| match decide(state, command, now) {
+    } = store.transact(&mut |state, now| match decide(state, command, now) {
         Ok(Decision::Record(events)) => Verdict::Append(events, Ok(None)),
         Ok(Decision::Unchanged(unchanged)) => Verdict::Answer(Ok(Some(unchanged))),
         Err(rejection) => match rejection.to_be_recorded(state) {
@@ -52,14 +74,15 @@ pub(super) fn submit(store: &mut Store, command: &Command) -> Result<Receipt> {
     }
 }
 
-/// Runs `choose` under the lock on the newest state, appends what it chooses, and returns when that, and everything
-/// that the answer rests on, is durable.
+/// As [`Transact::transact`], for a store that has recovered everything.
 pub(super) fn transact<T>(
     store: &mut Store,
     choose: impl FnOnce(&PipelineState, &Now) -> Verdict<T>,
 ) -> Result<Transacted<T>> {
     let Store {
         ports,
+        dir,
+        options,
         state,
         writer,
         snapshot,
@@ -68,6 +91,43 @@ pub(super) fn transact<T>(
     } = store;
     let mut locked = writer.lock()?;
     catch_up(&mut locked, state, snapshot)?;
+    let ground = Ground {
+        ports,
+        dir,
+        options,
+        state,
+        snapshot,
+        warnings,
+    };
+    let done = decide_and_append(ground, locked, choose)?;
+    Ok(done.expect("a state that is all in memory is always sound"))
+}
+
+/// What a transaction stands on.
+pub(super) struct Ground<'a> {
+    pub(super) ports: &'a Ports,
+    pub(super) dir: &'a Path,
+    pub(super) options: &'a Options,
+    pub(super) state: &'a mut PipelineState,
+    pub(super) snapshot: &'a mut SnapshotFacts,
+    pub(super) warnings: &'a mut Vec<Warning>,
+}
+
+/// The rest of a transaction, from the state as it is under the lock to the answer. `None` if what was decided rests on
+/// something that could not be read: then nothing was written.
+pub(super) fn decide_and_append<T>(
+    ground: Ground<'_>,
+    mut locked: Locked<'_>,
+    choose: impl FnOnce(&PipelineState, &Now) -> Verdict<T>,
+) -> Result<Option<Transacted<T>>> {
+    let Ground {
+        ports,
+        dir,
+        options,
+        state,
+        snapshot,
+        warnings,
+    } = ground;
     // Read under the lock: times then run with the order of the records as far as the clock does.
     let now = ports.clock.now();
     let (events, seals, outcome) = match choose(state, &now) {
@@ -75,20 +135,24 @@ pub(super) fn transact<T>(
         Verdict::SealAndAppend(events, outcome) => (events, true, outcome),
         Verdict::Answer(outcome) => (Vec::new(), false, outcome),
     };
+    // Without the lock nobody can say what stands behind a state that is not all in memory.
+    state.touch(&events);
+    if !state.is_sound() {
+        return Ok(None);
+    }
     let torn = if seals || !events.is_empty() {
         seal(&mut locked, &now, state, warnings)?
     } else {
         None
     };
     if events.is_empty() {
-        drop(locked);
-        settle(writer)?;
+        settle(locked.unlock())?;
         let records = Vec::new();
-        return Ok(Transacted {
+        return Ok(Some(Transacted {
             records,
             torn,
             outcome,
-        });
+        }));
     }
     let payloads: Vec<String> = events
         .iter()
@@ -98,10 +162,13 @@ pub(super) fn transact<T>(
     let appended = locked.append(&payloads)?;
     snapshot.tail_bytes += locked.position().offset.get() - before.get();
     // From here the records are in the log; whatever the sync says, this process must not fold them before it knows.
+    if options.cache == CacheMode::Auto {
+        cache::note(ports, dir, locked.position().segment);
+    }
     let rotated = locked.rotate_if_full(now.at);
     let header = locked.position().last_seq();
-    drop(locked);
-    writer
+    locked
+        .unlock()
         .sync_and_prove()
         .map_err(|error| name_record(error, appended.first))?;
     let records: Vec<Record> = events
@@ -130,11 +197,11 @@ pub(super) fn transact<T>(
             format!("no new segment could be made: {error}"),
         ));
     }
-    Ok(Transacted {
+    Ok(Some(Transacted {
         records,
         torn,
         outcome,
-    })
+    }))
 }
 
 /// Makes durable what an answer without a record rests on: every answer is an acknowledgement.

@@ -16,7 +16,8 @@ use crate::snapshot::{LogPlace, TimeStyle, work_items};
 
 use super::append::{self, Verdict};
 use super::dir::WAL;
-use super::{CompactMode, Store, recovery};
+use super::recovery::{self, SnapshotFacts};
+use super::{CompactMode, Store, cache};
 use crate::log::files::{COMPACT_LOCK, QUARANTINE};
 
 /// Below this many bytes of log behind the snapshot an automatic compaction is not worth it.
@@ -44,6 +45,18 @@ pub enum Compacted {
     },
 }
 
+/// True if an automatic compaction is worth it.
+pub(super) fn is_due(facts: &SnapshotFacts, mode: CompactMode) -> bool {
+    let due = match mode {
+        CompactMode::Never => false,
+        CompactMode::Always => facts.seq.is_none_or(|seq| facts.last_change > seq),
+        CompactMode::Auto => {
+            facts.seq.is_none() || facts.tail_bytes > LEAST_TAIL_BYTES.max(facts.bytes)
+        }
+    };
+    due && facts.edited.is_empty()
+}
+
 impl Store {
     /// Writes the snapshots now. With `discard_edits`, a file that somebody else changed is set aside first.
     ///
@@ -61,7 +74,7 @@ impl Store {
     /// # Errors
     /// As [`Store::compact`]; whoever calls it warns and goes on.
     pub fn compact_if_due(&mut self) -> Result<Option<Compacted>> {
-        if !self.snapshot.edited.is_empty() || !self.compaction_is_due() {
+        if !is_due(&self.snapshot, self.options.compact) {
             return Ok(None);
         }
         match self.lock_compaction(Duration::ZERO) {
@@ -69,17 +82,6 @@ impl Store {
             // Somebody else is at it.
             Err(Error::LockTimeout { .. }) => Ok(None),
             Err(error) => Err(error),
-        }
-    }
-
-    fn compaction_is_due(&self) -> bool {
-        let facts = &self.snapshot;
-        match self.options.compact {
-            CompactMode::Never => false,
-            CompactMode::Always => facts.seq.is_none_or(|seq| facts.last_change > seq),
-            CompactMode::Auto => {
-                facts.seq.is_none() || facts.tail_bytes > LEAST_TAIL_BYTES.max(facts.bytes)
-            }
         }
     }
 
@@ -143,9 +145,15 @@ impl Store {
         self.snapshot.bytes = saved;
         self.snapshot.tail_bytes = 0;
         self.snapshot.edited.clear();
+        // What was wrong with the files before is no longer known to be right.
+        let stamps = findings
+            .is_empty()
+            .then(|| cache::stamps(&*self.ports.disk, &self.dir));
+        self.snapshot.stamps = stamps.flatten();
         let done = append::transact(self, |_, _| {
             Verdict::Append(vec![Event::Compacted { covers }], ())
         })?;
+        self.renew_cache();
         let seq = done.records.last().map_or(covers, |record| record.seq);
         let segments = crate::log::reader::Log::new(self.ports.clone(), &self.dir).segments()?;
         Ok(Compacted::Written {

@@ -22,6 +22,26 @@ pub(super) const IMPORTED: &str = "imported";
 /// [`Error::NoStore`]; or [`Error::Damaged`] if there is no segment although a mark or a snapshot attests that
 /// there was one.
 pub(super) fn check(ports: &Ports, dir: &Path, options: &Options) -> Result<Log> {
+    let log = place(ports, dir, options)?;
+    if log.segments()?.is_empty() {
+        // No store, unless a mark or a snapshot attests that there was one.
+        let snapshot = snapshots(&*ports.disk, dir, &log)?
+            .0
+            .snapshot
+            .map_or(Seq::NONE, |found| found.place.seq);
+        return Err(log.no_segments(Witnesses {
+            mark: log.mark(),
+            snapshot,
+        }));
+    }
+    Ok(log)
+}
+
+/// Checks that `dir` is where a store may be: it has a `wal/`, on a file system that will do.
+///
+/// # Errors
+/// As [`check`], but that no segment was looked for.
+pub(super) fn place(ports: &Ports, dir: &Path, options: &Options) -> Result<Log> {
     let disk = &*ports.disk;
     match disk.metadata(&dir.join(".")) {
         Ok(_) => {}
@@ -37,19 +57,7 @@ pub(super) fn check(ports: &Ports, dir: &Path, options: &Options) -> Result<Log>
         Err(error) => return Err(Error::io("open", wal)(error)),
     }
     refuse_network(ports, &wal, options)?;
-    let log = Log::new(ports.clone(), dir).with_lock_wait(options.lock_wait);
-    if log.segments()?.is_empty() {
-        // No store, unless a mark or a snapshot attests that there was one.
-        let snapshot = snapshots(disk, dir, &log)?
-            .0
-            .snapshot
-            .map_or(Seq::NONE, |found| found.place.seq);
-        return Err(log.no_segments(Witnesses {
-            mark: log.mark(),
-            snapshot,
-        }));
-    }
-    Ok(log)
+    Ok(Log::new(ports.clone(), dir).with_lock_wait(options.lock_wait))
 }
 
 /// Reads the snapshots of this log for who can do without them: where the system refuses one there is none, and second

@@ -3,6 +3,7 @@
 //! ```text
 //!   recovery    snapshot, then the log after it        -> Recovered     (reads only)
 //!   append      lock, catch up, decide, write, sync    -> Receipt       (the only place where state changes)
+//!   brief       append, with the state read in place   -> Receipt       (at the same cost for any number of items)
 //!   claim       append, for the next piece of work     -> Claimed
 //!   resume      append, for what a crash left behind   -> Resumed
 //!   compaction  state at S                             -> work_items.json
@@ -22,6 +23,8 @@ mod dir;
 mod recovery;
 pub mod receipt;
 mod append;
+mod cache;
+pub mod brief;
 mod proof;
 mod heartbeats;
 mod known;
@@ -43,6 +46,7 @@ pub mod doctor;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use brief::Brief;
 pub use claim::{Beat, Claimed};
 pub use compaction::Compacted;
 pub use receipt::{Receipt, Warning};
@@ -68,6 +72,8 @@ pub struct Options {
     pub compact: CompactMode,
     /// Work on a network file system all the same.
     pub allow_network: bool,
+    /// Whether `wal/cache` is used.
+    pub cache: CacheMode,
 }
 
 impl Default for Options {
@@ -77,8 +83,20 @@ impl Default for Options {
             lock_wait: Duration::from_secs(10),
             compact: CompactMode::Auto,
             allow_network: false,
+            cache: CacheMode::default(),
         }
     }
+}
+
+/// Whether `wal/cache` is used, from which one command is answered at a cost that does not grow with the store. It changes no
+/// answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheMode {
+    /// Where it counts; else it is made.
+    #[default]
+    Auto,
+    /// Neither read nor written.
+    Never,
 }
 
 /// When snapshots are written without being asked for.
@@ -148,6 +166,22 @@ impl Store {
     /// [`crate::Error::NotAcknowledged`] if the disk does not.
     pub fn submit(&mut self, command: &Command) -> Result<Receipt> {
         append::submit(self, command)
+    }
+
+    /// Takes in place of the cache what this store knows, for the commands that come.
+    fn renew_cache(&self) {
+        if let Ok(file) = self.writer.file_id() {
+            let position = self.writer.position().clone();
+            let end = cache::End { position, file };
+            cache::renew(
+                &self.ports,
+                &self.dir,
+                &self.options,
+                &self.state,
+                &end,
+                &self.snapshot,
+            );
+        }
     }
 
     /// The state as far as this process has read the log.

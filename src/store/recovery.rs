@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::log::frame::Crc;
 use crate::log::header::LogId;
-use crate::log::reader::{Access, Entry, From, Log, LogEnd, Tail, Witnesses};
+use crate::log::reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
 use crate::pipeline::codec::{self, PayloadError};
 use crate::pipeline::{PipelineState, Record};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::set::{self, Finding, FindingKind, Loaded};
 
+use super::cache::{self, Stamps};
 use super::dir::{self, WAL};
 use super::{Options, Warning};
 
@@ -46,6 +47,8 @@ pub(super) struct SnapshotFacts {
     pub(super) last_change: Seq,
     /// Files that somebody else changed.
     pub(super) edited: Vec<PathBuf>,
+    /// The files as they were looked at before they were read; `None` if anything about them is not as it should be.
+    pub(super) stamps: Option<Stamps>,
 }
 
 /// Recovers the store in `dir`.
@@ -58,6 +61,7 @@ pub(super) fn recover(
     let log = dir::check(ports, dir, options)?;
     let mark = log.mark();
     let own = log.id()?.map(|id| id.to_string());
+    let mut stamps = cache::stamps(&*ports.disk, dir);
     let Loaded { snapshot, findings } = load_snapshot(ports, dir, own.as_deref())?;
     let mut facts = SnapshotFacts::default();
     let (mut state, from) = match snapshot {
@@ -68,6 +72,9 @@ pub(super) fn recover(
                 what: format!("{:?} is no log id", found.place.id),
             })?;
             (facts.seq, facts.bytes) = (Some(seq), found.total_bytes);
+            // Only what is looked at can be seen to change.
+            let mut companions = found.companions.iter();
+            stamps = stamps.filter(|_| companions.all(|it| cache::is_stamped(&it.name.name)));
             (found.state, From::AfterSnapshot { seq, crc, log: id })
         }
         None => (PipelineState::default(), From::FirstRecord),
@@ -84,9 +91,10 @@ pub(super) fn recover(
     let findings = unexplained(findings, &state);
     stop_at_other_history(dir, &findings)?;
     facts.edited = edited(&findings);
+    facts.stamps = stamps.filter(|_| findings.is_empty());
     let mut warnings: Vec<Warning> = findings.iter().map(snapshot_warning).collect();
     if let Tail::Torn { bytes, .. } = end.tail {
-        warnings.push(torn_warning(&end, bytes));
+        warnings.push(torn_warning(&end.position, bytes));
     }
     Ok(Recovered {
         log,
@@ -248,8 +256,7 @@ fn snapshot_warning(finding: &Finding) -> Warning {
     }
 }
 
-fn torn_warning(end: &LogEnd, bytes: u64) -> Warning {
-    let position = &end.position;
+pub(super) fn torn_warning(position: &Position, bytes: u64) -> Warning {
     Warning::new(
         "W-TORN",
         format!(

@@ -21,6 +21,7 @@ mod refusals;
 mod files;
 mod workload;
 mod crash;
+mod cache;
 mod damage;
 mod repair;
 mod backup;

@@ -69,6 +69,7 @@ impl Disk for RealDisk {
             id: os::id(&found)?,
             kind,
             len: found.len(),
+            changed: os::changed(&found),
         })
     }
 
@@ -238,6 +239,11 @@ mod os {
         })
     }
 
+    pub(super) fn changed(found: &fs::Metadata) -> u64 {
+        let nanos = found.ctime().wrapping_mul(1_000_000_000);
+        nanos.wrapping_add(found.ctime_nsec()).cast_unsigned()
+    }
+
     pub(super) fn read_at(file: &fs::File, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         file.read_at(into, offset)
     }
@@ -322,6 +328,11 @@ mod os {
 
     pub(super) fn id(_: &fs::Metadata) -> io::Result<FileId> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn changed(found: &fs::Metadata) -> u64 {
+        use std::os::windows::fs::MetadataExt;
+        found.last_write_time()
     }
 
     pub(super) fn read_at(file: &fs::File, offset: u64, into: &mut [u8]) -> io::Result<usize> {

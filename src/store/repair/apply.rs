@@ -9,7 +9,7 @@ use crate::log::{self, files, lock, mark, poison};
 use crate::pipeline::{Event, Json, codec};
 use crate::ports::Ports;
 
-use super::super::{Options, dir};
+use super::super::{Options, cache, dir};
 use super::draft::Draft;
 use super::{Occasion, RepairPlan, Repaired, SeqRange, StepKind};
 
@@ -60,6 +60,8 @@ pub fn apply(
         .iter()
         .map(|(id, bytes)| (*id, &**bytes))
         .collect();
+    // Nothing that follows could make it wrong: see there. This way nobody has to think about it.
+    cache::discard(&*ports.disk, dir);
     let mut kept = log::replace_segments(&log, &contents)?;
     for path in &draft.set_aside {
         kept.push(log::set_aside(&log, path)?);

@@ -124,6 +124,7 @@ impl Disk for Overlay {
                 id: id(&bytes),
                 kind: EntryKind::File,
                 len: bytes.len() as u64,
+                changed: u64::from(crc32fast::hash(&bytes)),
             }),
         }
     }

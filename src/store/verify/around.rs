@@ -11,6 +11,7 @@ use crate::ports::{EntryKind, LockKind, Ports};
 use crate::position::{SegmentId, Seq};
 use crate::snapshot::set::{self, FindingKind, NEXT};
 
+use super::super::cache;
 use super::super::dir::WAL;
 use super::{Finding, Verdict};
 
@@ -123,6 +124,10 @@ pub(super) fn refused(dir: &Path, why: &Error) -> Finding {
 }
 
 fn in_wal(ports: &Ports, wal: &Path, name: &str) -> Result<Option<Finding>> {
+    if files::temp_target(name) == Some(cache::CACHE) {
+        // Derived: somebody makes one, or did; nobody reads it.
+        return Ok(None);
+    }
     if files::temp_target(name).is_some() {
         let held = is_held(ports, &wal.join(files::LOCK));
         let left = !held && exists(ports, &wal.join(name))?;

@@ -236,11 +236,21 @@ impl Disk for SimActor {
                 device: DEVICE,
                 inode: node.inode,
             };
-            let (kind, len) = match &node.body {
-                Body::File { cache, .. } => (EntryKind::File, cache.len() as u64),
-                Body::Dir { .. } => (EntryKind::Dir, 0),
+            let (kind, len, changed) = match &node.body {
+                // There are no times of change here: other bytes are a change.
+                Body::File { cache, .. } => {
+                    let changed = u64::from(crc32fast::hash(cache));
+                    (EntryKind::File, cache.len() as u64, changed)
+                }
+                Body::Dir { .. } => (EntryKind::Dir, 0, 0),
             };
-            Ok((Metadata { id, kind, len }, Some(len)))
+            let found = Metadata {
+                id,
+                kind,
+                len,
+                changed,
+            };
+            Ok((found, Some(len)))
         })
     }
 
