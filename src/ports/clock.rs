@@ -14,6 +14,10 @@ pub trait Clock: Send + Sync {
 
     /// Returns when that much time has gone by; also when the time is given, for what is waited for happens elsewhere.
     fn sleep(&self, time: Duration);
+
+    /// How long this machine was awake since some moment: it goes on steadily, also when the wall time is given, and
+    /// nobody sets it.
+    fn awake(&self) -> Duration;
 }
 
 /// The clocks of this machine.
@@ -36,6 +40,16 @@ impl Clock for SystemClock {
 
     fn sleep(&self, time: Duration) {
         std::thread::sleep(time);
+    }
+
+    fn awake(&self) -> Duration {
+        static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the door through which time comes in"
+        )]
+        let now = std::time::Instant::now();
+        now.saturating_duration_since(*FIRST.get_or_init(|| now))
     }
 }
 
@@ -109,6 +123,10 @@ impl Clock for GivenClock {
 
     fn sleep(&self, time: Duration) {
         self.inner.sleep(time);
+    }
+
+    fn awake(&self) -> Duration {
+        self.inner.awake()
     }
 }
 

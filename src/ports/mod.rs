@@ -6,6 +6,7 @@
 pub mod disk;
 pub mod clock;
 pub mod process;
+pub mod crew;
 mod output;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::pipeline::Timestamp;
 use crate::pipeline::event::Owner;
 
 pub use clock::{Clock, SystemClock};
+pub use crew::{Crew, Ending, Happening, Member, Program, Signal, Stream};
 pub use disk::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk, Surroundings};
 pub use output::output_is_closed;
 pub use process::{Child, Process, RealProcess, Seen};

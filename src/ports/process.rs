@@ -6,6 +6,7 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::crew::Crew;
 use super::disk::FileId;
 
 /// This process and others.
@@ -37,6 +38,14 @@ pub trait Process: Send + Sync {
         args: &[OsString],
         env: &[(OsString, OsString)],
     ) -> io::Result<Box<dyn Child>>;
+
+    /// Programs to be run for somebody, none yet; from here on the signals that end programs are heard there. Should this
+    /// process be killed, a second one ends its programs: this same program with the arguments `guard`, which calls
+    /// [`super::crew::keep_guard`]. Without arguments there is none.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn crew(&self, guard: &[OsString]) -> io::Result<Box<dyn Crew>>;
 }
 
 /// What is to be seen of a process.
@@ -116,6 +125,16 @@ impl Process for RealProcess {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         Ok(Box::new(RealChild(command.spawn()?)))
+    }
+
+    #[cfg(unix)]
+    fn crew(&self, guard: &[OsString]) -> io::Result<Box<dyn Crew>> {
+        Ok(Box::new(super::crew::RealCrew::new(guard.to_vec())?))
+    }
+
+    #[cfg(not(unix))]
+    fn crew(&self, _: &[OsString]) -> io::Result<Box<dyn Crew>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -281,7 +300,7 @@ impl HeldLock {
 
 #[cfg(target_os = "linux")]
 #[expect(clippy::disallowed_methods, reason = "/proc is no disk")]
-fn proc_text(path: &str) -> Option<String> {
+pub(super) fn proc_text(path: &str) -> Option<String> {
     let bytes = std::fs::read(format!("/proc/{path}")).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

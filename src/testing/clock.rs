@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::rng::{Rng, seed_of};
 use crate::pipeline::{BootInstant, Now, Timestamp};
-use crate::ports::{Child, Clock, FileId, Process, Seen};
+use crate::ports::{Child, Clock, Crew, FileId, Process, Seen};
 
 /// A clock that shows what it was set to. With a tick it goes on by that much after each look, so that times differ
 /// and yet repeat.
@@ -20,6 +20,7 @@ struct Hands {
     at: Timestamp,
     boot: Option<BootInstant>,
     tick_micros: u64,
+    awake_micros: u64,
 }
 
 impl FixedClock {
@@ -34,6 +35,7 @@ impl FixedClock {
             at,
             boot: Some(boot),
             tick_micros: 0,
+            awake_micros: 0,
         }))
     }
 
@@ -59,6 +61,7 @@ impl FixedClock {
         if let Some(boot) = &mut hands.boot {
             boot.asleep_us += micros;
         }
+        hands.awake_micros -= micros;
     }
 
     /// From now on both clocks go on by that much after each look at them; 0 for not at all.
@@ -101,6 +104,7 @@ impl FixedClock {
 impl Hands {
     fn advance(&mut self, micros: u64) {
         self.at = self.at.plus_micros(micros);
+        self.awake_micros = self.awake_micros.saturating_add(micros);
         if let Some(boot) = &mut self.boot {
             boot.micros = boot.micros.saturating_add(micros);
         }
@@ -125,7 +129,13 @@ impl Clock for FixedClock {
     }
 
     fn sleep(&self, time: Duration) {
-        self.advance(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        // Never shorter than asked for: whoever waits for a moment would wait for ever.
+        let micros = time.as_nanos().div_ceil(1_000);
+        self.advance(u64::try_from(micros).unwrap_or(u64::MAX));
+    }
+
+    fn awake(&self) -> Duration {
+        Duration::from_micros(self.hands().awake_micros)
     }
 }
 
@@ -187,6 +197,10 @@ impl Process for FakeProcess {
             io::ErrorKind::Unsupported,
             "a simulated process starts no other",
         ))
+    }
+
+    fn crew(&self, _: &[OsString]) -> io::Result<Box<dyn Crew>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

@@ -9,7 +9,7 @@
 //!   |
 //! sim_disk   cache and disk apart; names, sizes, sectors survive each on its own; locks; faults
 //!   |
-//! clock      fixed time, processes that are not there
+//! clock      fixed time, processes that are not there          crew       programs that are not there
 //! ```
 //!
 //! The same code serves `phaselog crash-test`, so it is part of the library (feature `testing`, on by default). A
@@ -62,6 +62,7 @@
 //! ```
 
 pub mod clock;
+pub mod crew;
 pub mod rng;
 pub mod sim_disk;
 pub mod schedule;
@@ -70,6 +71,7 @@ pub mod proxy;
 pub mod oracles;
 
 pub use clock::{FakeProcess, FixedClock};
+pub use crew::{Act, FakeCrew, Part};
 pub use explore::{Claims, Explored, Explorer, Kills, Replay, Seen, Violation};
 pub use proxy::{Hook, Order, PortCall, Proxy, Recorder};
 pub use rng::Rng;
