@@ -69,6 +69,7 @@ fn take(args: &Args, context: &mut Context<'_>) -> Result<u8, Failure> {
         limit: args
             .limit
             .map_or(1, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        except: Vec::new(),
     };
     let mut store = context.brief()?;
     let claimed = match args.wait {

@@ -140,6 +140,7 @@ fn claim(name: &str, store: &mut Store, context: &mut Context<'_>) -> Result<Opt
         worker: Some(name.to_owned()),
         owner: context.ports.owner(context.ports.process.pid()),
         limit: 1,
+        except: Vec::new(),
     };
     let claimed = store.claim_or_wait(&wanted, None, &mut |_| {})?;
     let Ok(started) = claimed.started else {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::event::{Event, Owner};
 use super::facts::{Facts, Place};
 use super::lookup;
-use super::names::Phase;
+use super::names::{ItemId, Phase};
 use super::plan::Plan;
 use super::ready::{self, Reason};
 use super::rejection::{Left, Rejection};
@@ -29,6 +29,8 @@ pub struct Claim {
     pub owner: Option<Owner>,
     /// At most so many; 0 counts as 1.
     pub limit: usize,
+    /// Not these: whoever asks gave them back a moment ago.
+    pub except: Vec<(ItemId, Phase)>,
 }
 
 /// The starts that a claim comes to, given the resets that are recorded just before them.
@@ -61,7 +63,13 @@ pub fn claim(
         (None, _) => ready_again.next(),
         _ => ready.next(),
     });
+    let except: Vec<Place> = wanted
+        .except
+        .iter()
+        .filter_map(|(item, phase)| place_named(facts, item, phase))
+        .collect();
     let started: Vec<Event> = next
+        .filter(|place| !except.contains(place))
         .take(wanted.limit.max(1))
         .filter_map(|place| {
             Some(Event::Started {
@@ -80,9 +88,14 @@ pub fn claim(
 }
 
 fn place_of(facts: &dyn Facts, event: &Event) -> Option<Place> {
-    let item = facts.find(event.item()?.as_str())?;
-    let phase = facts.plan().index_of(event.phase()?.as_str())?;
-    Some(Place { item, phase })
+    place_named(facts, event.item()?, event.phase()?)
+}
+
+fn place_named(facts: &dyn Facts, item: &ItemId, phase: &Phase) -> Option<Place> {
+    Some(Place {
+        item: facts.find(item.as_str())?,
+        phase: facts.plan().index_of(phase.as_str())?,
+    })
 }
 
 /// True if a phase that goes back to pending can be started at once.

@@ -2,7 +2,10 @@
 //!
 //! The table of the design, row by row: the token is checked first, then the transition. Asks [`Facts`], changes nothing.
 
+mod end;
 mod learn;
+
+pub use end::end_of_work;
 
 use std::borrow::Cow;
 

@@ -11,7 +11,9 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::log::writer::{Locked, Writer};
-use crate::pipeline::{Command, Decision, Event, Now, PipelineState, Record, codec, decide};
+use crate::pipeline::{
+    Command, Decision, Event, Now, PipelineState, Record, Rejection, codec, decide,
+};
 use crate::ports::Ports;
 use crate::position::Seq;
 
@@ -57,9 +59,17 @@ impl Transact for Store {
 
 /// Decides and appends a command.
 pub(super) fn submit(store: &mut impl Transact, command: &Command) -> Result<Receipt> {
+    submit_by(store, &|state, now| decide(state, command, now))
+}
+
+/// Appends what is decided.
+pub(super) fn submit_by(
+    store: &mut impl Transact,
+    decide: &dyn Fn(&PipelineState, &Now) -> Result<Decision, Rejection>,
+) -> Result<Receipt> {
     let Transacted {
         records, outcome, ..
-    } = store.transact(&mut |state, now| match decide(state, command, now) {
+    } = store.transact(&mut |state, now| match decide(state, now) {
         Ok(Decision::Record(events)) => Verdict::Append(events, Ok(None)),
         Ok(Decision::Unchanged(unchanged)) => Verdict::Answer(Ok(Some(unchanged))),
         Err(rejection) => match rejection.to_be_recorded(state) {

@@ -41,7 +41,7 @@ pub struct Beat {
 }
 
 /// The shortest and the longest time between two looks of a waiting claim.
-const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+pub const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 impl Store {
     /// Hands back what expired, as [`Store::resume`] does, and starts the first phases that are then ready, all in one
@@ -178,15 +178,17 @@ pub(super) fn claim_or_wait(
             return Ok(claimed);
         }
         told(&claimed.resets);
-        // Half to one and a half of the pause: workers that were started together do not stay together.
-        let jitter = (ports.process.random() % 1_024) as f64 / 1_024.0;
-        let sleep = pause
-            .mul_f64(0.5 + jitter)
-            .min(left.unwrap_or(Duration::MAX));
+        let sleep = jittered(ports, pause).min(left.unwrap_or(Duration::MAX));
         ports.clock.sleep(sleep);
         slept += sleep;
         pause = (pause * 2).min(POLL.1);
     }
+}
+
+/// Half to one and a half of the pause: workers that were started together do not stay together.
+pub fn jittered(ports: &Ports, pause: Duration) -> Duration {
+    let jitter = (ports.process.random() % 1_024) as f64 / 1_024.0;
+    pause.mul_f64(0.5 + jitter)
 }
 
 /// See [`Store::heartbeat`]; `None` if the token does not hold.

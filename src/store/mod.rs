@@ -56,7 +56,7 @@ pub use view::View;
 use crate::error::Result;
 use crate::log::reader::Access;
 use crate::log::writer::{LogOptions, Writer};
-use crate::pipeline::{Command, PipelineState};
+use crate::pipeline::{Command, PipelineState, Report, decide};
 use crate::ports::Ports;
 use crate::position::Seq;
 use recovery::{Recovered, SnapshotFacts};
@@ -166,6 +166,15 @@ impl Store {
     /// [`crate::Error::NotAcknowledged`] if the disk does not.
     pub fn submit(&mut self, command: &Command) -> Result<Receipt> {
         append::submit(self, command)
+    }
+
+    /// As [`Store::submit`] for a report by whoever ran a command for the work: what the command has reported by itself
+    /// under the same token stands, and so does a report that was recorded although that was not known.
+    ///
+    /// # Errors
+    /// As [`Store::submit`].
+    pub fn report_end(&mut self, report: &Report) -> Result<Receipt> {
+        append::submit_by(self, &|state, now| decide::end_of_work(state, report, now))
     }
 
     /// Takes in place of the cache what this store knows, for the commands that come.

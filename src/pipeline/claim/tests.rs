@@ -245,6 +245,7 @@ impl Machine {
             worker: Some(format!("w{worker}")),
             owner,
             limit: 1,
+            except: Vec::new(),
         };
         let resets = lease::expired(&self.state, &self.now, None, self);
         let claimed = claim(&self.state, &wanted, &resets, &self.now);

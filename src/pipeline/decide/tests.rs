@@ -7,6 +7,7 @@ use crate::pipeline::plan::{PhasePlan, Plan};
 use crate::pipeline::state::PipelineState;
 use crate::pipeline::time::Timestamp;
 
+mod end;
 mod learn;
 
 fn item() -> ItemId {
