@@ -50,6 +50,7 @@ pub mod ports;
 pub mod log;
 pub mod snapshot;
 pub mod store;
+pub mod worker;
 pub mod cli;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -48,12 +48,18 @@ use global::Global;
 mod exit {
     /// Done.
     pub(super) const DONE: u8 = 0;
+    /// The command that was run failed, and that is recorded.
+    pub(super) const FAILED: u8 = 1;
     /// Done, with findings.
     pub(super) const FINDINGS: u8 = 3;
     /// There is more to do, only not now.
     pub(super) const NOT_NOW: u8 = 4;
     /// Readable in part: what could be read was printed.
     pub(super) const DAMAGED: u8 = 7;
+    /// A person pressed Ctrl-C.
+    pub(super) const INTERRUPTED: u8 = 130;
+    /// Told to end.
+    pub(super) const TERMINATED: u8 = 143;
 }
 
 /// The whole command line.
@@ -99,6 +105,7 @@ commands! {
     import => Import,
     add => Add,
     claim => Claim,
+    run => Run,
     heartbeat => Heartbeat,
     start => Start,
     complete => Complete,
@@ -130,6 +137,7 @@ commands! {
     completions => Completions,
     man => Man,
     demo_worker => DemoWorker,
+    run_guard => RunGuard,
 }
 
 /// Runs one command line and returns the exit status. Nothing is read from the process but through the arguments,

@@ -150,6 +150,16 @@ impl<'a> Printer<'a> {
         let _ = writeln!(self.err, "{text}");
     }
 
+    /// Passes on to standard error what somebody else wrote.
+    pub(super) fn pass(&mut self, bytes: &[u8]) {
+        let _ = self.err.write_all(bytes);
+    }
+
+    /// True if hints and progress are off.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Writes a `warning:` line to standard error.
     pub(super) fn warning(&mut self, text: &str) {
         let label = self.label(anstyle::AnsiColor::Yellow, "warning:");

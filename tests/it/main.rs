@@ -13,6 +13,7 @@ mod support;
 mod layers;
 mod cli;
 mod workers;
+mod run;
 mod kill;
 mod eight;
 mod demo;
