@@ -146,6 +146,16 @@ pub fn encode(state: &PipelineState, out: &mut dyn io::Write) -> io::Result<()> 
     sink.finish()
 }
 
+/// Lays out an object for people, as the file has it.
+pub fn pretty(object: &Json) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut sink = Sink::new(TimeStyle::Utc, &mut bytes);
+    sink.json(object, 0);
+    sink.put("\n");
+    sink.finish().expect("a vector takes all bytes");
+    bytes
+}
+
 /// Brings the data of the items into a state that a root gave; `rows` is what the root says of it. `None` if the file
 /// is not what the root names: then the state is of no use.
 pub fn attach(state: &mut PipelineState, rows: Vec<DataRow>, bytes: &[u8]) -> Option<()> {

@@ -112,7 +112,7 @@ pub(super) fn read(path: &str, bytes: &[u8], options: &Options) -> Result<Import
 }
 
 /// The tree, and why it is not all of the file if that was allowed.
-fn parse<'a>(
+pub(super) fn parse<'a>(
     reader: &Reader<'_>,
     text: &'a str,
     bad_bytes: Option<Bad>,
