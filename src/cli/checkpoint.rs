@@ -58,7 +58,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     }
     if found.is_given() && matches!(status, Word::Pending | Word::InProgress) {
         return Err(Failure::usage(
-            "--enrich and --extraction go with a report: completed, failed or skipped; `enrich` and `extract` go with nothing",
+            "--enrich and --extraction go with a report: completed, failed or skipped; on their own they are said with enrich and extract",
         ));
     }
     let op = OpArg::default();

@@ -57,10 +57,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             // No phase begins with a dot.
             let field = format!(".{}", change.field);
             let (old, new) = (value(&change.old), value(&change.new));
-            lines.extend(rows(
-                [vec![item.as_str(), &field, &old, &new]].into_iter(),
-                false,
-            ));
+            lines.extend(rows([vec![item.as_str(), &field, &old, &new]], false));
         }
         let word = |status: Option<ExtractionStatus>| status.map_or("-", ExtractionStatus::as_str);
         let moved = extraction

@@ -160,7 +160,7 @@ pub fn pretty(object: &Json) -> Vec<u8> {
 /// is not what the root names: then the state is of no use.
 pub fn attach(state: &mut PipelineState, rows: Vec<DataRow>, bytes: &[u8]) -> Option<()> {
     let shape = Shape::of(state);
-    let taken = Rows {
+    let taken = Objects {
         state,
         rows: rows.into_iter(),
         shape,
@@ -174,13 +174,13 @@ pub fn attach(state: &mut PipelineState, rows: Vec<DataRow>, bytes: &[u8]) -> Op
 }
 
 /// Takes the objects of the file one after the other, each with its row.
-struct Rows<'s> {
+struct Objects<'s> {
     state: &'s mut PipelineState,
     rows: std::vec::IntoIter<DataRow>,
     shape: Shape,
 }
 
-impl Rows<'_> {
+impl Objects<'_> {
     /// Puts an object into the item of its row; `None` if it is not that item's.
     fn take(&mut self, row: DataRow, key: Option<&str>, object: Json) -> Option<()> {
         let DataRow(item, origin, later, own) = row;
@@ -213,7 +213,7 @@ impl Rows<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Rows<'_> {
+impl<'de> Visitor<'de> for Objects<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -110,6 +110,8 @@ impl Store {
         }
         let now = self.ports.clock.now();
         let Self {
+            ports,
+            dir,
             state,
             writer,
             snapshot,
@@ -123,6 +125,9 @@ impl Store {
         {
             drop(locked);
             append::settle(writer)?;
+            // Whoever put them there may have been killed before their names were durable.
+            let synced = ports.disk.sync_dir(dir);
+            synced.map_err(Error::io("sync", &**dir))?;
             return Ok(Compacted::Unchanged { covers });
         }
         append::seal(&mut locked, &now, state, warnings)?;

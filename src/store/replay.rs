@@ -155,7 +155,8 @@ impl Past {
         }
         if self.state.extraction.is_some() {
             files.push((extraction::NAME, |past, out| {
-                extraction::encode(&past.state, TimeStyle::Utc, out)
+                let times = TimeStyle::of(past.state.document.times);
+                extraction::encode(&past.state, times, out)
             }));
         }
         files

@@ -29,3 +29,5 @@ mod odd;
 mod export;
 mod merge;
 mod doctor;
+mod enrich;
+mod at_size;

@@ -32,17 +32,16 @@ fn collect(
     for (key, new) in after.iter() {
         keys.push(key.to_owned());
         let old = before.get(key);
-        match (old.and_then(Members::of), Members::of(new)) {
-            (Some(old), Some(new)) => collect(keys, &old, &new, changes),
-            _ => {
-                let (old, new) = (old.map(json), json(new));
-                if old.as_ref().is_none_or(|old| !same(old, &new)) {
-                    changes.push(FieldChange {
-                        field: FieldPath::new(keys),
-                        old,
-                        new: Some(new),
-                    });
-                }
+        if let (Some(old), Some(new)) = (old.and_then(Members::of), Members::of(new)) {
+            collect(keys, &old, &new, changes);
+        } else {
+            let (old, new) = (old.map(json), json(new));
+            if old.as_ref().is_none_or(|old| !same(old, &new)) {
+                changes.push(FieldChange {
+                    field: FieldPath::new(keys),
+                    old,
+                    new: Some(new),
+                });
             }
         }
         keys.pop();

@@ -22,6 +22,7 @@ fn state(shape: Shape, extras: Extras, data: &[(&str, &str)]) -> PipelineState {
         words: std::collections::BTreeMap::new(),
         session: None,
         extras,
+        times: None,
     };
     let enriched = data.iter().map(|(item, object)| Event::Enriched {
         item: ItemId::new(item).unwrap(),

@@ -21,6 +21,7 @@ fn state(shape: &str) -> PipelineState {
         words: std::collections::BTreeMap::new(),
         session: None,
         extras,
+        times: None,
     };
     let mut events = vec![Event::Imported(Box::new(file))];
     let extracted = |item: &str, extraction| Event::Extracted {

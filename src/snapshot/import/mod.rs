@@ -34,6 +34,7 @@ mod w7;
 mod plan;
 mod checks;
 mod document;
+mod beside;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ use crate::error::Error;
 use crate::pipeline::event::{ImportedFile, ImportedItem};
 use crate::pipeline::{Event, ItemId, Json, Plan, Timestamp};
 
+pub use beside::{BesideDocument, BesideItem, Says, kind, read_beside};
 pub use finding::{Finding, Severity};
 pub use times::Zone;
 

@@ -37,10 +37,10 @@ use crate::pipeline::time::BootInstant;
 use crate::pipeline::time::SnapshotTimes;
 use crate::pipeline::{Item, Json, PhaseState, PipelineState, Status, Timestamp};
 use crate::position::Seq;
+use crate::snapshot::Offsets;
 use crate::snapshot::enrichment::{self, OwnAddress};
 use crate::snapshot::layout::{DOCUMENT, ITEM, Level, PHASE, hidden, read_back};
 use crate::snapshot::sink::Object;
-use crate::snapshot::Offsets;
 use crate::snapshot::times::{from_naive, micros};
 
 /// One unknown field with its place: the key behind which it stands, its own, and its value if that is not shown.
