@@ -5,9 +5,10 @@ use clap::ValueEnum;
 use crate::pipeline::{Command, Facts, ReportKind, Status, lookup};
 
 use super::context::Context;
+use super::data::FoundArgs;
 use super::failure::Failure;
-use super::receipts::{submit_command, submit_report, submit_start};
-use super::values::{self, Target, TokenArg};
+use super::receipts::{submit_command, submit_report, submit_report_once, submit_start};
+use super::values::{self, OpArg, Target, TokenArg};
 
 pub(super) const NAME: &str = "checkpoint";
 
@@ -23,6 +24,8 @@ pub(super) struct Args {
     /// What went wrong, with `failed`: a text, @FILE, or - for standard input
     #[arg(long, value_name = "TEXT|@FILE|-", allow_hyphen_values = true)]
     error: Option<String>,
+    #[command(flatten)]
+    found: FoundArgs,
 }
 
 /// The words for a status.
@@ -48,10 +51,17 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         status,
         token,
         error,
+        found,
     } = args;
     if error.is_some() && status != Word::Failed {
         return Err(Failure::usage("--error goes with the status failed"));
     }
+    if found.is_given() && matches!(status, Word::Pending | Word::InProgress) {
+        return Err(Failure::usage(
+            "--enrich and --extraction go with a report: completed, failed or skipped; on their own they are said with enrich and extract",
+        ));
+    }
+    let op = OpArg::default();
     if token.is_given() && status == Word::InProgress {
         return Err(Failure::usage(
             "--token goes with a report; a start takes none, it gives one",
@@ -70,22 +80,23 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 },
             )
         }
-        Word::Completed => submit_report(context, target, &token, ReportKind::Complete),
-        Word::Skipped => submit_report(context, target, &token, ReportKind::Skip { reason: None }),
+        Word::Completed => {
+            submit_report_once(context, target, &token, op, found, ReportKind::Complete)
+        }
+        Word::Skipped => {
+            let kind = ReportKind::Skip { reason: None };
+            submit_report_once(context, target, &token, op, found, kind)
+        }
         Word::Failed => {
             let error = match error {
                 Some(given) => values::text(context, &given)?,
                 None => "no error was given".to_owned(),
             };
-            submit_report(
-                context,
-                target,
-                &token,
-                ReportKind::Fail {
-                    error,
-                    permanent: false,
-                },
-            )
+            let kind = ReportKind::Fail {
+                error,
+                permanent: false,
+            };
+            submit_report_once(context, target, &token, op, found, kind)
         }
         Word::Pending => {
             if is_in_progress(context, &target)? {

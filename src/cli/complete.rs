@@ -3,6 +3,7 @@
 use crate::pipeline::ReportKind;
 
 use super::context::Context;
+use super::data::FoundArgs;
 use super::failure::Failure;
 use super::receipts::submit_report_once;
 use super::values::{OpArg, Target, TokenArg};
@@ -10,6 +11,9 @@ use super::values::{OpArg, Target, TokenArg};
 pub(super) const NAME: &str = "complete";
 
 /// Say that a phase is done
+///
+/// What was found out (--enrich) and how the image extraction ended (--extraction) are in the same record: the phase is
+/// done and its data is there, or neither.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -18,6 +22,8 @@ pub(super) struct Args {
     token: TokenArg,
     #[command(flatten)]
     op: OpArg,
+    #[command(flatten)]
+    found: FoundArgs,
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
@@ -26,6 +32,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         args.target,
         &args.token,
         args.op,
+        args.found,
         ReportKind::Complete,
     )
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::pipeline::Status;
-use crate::pipeline::listing::{self, Change};
+use crate::pipeline::enrichment::FieldChange;
+use crate::pipeline::listing::{self, Change, ExtractionMoved};
+use crate::pipeline::{ExtractionStatus, ItemId, Json, Status};
 use crate::position::Seq;
 
 use super::context::Context;
@@ -14,7 +15,7 @@ use super::render::{Format, Report, Style, rows};
 
 pub(super) const NAME: &str = "diff";
 
-/// Show which phases changed between two moments
+/// Show which phases and which data changed between two moments
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The earlier moment: a time, an age (`2h ago`), or @SEQ
@@ -29,6 +30,8 @@ struct DiffReport {
     from_seq: Seq,
     to_seq: Seq,
     changes: Vec<Change>,
+    data: Vec<(ItemId, FieldChange)>,
+    extraction: Vec<ExtractionMoved>,
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
@@ -36,6 +39,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let before = moment::past(context, &before)?.state;
     let after = moment::past(context, &after)?.state;
     let changes = listing::changes(&before, &after);
+    let data = listing::data_changes(&before, &after);
+    let extraction = listing::extraction_changes(&before, &after);
     if context.print.format == Format::Text {
         let word = |status: Option<Status>| status.map_or("-", Status::as_str);
         let fields = changes.iter().map(|change| {
@@ -46,7 +51,19 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 word(change.to),
             ]
         });
-        let lines = rows(fields, false);
+        let mut lines = rows(fields, false);
+        let value = |value: &Option<Json>| value.as_ref().map_or("-".to_owned(), Json::to_string);
+        for (item, change) in &data {
+            // No phase begins with a dot.
+            let field = format!(".{}", change.field);
+            let (old, new) = (value(&change.old), value(&change.new));
+            lines.extend(rows([vec![item.as_str(), &field, &old, &new]], false));
+        }
+        let word = |status: Option<ExtractionStatus>| status.map_or("-", ExtractionStatus::as_str);
+        let moved = extraction
+            .iter()
+            .map(|(item, from, to)| vec![item.as_str(), ":extraction", word(*from), word(*to)]);
+        lines.extend(rows(moved, false));
         context.print.data(&lines);
     } else {
         let (from_seq, to_seq) = (before.last_seq, after.last_seq);
@@ -54,6 +71,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             from_seq,
             to_seq,
             changes,
+            data,
+            extraction,
         });
     }
     Ok(exit::DONE)
@@ -68,10 +87,23 @@ impl Report for DiffReport {
         let changes = self.changes.iter().map(|change| {
             json!({"item": change.item, "phase": change.phase, "from": change.from, "to": change.to})
         });
+        let value = |value: &Option<Json>| value.as_ref().map(Json::to_value);
+        let data = self.data.iter().map(|(item, change)| {
+            json!({
+                "item": item, "field": change.field, "from": value(&change.old), "to": value(&change.new),
+                "was_there": change.old.is_some(), "is_there": change.new.is_some(),
+            })
+        });
+        let extraction = self
+            .extraction
+            .iter()
+            .map(|(item, from, to)| json!({"item": item, "from": from, "to": to}));
         json!({
             "from_seq": self.from_seq,
             "to_seq": self.to_seq,
             "changes": changes.collect::<Vec<_>>(),
+            "data": data.collect::<Vec<_>>(),
+            "extraction": extraction.collect::<Vec<_>>(),
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::pipeline::ReportKind;
 
 use super::context::Context;
+use super::data::FoundArgs;
 use super::failure::Failure;
 use super::receipts::submit_report_once;
 use super::values::{self, OpArg, Target, TokenArg};
@@ -18,6 +19,8 @@ pub(super) struct Args {
     token: TokenArg,
     #[command(flatten)]
     op: OpArg,
+    #[command(flatten)]
+    found: FoundArgs,
     /// What went wrong: a text, @FILE, or - for standard input
     #[arg(long, value_name = "TEXT|@FILE|-", allow_hyphen_values = true)]
     error: String,
@@ -32,5 +35,5 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         error,
         permanent: args.permanent,
     };
-    submit_report_once(context, args.target, &args.token, args.op, kind)
+    submit_report_once(context, args.target, &args.token, args.op, args.found, kind)
 }

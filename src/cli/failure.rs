@@ -202,6 +202,7 @@ fn rejection_seq(rejection: &Rejection) -> Option<u64> {
         Rejection::StaleToken { seq, .. } => seq.map(crate::position::Seq::get),
         Rejection::InProgress { since, .. }
         | Rejection::Transition { since, .. }
+        | Rejection::NewData { since, .. }
         | Rejection::Held { since, .. } => Some(since.get()).filter(|&seq| seq > 0),
         Rejection::NotAToken { token: seq, .. } | Rejection::OtherOperation { seq, .. } => {
             Some(seq.get())

@@ -1,5 +1,7 @@
 //! `import`: take over the state file of another program, and say everything that was not as it should be.
 
+mod beside;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,9 +12,12 @@ use crate::error::Error;
 use crate::pipeline::time::SnapshotTimes;
 use crate::position::Seq;
 use crate::snapshot::import::{self, Finding, ImportedDocument, Severity, Zone};
+use crate::store::beside::{self as store_beside, BesideTaken};
 use crate::store::create::{Created, Imported, Original};
 use crate::store::merge::{MergeOptions, MergedFile};
 use crate::store::{CompactMode, Store};
+
+use beside::{Named, Told};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -31,9 +36,9 @@ const SHOWN_OF_A_CODE: usize = 10;
 /// Take over the state file of another program, or what was changed in one of ours
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A work_items.json, or the directory it lies in
-    #[arg(value_name = "FILE|DIR")]
-    path: PathBuf,
+    /// The state files, or the directory they lie in
+    #[arg(value_name = "FILE|DIR", required = true)]
+    paths: Vec<PathBuf>,
     /// Where times without an offset are taken to be: a zone such as America/Phoenix, local, or utc
     #[arg(long, value_name = "ZONE", default_value = "local", value_parser = zone)]
     assume_tz: Zone,
@@ -80,8 +85,6 @@ fn zone(text: &str) -> Result<Zone, String> {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let path = file_of(&args.path, context)?;
-    let bytes = values::read_file(context, &path, import::MAX_FILE_BYTES)?;
     let now = context.ports.clock.now().at;
     let options = import::Options {
         zone: args.assume_tz,
@@ -89,20 +92,12 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         linear: args.linear,
         salvage: args.salvage,
     };
-    let mut document =
-        import::read(&path.display().to_string(), &bytes, &options).map_err(|error| {
-            let salvageable = matches!(error, Error::Parse { .. }) && !args.salvage;
-            let failure = Failure::from(error);
-            if salvageable {
-                let given = args.path.display().to_string();
-                let salvage = context.print.shell.command("import --salvage", &[&given]);
-                failure.with_hint(format!(
-                    "mend the file there, or take the whole items before it: {salvage}"
-                ))
-            } else {
-                failure
-            }
-        })?;
+    let Named { work_items, beside } = beside::named(&args.paths, context, &options)?;
+    let Some(path) = work_items else {
+        return beside::run(&beside, args.dry_run, context);
+    };
+    let bytes = values::read_file(context, &path, import::MAX_FILE_BYTES)?;
+    let mut document = read(&path, &bytes, &options, context)?;
     document.file.times = args.snapshot_times.map(|times| match times {
         Times::Utc => SnapshotTimes::Utc,
         Times::Naive => SnapshotTimes::Naive,
@@ -110,10 +105,13 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     if document.plan.phases().is_empty() {
         return Err(nothing_in(path, &document));
     }
+    let (more, files) = store_beside::onto(&document.events(), &beside);
     let original = Original {
         path: path.clone(),
         bytes,
         document,
+        beside,
+        more,
     };
     let dir = context.dir().to_owned();
     let how = MergeOptions {
@@ -126,19 +124,40 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         context.announce_write();
         Store::import(&context.ports, &dir, &context.options, &original, how)?
     };
+    let taken = match &imported {
+        Imported::Created(Created { first, last, .. }) => BesideTaken {
+            recorded: Some((*first, *last)),
+            files,
+        },
+        Imported::Merged(_) if original.beside.is_empty() => BesideTaken::default(),
+        Imported::Merged(_) => {
+            let (ports, options, beside) = (&context.ports, &context.options, &original.beside);
+            if args.dry_run {
+                Store::would_import_beside(ports, &dir, options, beside)?
+            } else {
+                Store::import_beside(ports, &dir, options, beside)?
+            }
+        }
+    };
+    let told = Told {
+        originals: &original.beside,
+        taken: &taken,
+    };
     let leftovers = leftovers(context, &path)?;
     let findings = match &imported {
         Imported::Created(_) => &original.document.findings,
         Imported::Merged(merged) => &merged.findings,
     };
     let is_judged = |finding: &Finding| finding.severity == Severity::Judged;
-    let judged = findings.iter().any(is_judged);
-    let writes = !matches!(&imported, Imported::Merged(merged) if merged.recorded.is_none());
+    let judged = findings.iter().any(is_judged) || told.judged();
+    let writes = taken.recorded.is_some()
+        || !matches!(&imported, Imported::Merged(merged) if merged.recorded.is_none());
     let report = ImportReport {
         dry_run: args.dry_run,
         findings,
         imported: &imported,
         document: &original.document,
+        beside: told,
         leftovers,
         store: dir.display().to_string(),
     };
@@ -163,6 +182,28 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let hint = format!("{resume} lists what is ready; {status} shows where everything stands");
     context.print.hint(&hint);
     Ok(if judged { exit::FINDINGS } else { exit::DONE })
+}
+
+/// Reads the file with the progress of items.
+fn read(
+    path: &Path,
+    bytes: &[u8],
+    options: &import::Options,
+    context: &Context<'_>,
+) -> Result<ImportedDocument, Failure> {
+    import::read(&path.display().to_string(), bytes, options).map_err(|error| {
+        let salvageable = matches!(error, Error::Parse { .. }) && !options.salvage;
+        let failure = Failure::from(error);
+        if salvageable {
+            let given = path.display().to_string();
+            let salvage = context.print.shell.command("import --salvage", &[&given]);
+            failure.with_hint(format!(
+                "mend the file there, or take the whole items before it: {salvage}"
+            ))
+        } else {
+            failure
+        }
+    })
 }
 
 /// Why a document without a phase is not taken over: it is empty, or every item in it had to be left out.
@@ -201,34 +242,6 @@ fn nothing_in(path: PathBuf, document: &ImportedDocument) -> Failure {
     Failure::from(error).with_hint("give each item an address, or an id, of at most 65536 bytes")
 }
 
-/// The file to be taken over; of a directory the one known file in it.
-fn file_of(path: &Path, context: &mut Context<'_>) -> Result<PathBuf, Failure> {
-    // Through the last name too: people link to their data directories.
-    match context.ports.disk.list(path) {
-        Ok(names) => {
-            for other in ["enrichment_data.json", "extraction_state.json"] {
-                if names.iter().any(|name| name == other) {
-                    let left = path.join(other);
-                    context.print.warning(&format!(
-                        "{} is left alone: this version takes over {WORK_ITEMS} only",
-                        left.display()
-                    ));
-                }
-            }
-            if names.iter().any(|name| name == WORK_ITEMS) {
-                return Ok(path.join(WORK_ITEMS));
-            }
-            Err(Error::Io {
-                action: "find a work_items.json in",
-                path: path.to_owned(),
-                source: std::io::ErrorKind::NotFound.into(),
-            }
-            .into())
-        }
-        Err(_) => Ok(path.to_owned()),
-    }
-}
-
 /// Files beside the imported one that an interrupted writer or a backup left: named, never read.
 fn leftovers(context: &Context<'_>, path: &Path) -> Result<Vec<String>, Failure> {
     let dir = match path.parent() {
@@ -256,6 +269,7 @@ struct ImportReport<'a> {
     imported: &'a Imported,
     findings: &'a [Finding],
     document: &'a ImportedDocument,
+    beside: Told<'a>,
     leftovers: Vec<String>,
     store: String,
 }
@@ -351,6 +365,7 @@ impl Report for ImportReport<'_> {
                 seen - SHOWN_OF_A_CODE
             );
         }
+        text += &self.beside.text(style);
         for name in &self.leftovers {
             let _ = writeln!(
                 text,
@@ -362,40 +377,40 @@ impl Report for ImportReport<'_> {
 
     fn json(&self) -> Value {
         let (document, file) = (self.document, &self.document.file);
-        let recorded = self.recorded().filter(|_| !self.dry_run);
+        let seqs = [self.recorded(), self.beside.taken.recorded];
+        let seqs = seqs.into_iter().flatten().filter(|_| !self.dry_run);
+        let recorded = seqs.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
         let (result, [added, changed, unchanged]) = self.result();
-        let findings = self.findings.iter().map(|finding| {
-            let mut row = serde_json::Map::new();
-            if let Value::Object(fields) = to_value(finding) {
-                for (key, value) in fields {
-                    row.insert(key.clone(), value);
-                    if key == "severity" {
-                        row.insert("file".into(), json!(file.path));
-                    }
-                }
-            }
-            Value::Object(row)
-        });
+        let findings = self.findings.iter();
+        let findings = findings.map(|finding| finding_json(finding, &file.path));
+        let findings = findings.chain(self.beside.findings_json());
+        let [more, also_changed, same] = self.beside.items();
         let counted = |severity| {
             self.findings
                 .iter()
                 .filter(|finding| finding.severity == severity)
                 .count()
+                + self.beside.count(severity)
         };
+        let own = json!({
+            "path": file.path, "kind": file.kind, "shape": file.shape, "bytes": file.bytes,
+            "sha256": file.sha256, "zone": file.zone,
+            "newest": document.newest.map(crate::pipeline::Timestamp::to_offset_text),
+            "result": result,
+        });
+        let files: Vec<Value> = std::iter::once(own)
+            .chain(self.beside.files_json())
+            .collect();
         json!({
             "dry_run": self.dry_run,
             "first_seq": recorded.map(|(first, _)| first),
             "seq": recorded.map(|(_, last)| last),
             "plan": document.plan.phases().iter().map(|plan| plan.phase.as_str()).collect::<Vec<_>>(),
             "items": {
-                "added": added, "changed": changed, "unchanged": unchanged,
+                "added": added + more, "changed": changed + also_changed,
+                "unchanged": unchanged + same,
             },
-            "files": [{
-                "path": file.path, "kind": file.kind, "shape": file.shape, "bytes": file.bytes,
-                "sha256": file.sha256, "zone": file.zone,
-                "newest": document.newest.map(crate::pipeline::Timestamp::to_offset_text),
-                "result": result,
-            }],
+            "files": files,
             "leftovers": self.leftovers,
             "counts": {
                 "note": counted(Severity::Note),
@@ -409,6 +424,19 @@ impl Report for ImportReport<'_> {
     fn array(&self) -> Option<&'static str> {
         Some("findings")
     }
+}
+
+fn finding_json(finding: &Finding, path: &str) -> Value {
+    let mut row = serde_json::Map::new();
+    if let Value::Object(fields) = to_value(finding) {
+        for (key, value) in fields {
+            row.insert(key.clone(), value);
+            if key == "severity" {
+                row.insert("file".into(), json!(path));
+            }
+        }
+    }
+    Value::Object(row)
 }
 
 fn line_of(finding: &Finding, path: &str, style: &Style) -> String {

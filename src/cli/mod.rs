@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!   global    flags that stand anywhere            context   store, ports, where output goes
+//!   data      what is found out about items
 //!   values    items, phases, JSON, files           times     what people write for a time, and how one is shown
 //!   render    text, JSON, JSON lines               failure   an error's code and exit status
 //!   hints     what to do next, as commands to copy
@@ -26,6 +27,7 @@ mod render;
 mod hints;
 mod failure;
 mod receipts;
+mod data;
 mod items;
 mod moment;
 mod table;
@@ -116,6 +118,8 @@ commands! {
     hold => Hold,
     unhold => Unhold,
     checkpoint => Checkpoint,
+    enrich => Enrich,
+    extract => Extract,
     resume => Resume,
     wait => Wait,
     status => Status,

@@ -9,6 +9,7 @@ use crate::store::Receipt;
 use crate::store::create::Created;
 
 use super::context::Context;
+use super::data::FoundArgs;
 use super::exit;
 use super::failure::Failure;
 use super::render::{Format, Report, Style, escape};
@@ -291,18 +292,21 @@ pub(super) fn submit_report(
     token: &TokenArg,
     kind: ReportKind,
 ) -> Result<u8, Failure> {
-    submit_report_once(context, target, token, OpArg::default(), kind)
+    let (op, found) = (OpArg::default(), FoundArgs::default());
+    submit_report_once(context, target, token, op, found, kind)
 }
 
-/// As [`submit_report`], applied once under the id that is given, if one is.
+/// As [`submit_report`], with what was found out, applied once under the id that is given, if one is.
 pub(super) fn submit_report_once(
     context: &mut Context<'_>,
     target: Target,
     token: &TokenArg,
     op: OpArg,
+    found: FoundArgs,
     kind: ReportKind,
 ) -> Result<u8, Failure> {
     let token = token.resolve(&target)?;
+    let (data, extraction) = found.read(context)?;
     let Target { item, phase } = target;
     let report = Command::Report(PhaseReport {
         item,
@@ -310,8 +314,8 @@ pub(super) fn submit_report_once(
         token,
         kind,
         op: op.op_id,
-        data: None,
-        extraction: None,
+        data,
+        extraction,
     });
     submit_command(context, &report)
 }

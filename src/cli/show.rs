@@ -5,19 +5,25 @@ use std::fmt::Write as _;
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
+use crate::pipeline::enrichment::plain;
 use crate::pipeline::item::Return;
 use crate::pipeline::lease::Standing;
+use crate::pipeline::members::Members;
 use crate::pipeline::ready::{self, Reason};
 use crate::pipeline::time::human_duration;
-use crate::pipeline::{Item, ItemId, PhaseState, Status, Timestamp, lookup};
+use crate::pipeline::{
+    ExtractionStatus, Item, ItemData, ItemId, Json, PhaseState, Status, Timestamp, lookup,
+};
 use crate::position::Seq;
+use crate::snapshot::enrichment;
 
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
 use super::leases::LeaseFacts;
 use super::moment::{AtArg, Look};
-use super::render::{Report, Style, escape};
+use super::receipts::count;
+use super::render::{Format, Report, Style, escape};
 use super::table::{Align, Table};
 
 pub(super) const NAME: &str = "show";
@@ -28,6 +34,12 @@ pub(super) struct Args {
     /// The item: its exact text, or id:HEX, or index:N
     #[arg(env = "PHASELOG_ITEM", hide_env_values = true)]
     item: ItemId,
+    /// Print what is known about it, as one JSON object
+    #[arg(long)]
+    data: bool,
+    /// Print who set each field of its data last, and when
+    #[arg(long)]
+    sources: bool,
     #[command(flatten)]
     at: AtArg,
 }
@@ -38,11 +50,63 @@ struct ShowReport {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let Args { item, at } = args;
+    let Args {
+        item,
+        data,
+        sources,
+        at,
+    } = args;
     let look = at.look(context)?;
     let index = lookup::resolve(look.state(), item.as_str())?;
-    context.print.report(&ShowReport { look, index });
+    if context.print.format != Format::Text || !(data || sources) {
+        context.print.report(&ShowReport { look, index });
+        return Ok(exit::DONE);
+    }
+    let known = look.state().items()[index].data.as_deref();
+    if data {
+        // For programs as much as for people: the object alone, its numbers as they were written.
+        match known {
+            Some(known) => context.print.data(&enrichment::pretty(known.object())),
+            None => context.print.line("{}"),
+        }
+    }
+    if let (true, Some(known)) = (sources, known) {
+        let text = sources_text(known, context.print.style);
+        context.print.data(text.as_bytes());
+    }
     Ok(exit::DONE)
+}
+
+fn sources_text(known: &ItemData, style: Style) -> String {
+    let mut table = Table::new(&[
+        ("FIELD", Align::Left),
+        ("BY", Align::Left),
+        ("CONFIDENCE", Align::Left),
+        ("RECORD", Align::Right),
+        ("TIME", Align::Left),
+    ]);
+    for (field, by) in known.sources() {
+        table.row(&[
+            field.to_string(),
+            by.source.as_deref().unwrap_or_default().to_owned(),
+            by.confidence.as_ref().map(plain).unwrap_or_default(),
+            format!("@{}", by.seq),
+            style.time(by.at),
+        ]);
+    }
+    table.text("", style)
+}
+
+fn sources_json(known: &ItemData) -> Value {
+    let sources = known.sources().into_iter().map(|(field, by)| {
+        let confidence = by.confidence.as_ref().map(Json::to_value);
+        let row = json!({
+            "source": by.source, "confidence": confidence, "seq": by.seq,
+            "at": by.at.to_offset_text(),
+        });
+        (field.to_string(), row)
+    });
+    Value::Object(sources.collect())
 }
 
 impl ShowReport {
@@ -155,6 +219,35 @@ impl Report for ShowReport {
             time(item.created_at),
             time(item.last_updated)
         );
+        if let Some(known) = &item.data {
+            let fields = Members::of(known.object().as_str()).map_or(0, |members| members.len());
+            let _ = writeln!(
+                text,
+                "  data: {} (--data, --sources)",
+                count(fields, "field")
+            );
+        }
+        if let Some(extraction) = &item.extraction {
+            let status = extraction
+                .status
+                .map_or("unknown", ExtractionStatus::as_str);
+            let _ = write!(
+                text,
+                "  extraction {status}, checked {}",
+                time(extraction.last_checked)
+            );
+            if extraction.retry_count > 0 {
+                let _ = write!(
+                    text,
+                    ", failed {}",
+                    count(extraction.retry_count as usize, "time")
+                );
+            }
+            text.push('\n');
+        }
+        if item.data.is_some() || item.extraction.is_some() {
+            text.push('\n');
+        }
         let mut table = Table::new(&[
             ("PHASE", Align::Left),
             ("STATUS", Align::Left),
@@ -218,7 +311,12 @@ impl Report for ShowReport {
             "status": item.status(), "held": item.hold.is_some(),
             "created_at": time(item.created_at), "last_updated": time(item.last_updated),
             "phases": phases.collect::<serde_json::Map<_, _>>(),
-            "data": null, "extraction": null,
+            "data": item.data.as_ref().map(|data| data.object().to_value()),
+            "sources": item.data.as_deref().map(sources_json),
+            "extraction": item.extraction.as_ref().map(|it| json!({
+                "status": it.status, "last_checked": time(it.last_checked),
+                "retry_count": it.retry_count, "seq": it.since,
+            })),
         })
     }
 }

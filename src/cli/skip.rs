@@ -3,6 +3,7 @@
 use crate::pipeline::ReportKind;
 
 use super::context::Context;
+use super::data::FoundArgs;
 use super::failure::Failure;
 use super::receipts::submit_report_once;
 use super::values::{OpArg, Target, TokenArg};
@@ -29,6 +30,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         args.target,
         &args.token,
         args.op,
+        FoundArgs::default(),
         ReportKind::Skip {
             reason: args.reason,
         },

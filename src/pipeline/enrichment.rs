@@ -15,6 +15,7 @@
 //! Records can say what a merge patch cannot: `"new":null` is a null that stays, and so are the nulls of an imported
 //! object. A value that is the same by [`same`] is no change: it keeps its bytes, and who set it.
 
+mod differences;
 mod words;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -25,6 +26,9 @@ use super::members::Members;
 use super::same::same;
 use super::time::Timestamp;
 use crate::position::Seq;
+
+pub use differences::differences;
+pub use words::plain;
 
 /// A change of an item's data, with who made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

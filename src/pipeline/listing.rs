@@ -1,6 +1,9 @@
 //! Which items are listed, and what changed between two states.
 
+use super::enrichment::{FieldChange, differences};
+use super::extraction::ExtractionStatus;
 use super::facts::Facts;
+use super::item::Item;
 use super::lease::Evidence;
 use super::names::{ItemId, Phase};
 use super::ready::{self, Reason};
@@ -111,6 +114,38 @@ pub fn changes(before: &PipelineState, after: &PipelineState) -> Vec<Change> {
         }
     }
     all
+}
+
+/// Each field of the items' data that differs, in the order of the later state. An item that is gone is told by its
+/// phases.
+pub fn data_changes(before: &PipelineState, after: &PipelineState) -> Vec<(ItemId, FieldChange)> {
+    let of_item = |item: &Item| {
+        let was = before
+            .index_of(item.name.as_str())
+            .map(|index| &before.items()[index]);
+        let was = was.and_then(|item| item.data.as_deref());
+        let name = item.name.clone();
+        let changes = differences(was, item.data.as_deref()).into_iter();
+        changes
+            .map(move |change| (name.clone(), change))
+            .collect::<Vec<_>>()
+    };
+    after.items().iter().flat_map(of_item).collect()
+}
+
+/// An item whose extraction stands otherwise: how it stood, and how it stands.
+pub type ExtractionMoved = (ItemId, Option<ExtractionStatus>, Option<ExtractionStatus>);
+
+/// Each item whose extraction stands otherwise, in the order of the later state.
+pub fn extraction_changes(before: &PipelineState, after: &PipelineState) -> Vec<ExtractionMoved> {
+    let status = |item: &Item| item.extraction.as_ref().and_then(|it| it.status);
+    let moved = after.items().iter().map(|item| {
+        let was = before
+            .index_of(item.name.as_str())
+            .map(|index| &before.items()[index]);
+        (item.name.clone(), was.and_then(status), status(item))
+    });
+    moved.filter(|(_, from, to)| from != to).collect()
 }
 
 #[cfg(test)]

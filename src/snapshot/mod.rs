@@ -12,7 +12,11 @@
 //! Which part of the log a snapshot continues is not known here: `store` brings the two together.
 
 mod times;
+mod layout;
+mod sink;
 pub mod work_items;
+pub mod enrichment;
+pub mod extraction;
 pub mod set;
 pub mod import;
 

@@ -18,7 +18,8 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::work_items::decode;
+use super::enrichment;
+use super::work_items::{self, decode};
 use super::{CompanionName, LogPlace};
 use crate::error::{Error, Result};
 use crate::pipeline::PipelineState;
@@ -183,21 +184,46 @@ pub fn load_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loaded>
             sha256,
         }
     });
-    let findings = findings.collect();
-    let snapshot = survey.valid.map(|set| {
+    let mut findings: Vec<Finding> = findings.collect();
+    let snapshot = survey.valid.and_then(|mut set| {
+        if let Err(finding) = attach_data(&mut set) {
+            findings.push(finding);
+            return None;
+        }
         let companions = set.companions.into_iter().map(|found| Companion {
             name: found.name,
             content: found.content,
         });
         let companions: Vec<Companion> = companions.collect();
         let sizes = companions.iter().map(|companion| companion.name.bytes);
-        LoadedSet {
+        Some(LoadedSet {
             total_bytes: set.root_bytes + sizes.sum::<u64>(),
             state: set.inside.state,
             place: set.inside.place,
             companions,
             source: set.source,
-        }
+        })
     });
     Ok(Loaded { snapshot, findings })
+}
+
+/// Brings the items' data into the state of a set. The bytes are those that the root names: what does not fit them was
+/// written by something that is not this.
+fn attach_data(set: &mut survey::Set<Box<work_items::WorkItems>>) -> Result<(), Finding> {
+    let rows = std::mem::take(&mut set.inside.data);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let file = set
+        .companions
+        .iter()
+        .find(|found| found.name.name == enrichment::NAME);
+    let attached =
+        file.and_then(|found| enrichment::attach(&mut set.inside.state, rows, &found.content));
+    attached.ok_or_else(|| Finding {
+        file: enrichment::NAME.to_owned(),
+        kind: FindingKind::Damaged,
+        message: "it does not fit what the snapshot says of it".to_owned(),
+        sha256: None,
+    })
 }

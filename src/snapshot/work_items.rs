@@ -13,8 +13,6 @@
 //! `decode(encode(state))` is the same state. Fields of other programs stay where they stood; one whose key is a word
 //! of ours is kept in `log.state`.
 
-mod layout;
-mod sink;
 mod rest;
 mod encode;
 mod parse;
@@ -28,7 +26,9 @@ use crate::pipeline::PipelineState;
 use crate::position::Seq;
 use parse::{Document, Head};
 
-pub use encode::{Written, encode};
+pub use super::sink::Written;
+pub use encode::encode;
+pub use rest::{DataRow, data_rows};
 
 /// The version that is written. Another with the same first number is read, a higher first number is refused.
 pub const SCHEMA_VERSION: &str = "1.0.0";
@@ -42,8 +42,10 @@ const TAIL: (&[u8], &[u8]) = (b"\n  \"crc32\": \"", b"\"\n}\n");
 /// What a root snapshot holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkItems {
-    /// The state.
+    /// The state, without the items' data: [`super::enrichment::attach`] brings that in.
     pub state: PipelineState,
+    /// What it says of the items' data.
+    pub data: Vec<DataRow>,
     /// The place in the log that it covers.
     pub place: LogPlace,
     /// The other files of its set.
@@ -247,8 +249,9 @@ fn unchanged(bytes: &[u8], document: &Value) -> Option<WorkItems> {
     let style = parts.style();
     let inside = parts.assemble()?;
     let mut again = Vec::with_capacity(bytes.len());
-    let written = encode(
+    let written = encode::encode_with(
         &inside.state,
+        &mut inside.data.iter().cloned(),
         &inside.place,
         &inside.companions,
         style,

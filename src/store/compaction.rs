@@ -5,6 +5,7 @@
 //!                     S is the last seq before the new segment's header; appends go on meanwhile
 //! ```
 
+use std::io;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use crate::log::lock::{self, Held};
 use crate::pipeline::{Event, Timestamp};
 use crate::position::Seq;
 use crate::snapshot::set::{self, FindingKind};
-use crate::snapshot::{LogPlace, TimeStyle, work_items};
+use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
 
 use super::append::{self, Verdict};
 use super::dir::WAL;
@@ -109,6 +110,8 @@ impl Store {
         }
         let now = self.ports.clock.now();
         let Self {
+            ports,
+            dir,
             state,
             writer,
             snapshot,
@@ -122,6 +125,9 @@ impl Store {
         {
             drop(locked);
             append::settle(writer)?;
+            // Whoever put them there may have been killed before their names were durable.
+            let synced = ports.disk.sync_dir(dir);
+            synced.map_err(Error::io("sync", &**dir))?;
             return Ok(Compacted::Unchanged { covers });
         }
         append::seal(&mut locked, &now, state, warnings)?;
@@ -183,6 +189,18 @@ impl Store {
         let Self {
             ports, dir, state, ..
         } = self;
+        let times = TimeStyle::of(state.document.times);
+        let (mut data, mut extraction) = (
+            |out: &mut dyn io::Write| enrichment::encode(state, out),
+            |out: &mut dyn io::Write| extraction::encode(state, times.clone(), out),
+        );
+        let mut companions: Vec<(&str, set::Write<'_>)> = Vec::new();
+        if state.enrichment.is_some() {
+            companions.push((enrichment::NAME, &mut data));
+        }
+        if state.extraction.is_some() {
+            companions.push((extraction::NAME, &mut extraction));
+        }
         let saved = set::Saving {
             disk: &*ports.disk,
             dir,
@@ -193,9 +211,8 @@ impl Store {
             imported: &|_, sha256| recovery::is_imported(state, sha256),
             discard_edits,
         }
-        .save(&mut [], &mut |companions, out| {
-            let times = TimeStyle::of(state.document.times);
-            work_items::encode(state, place, companions, times, out).map(drop)
+        .save(&mut companions, &mut |companions, out| {
+            work_items::encode(state, place, companions, times.clone(), out).map(drop)
         })?;
         Ok(saved.bytes)
     }

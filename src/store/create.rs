@@ -18,6 +18,7 @@ use crate::position::Seq;
 use crate::snapshot::import::ImportedDocument;
 use crate::snapshot::set::ROOT;
 
+use super::beside::BesideOriginal;
 use super::dir::{self, IMPORTED, WAL};
 use super::merge::{self, MergeOptions, MergedFile};
 use super::{Options, Store};
@@ -43,6 +44,18 @@ pub struct Original {
     pub bytes: Vec<u8>,
     /// What they say.
     pub document: ImportedDocument,
+    /// Files beside it, which a new store takes over with it.
+    pub beside: Vec<BesideOriginal>,
+    /// What those add to a new store: see [`super::beside::onto`].
+    pub more: Vec<Event>,
+}
+
+impl Original {
+    fn events(&self) -> Vec<Event> {
+        let mut events = self.document.events();
+        events.extend_from_slice(&self.more);
+        events
+    }
 }
 
 /// What an import came to.
@@ -116,8 +129,13 @@ impl Store {
         }
         make_dirs(ports, dir)?;
         dir::refuse_network(ports, dir, options)?;
-        keep_original(ports, dir, original)?;
-        let events = original.document.events();
+        let file = &original.document.file;
+        keep_original(ports, dir, &original.path, &file.sha256, &original.bytes)?;
+        for beside in &original.beside {
+            let file = &beside.document.file;
+            keep_original(ports, dir, &beside.path, &file.sha256, &beside.bytes)?;
+        }
+        let events = original.events();
         create(ports, dir, options, &ports.clock.now(), &[&events]).map(Imported::Created)
     }
 
@@ -135,7 +153,7 @@ impl Store {
         if is_store_beside(ports, dir, options, original)? {
             return merge::preview(ports, dir, options, original, how).map(Imported::Merged);
         }
-        let last = Seq::FIRST.plus(original.document.events().len() as u64);
+        let last = Seq::FIRST.plus(original.events().len() as u64);
         let items = original.document.items.len();
         Ok(Imported::Created(Created {
             first: Seq::FIRST,
@@ -228,7 +246,13 @@ fn make_dirs(ports: &Ports, dir: &Path) -> Result<()> {
 }
 
 /// Copies the original into `wal/imported/`, durably, under a name that its content decides.
-pub(super) fn keep_original(ports: &Ports, dir: &Path, original: &Original) -> Result<()> {
+pub(super) fn keep_original(
+    ports: &Ports,
+    dir: &Path,
+    path: &Path,
+    sha256: &str,
+    bytes: &[u8],
+) -> Result<()> {
     let disk = &*ports.disk;
     let folder = dir.join(WAL).join(IMPORTED);
     match disk.create_dir(&folder) {
@@ -236,21 +260,17 @@ pub(super) fn keep_original(ports: &Ports, dir: &Path, original: &Original) -> R
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(Error::io("make", folder)(error)),
     }
-    let name = original
-        .path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let path = folder.join(format!("{}-{name}", &original.document.file.sha256[..16]));
-    if let Ok(kept) = disk.read(&path, original.bytes.len() as u64)
-        && kept == original.bytes
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let path = folder.join(format!("{}-{name}", &sha256[..16]));
+    if let Ok(kept) = disk.read(&path, bytes.len() as u64)
+        && kept == bytes
     {
         return Ok(());
     }
     let temp = folder.join(format!(".{name}.{:016x}.tmp", ports.process.random()));
     let write = || -> io::Result<()> {
         let file = disk.create_new(&temp)?;
-        file.write_full_at(0, &original.bytes)?;
+        file.write_full_at(0, bytes)?;
         file.sync()?;
         disk.rename(&temp, &path)?;
         disk.sync_dir(&folder)

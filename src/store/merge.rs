@@ -110,7 +110,8 @@ pub(super) fn take(
         return Ok(unchanged(original, seq));
     }
     let against = against(ports, dir, options, &id, original, how)?;
-    keep_original(ports, dir, original)?;
+    let sha256 = &original.document.file.sha256;
+    keep_original(ports, dir, &original.path, sha256, &original.bytes)?;
     let done = append::transact(&mut store, |state, _| {
         // Another process may have taken it in meanwhile.
         if nothing_new(state, &id, original, how).is_some() {

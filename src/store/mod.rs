@@ -42,6 +42,7 @@ pub mod export;
 pub mod create;
 pub mod merge;
 pub mod doctor;
+pub mod beside;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -10,10 +10,10 @@ use crate::log::head::{Head, Sha256Hex};
 use crate::log::header::{LogId, SegmentHeader};
 use crate::log::reader::{Access, From, Witnesses};
 use crate::pipeline::{Event, Now, PipelineState, Timestamp};
-use crate::ports::{Disk, Ports};
+use crate::ports::{Disk, File, Ports};
 use crate::position::{SegmentId, Seq};
 use crate::snapshot::set::ROOT;
-use crate::snapshot::{LogPlace, TimeStyle, work_items};
+use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
 
 use super::{Options, dir, proof, recovery};
 
@@ -109,7 +109,8 @@ impl Past {
             return Err(Error::Usage { message });
         }
         let path = dir.join(ROOT);
-        if disk.exists(&path).map_err(Error::io("look at", &path))? {
+        let has_root = disk.exists(&path).map_err(Error::io("look at", &path))?;
+        if has_root {
             let there = disk
                 .read(&path, u64::MAX)
                 .map_err(Error::io("read", &path))?;
@@ -121,12 +122,59 @@ impl Past {
                 });
             }
         }
-        let mut bytes = Vec::new();
-        self.write_work_items(&mut bytes)
-            .map_err(Error::io("write", &path))?;
-        let temp = dir.join(files::temp_name(ROOT, ports.process.random()));
+        let mut written = Vec::new();
+        for (name, write) in self.files() {
+            let path = dir.join(name);
+            // Beside a root that was replayed they were too.
+            if name != ROOT
+                && !has_root
+                && disk.exists(&path).map_err(Error::io("look at", &path))?
+            {
+                let what = "has a state file of another program";
+                return Err(Error::StoreExists {
+                    dir: dir.to_owned(),
+                    what,
+                });
+            }
+            written.push((path, write));
+        }
+        written
+            .into_iter()
+            .map(|(path, write)| self.write_file(ports, path, write))
+            .collect()
+    }
+
+    /// The state files there would be, each with what writes it.
+    fn files(&self) -> Vec<(&'static str, WriteFile)> {
+        let mut files: Vec<(&'static str, WriteFile)> =
+            vec![(ROOT, |past, out| past.write_work_items(out))];
+        if self.state.enrichment.is_some() {
+            files.push((enrichment::NAME, |past, out| {
+                enrichment::encode(&past.state, out)
+            }));
+        }
+        if self.state.extraction.is_some() {
+            files.push((extraction::NAME, |past, out| {
+                let times = TimeStyle::of(past.state.document.times);
+                extraction::encode(&past.state, times, out)
+            }));
+        }
+        files
+    }
+
+    fn write_file(&self, ports: &Ports, path: PathBuf, write: WriteFile) -> Result<PathBuf> {
+        let disk = &*ports.disk;
+        let dir = files::parent(&path);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temp = dir.join(files::temp_name(&name, ports.process.random()));
         let written = disk.create_new(&temp).and_then(|file| {
-            file.write_full_at(0, &bytes)?;
+            let at_end = AtEnd {
+                file: &*file,
+                bytes: 0,
+            };
+            let mut out = io::BufWriter::with_capacity(256 * 1024, at_end);
+            write(self, &mut out)?;
+            io::Write::flush(&mut out)?;
             file.sync()?;
             disk.rename(&temp, &path)?;
             disk.sync_dir(dir)
@@ -135,7 +183,28 @@ impl Past {
             let _ = disk.remove_file(&temp);
             return Err(Error::io("write", path)(error));
         }
-        Ok(vec![path])
+        Ok(path)
+    }
+}
+
+/// Writes one of the state files.
+type WriteFile = fn(&Past, &mut dyn io::Write) -> io::Result<()>;
+
+/// A file, written on at its end.
+struct AtEnd<'f> {
+    file: &'f dyn File,
+    bytes: u64,
+}
+
+impl io::Write for AtEnd<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.file.write_at(self.bytes, bytes)?;
+        self.bytes += taken as u64;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -30,3 +30,5 @@ mod odd;
 mod export;
 mod merge;
 mod doctor;
+mod enrich;
+mod at_size;

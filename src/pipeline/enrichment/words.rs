@@ -57,7 +57,7 @@ fn rest(all: usize) -> Option<String> {
 }
 
 /// A text without its quotes, anything else as it is written.
-fn plain(json: &Json) -> String {
+pub fn plain(json: &Json) -> String {
     serde_json::from_str(json.as_str()).unwrap_or_else(|_| json.to_string())
 }
 

@@ -24,6 +24,18 @@ pub struct Companion {
 }
 
 impl PipelineState {
+    /// Puts in the data of an item, as a snapshot has it; `None` if there is no such item.
+    pub fn set_data(&mut self, item: usize, data: ItemData) -> Option<()> {
+        self.shelf.all_mut()?.get_mut(item)?.data = Some(Box::new(data));
+        Some(())
+    }
+
+    /// Puts in how the extraction of an item stands, as a snapshot has it; `None` if there is no such item.
+    pub fn set_extraction(&mut self, item: usize, extraction: ItemExtraction) -> Option<()> {
+        self.shelf.all_mut()?.get_mut(item)?.extraction = Some(Box::new(extraction));
+        Some(())
+    }
+
     /// What a record says about an item beside its phases.
     pub(super) fn learn(&mut self, item: &ItemId, record: &Record) {
         let (seq, at) = (record.seq, record.at);

@@ -112,7 +112,7 @@ pub(super) fn read(path: &str, bytes: &[u8], options: &Options) -> Result<Import
 }
 
 /// The tree, and why it is not all of the file if that was allowed.
-fn parse<'a>(
+pub(super) fn parse<'a>(
     reader: &Reader<'_>,
     text: &'a str,
     bad_bytes: Option<Bad>,
@@ -220,7 +220,7 @@ fn read_items(
     Ok(drafts)
 }
 
-fn report_damage(reader: &mut Reader<'_>, bad: &Bad, items: usize, left: usize) {
+pub(super) fn report_damage(reader: &mut Reader<'_>, bad: &Bad, items: usize, left: usize) {
     let message = reader.bad_message(bad);
     let remark = Remark::judged("I-SALVAGED", bad.at).found(&message);
     let decided = format!(
@@ -295,7 +295,7 @@ fn check_length(what: &str, event: &Event) -> Result<(), Error> {
     })
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
         write!(text, "{byte:02x}").expect("a String takes everything");

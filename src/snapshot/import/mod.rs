@@ -34,14 +34,16 @@ mod w7;
 mod plan;
 mod checks;
 mod document;
+mod beside;
 
 #[cfg(test)]
 mod tests;
 
 use crate::error::Error;
 use crate::pipeline::event::{ImportedFile, ImportedItem};
-use crate::pipeline::{Event, ItemId, Plan, Timestamp};
+use crate::pipeline::{Event, ItemId, Json, Plan, Timestamp};
 
+pub use beside::{BesideDocument, BesideItem, Says, kind, read_beside};
 pub use finding::{Finding, Severity};
 pub use times::Zone;
 
@@ -139,6 +141,18 @@ impl NewImport {
         });
         [added].into_iter().chain(held)
     }
+}
+
+/// Reads bytes that are one JSON value and nothing else: what somebody gives as data.
+///
+/// # Errors
+/// [`Error::Parse`] with line and column for what is no JSON, keys that stand twice in an object, and values nested too
+/// deep to be kept.
+pub fn strict_json(path: &str, bytes: &[u8]) -> Result<Json, Error> {
+    let decoded = text::decode(bytes);
+    let reader = reader::Reader::new(path, decoded.text, &Options::new(Timestamp::EPOCH));
+    let (root, _) = document::parse(&reader, decoded.text, decoded.bad)?;
+    reader.json(&root)
 }
 
 /// Reads a state file.

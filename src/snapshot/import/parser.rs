@@ -44,6 +44,60 @@ pub(super) fn parse_before_damage<'a>(
     }
 }
 
+/// A part of a document that is looked at alone: an element of a list, or a field of an object.
+pub(super) struct Element<'a> {
+    pub(super) key: Option<Cow<'a, str>>,
+    pub(super) at: usize,
+    pub(super) node: Node<'a>,
+}
+
+/// Reads a document part by part, so that only one is in memory as a tree; ends early when `take` returns false. What
+/// was taken before an error stands before the damage.
+pub(super) fn each<'a>(
+    text: &'a str,
+    mut take: impl FnMut(Element<'a>) -> bool,
+) -> Result<(), Bad> {
+    let mut parser = Parser::new(text, &[]);
+    parser.skip_space();
+    let (end, is_object) = match parser.peek() {
+        None => return Err(parser.bad("the file is empty")),
+        Some(b'{') => (b'}', true),
+        Some(b'[') => (b']', false),
+        Some(_) => return Err(parser.unexpected("a list or an object")),
+    };
+    parser.open.push(parser.at);
+    parser.at += 1;
+    parser.skip_space();
+    let mut keys: HashMap<Cow<'a, str>, usize> = HashMap::new();
+    let mut goes_on = !parser.take(end);
+    while goes_on {
+        parser.skip_space();
+        let at = parser.at;
+        let (key, node) = if is_object {
+            let field = parser.field(Keep::Nothing, &[], &mut HashMap::new())?;
+            if let Some(first) = keys.insert(field.key.clone(), at) {
+                let message = format!("key {:?} stands twice in one object", field.key);
+                let other = Some(("the first is at", first));
+                return Err(Bad { at, message, other });
+            }
+            (Some(field.key), field.node)
+        } else {
+            (None, parser.value(Keep::Nothing)?)
+        };
+        if !take(Element { key, at, node }) {
+            return Ok(());
+        }
+        goes_on = parser.comma_or(end)?;
+    }
+    parser.open.pop();
+    parser.skip_space();
+    match parser.peek() {
+        None => Ok(()),
+        Some(b'{' | b'[') => Err(parser.bad("a second document begins here")),
+        Some(_) => Err(parser.unexpected("the end of the file")),
+    }
+}
+
 pub(super) struct Parser<'a, 'c> {
     pub(super) text: &'a str,
     pub(super) at: usize,

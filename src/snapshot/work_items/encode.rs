@@ -2,22 +2,14 @@
 
 use std::io::{self, Write as _};
 
-use super::layout::{DOCUMENT, ITEM, PHASE};
-use super::rest;
-use super::sink::{Object, Sink};
+use super::Written;
+use super::rest::{self, DataRow, data_rows};
 use crate::pipeline::ready::Counts;
 use crate::pipeline::status::ItemStatus;
 use crate::pipeline::{Item, Json, PhaseState, PipelineState, Status};
+use crate::snapshot::layout::{DOCUMENT, ITEM, PHASE};
+use crate::snapshot::sink::{Object, Sink};
 use crate::snapshot::{CompanionName, LogPlace, TimeStyle, crc_text};
-
-/// What was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// The length of the whole file.
-    pub bytes: u64,
-    /// The checksum that stands in its last line.
-    pub crc32: u32,
-}
 
 /// Writes the state as `work_items.json`: 2-space indented, keys in the documented order, unknown fields where they
 /// stood, the checksum of everything before it in the last line.
@@ -26,6 +18,19 @@ pub struct Written {
 /// Only what `out` returns.
 pub fn encode(
     state: &PipelineState,
+    place: &LogPlace,
+    companions: &[CompanionName],
+    times: TimeStyle,
+    out: &mut dyn io::Write,
+) -> io::Result<Written> {
+    let rows = &mut data_rows(state);
+    encode_with(state, rows, place, companions, times, out)
+}
+
+/// As [`encode`], with what the root says of the items' data given apart.
+pub(super) fn encode_with(
+    state: &PipelineState,
+    rows: &mut dyn Iterator<Item = DataRow>,
     place: &LogPlace,
     companions: &[CompanionName],
     times: TimeStyle,
@@ -40,7 +45,7 @@ pub fn encode(
     summary(&mut document, state);
     document.time("last_checkpoint", state.last_change_at);
     document.extras_at_end();
-    log(&mut document, state, place, companions)?;
+    log(&mut document, state, rows, place, companions)?;
     sink.seal()
 }
 
@@ -159,6 +164,7 @@ fn summary(document: &mut Object<'_, '_>, state: &PipelineState) {
 fn log(
     document: &mut Object<'_, '_>,
     state: &PipelineState,
+    rows: &mut dyn Iterator<Item = DataRow>,
     place: &LogPlace,
     companions: &[CompanionName],
 ) -> io::Result<()> {
@@ -175,7 +181,7 @@ fn log(
         file.close();
     }
     files.close();
-    rest::write(log.object("state"), state)?;
+    rest::write(log.object("state"), state, rows)?;
     log.close();
     Ok(())
 }

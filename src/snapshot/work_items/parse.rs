@@ -6,12 +6,12 @@ use std::fmt;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::layout::{DOCUMENT, ITEM, Level, PHASE};
 use super::rest::Rest;
 use super::{Names, WorkItems};
 use crate::pipeline::json::Extras;
 use crate::pipeline::{Item, ItemId, Json, PhasePlan, PhaseState, PipelineState, Plan, Timestamp};
 use crate::position::Seq;
+use crate::snapshot::layout::{DOCUMENT, ITEM, Level, PHASE};
 use crate::snapshot::times::MaybeTime;
 use crate::snapshot::{CompanionName, LogPlace, TimeStyle, parse_crc};
 
@@ -328,8 +328,11 @@ impl Document<'_> {
         }
         state.document.extras = extras;
         state.last_change_at = last_checkpoint;
+        log.state.put_extraction(&mut state)?;
+        let data = log.state.take_data();
         log.state.put_into_state(&mut state);
         Some(WorkItems {
+            data,
             state,
             place: place(log.id, log.seq, &log.crc32, log.sha256)?,
             companions: companions(log.files)?,

@@ -11,6 +11,12 @@
 //!                                                     phase is null for the document or the item itself, the text
 //!                                                     is null where the field is shown
 //!   "offsets": [count, seconds east of UTC]           of the times of a file that shows them without, in its order
+//!   "data":   [item, [seq, at, source, confidence], [[[seq, at, …], [field, …]], …], address]
+//!                                                     who brought the item's data, who changed which fields later; in
+//!                                                     a list, where its own address stands and what it is, if that
+//!                                                     is not the item
+//!   "extraction": [item, status, last checked, retries, since]
+//!   "files":  [kind, shape, changed at, [[after, key, text], …]]    of the other snapshots
 //! ```
 //!
 //! Items and phases are indexes; a row that would say nothing is left out.
@@ -19,18 +25,22 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{DOCUMENT, ITEM, Level, PHASE, hidden, read_back};
-use super::sink::Object;
-use crate::pipeline::event::Owner;
+use crate::pipeline::enrichment::SetBy;
+use crate::pipeline::event::{ImportedFile, Owner};
+use crate::pipeline::extraction::{ExtractionStatus, ItemExtraction};
+use crate::pipeline::field::FieldPath;
 use crate::pipeline::item::{Hold, Lease, Refusal, Return};
 use crate::pipeline::json::{Extra, Extras};
 use crate::pipeline::op_ids::Operation;
-use crate::pipeline::state::ImportSource;
+use crate::pipeline::state::{Companion, ImportSource};
 use crate::pipeline::time::BootInstant;
 use crate::pipeline::time::SnapshotTimes;
 use crate::pipeline::{Item, Json, PhaseState, PipelineState, Status, Timestamp};
 use crate::position::Seq;
 use crate::snapshot::Offsets;
+use crate::snapshot::enrichment::{self, OwnAddress};
+use crate::snapshot::layout::{DOCUMENT, ITEM, Level, PHASE, hidden, read_back};
+use crate::snapshot::sink::Object;
 use crate::snapshot::times::{from_naive, micros};
 
 /// One unknown field with its place: the key behind which it stands, its own, and its value if that is not shown.
@@ -54,10 +64,28 @@ pub(super) struct Rest {
     seqs: Vec<Vec<u64>>,
     phases: Vec<(usize, usize, PhaseRest)>,
     extras: Vec<(Option<usize>, Option<usize>, Vec<PlacedField>)>,
+    data: Vec<DataRow>,
+    extraction: Vec<ExtractionRow>,
+    files: Vec<FileRow>,
 }
 
+/// What the root says of the data of one item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataRow(
+    pub(in crate::snapshot) usize,
+    pub(in crate::snapshot) Option<SetBy>,
+    pub(in crate::snapshot) Vec<(SetBy, Vec<FieldPath>)>,
+    pub(in crate::snapshot) Option<OwnAddress>,
+);
+
+/// How an item and its extraction stand: the item, the status, when it was looked at, failures, the record.
+type ExtractionRow = (usize, Option<ExtractionStatus>, Option<i64>, u32, Seq);
+
+/// Another snapshot: its kind, shape, the time of its last change in microseconds, its unknown fields.
+type FileRow = (String, String, Option<i64>, Vec<(String, String, String)>);
+
 /// The keys of [`Rest`]: one that is not among them is of a newer version.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 16] = [
     "last_seq",
     "started_at_us",
     "session_imported",
@@ -71,6 +99,9 @@ pub(super) const KEYS: [&str; 13] = [
     "seqs",
     "phases",
     "extras",
+    "data",
+    "extraction",
+    "files",
 ];
 
 /// What only few phases have.
@@ -124,7 +155,11 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// Writes `log.state`.
-pub(super) fn write(mut object: Object<'_, '_>, state: &PipelineState) -> io::Result<()> {
+pub(super) fn write(
+    mut object: Object<'_, '_>,
+    state: &PipelineState,
+    rows: &mut dyn Iterator<Item = DataRow>,
+) -> io::Result<()> {
     object.number("last_seq", state.last_seq.get());
     if let Some(at) = state.document.started_at {
         object.key("started_at_us");
@@ -174,6 +209,36 @@ pub(super) fn write(mut object: Object<'_, '_>, state: &PipelineState) -> io::Re
         .filter(|(.., level, extras)| !extras.is_empty() && !read_back(level, extras))
         .map(|(item, phase, level, extras)| (item, phase, fields(level, extras)));
     table(&mut object, "extras", misplaced)?;
+    table(&mut object, "data", rows)?;
+    let extractions = items().filter_map(|(index, item)| {
+        let it = item.extraction.as_deref()?;
+        let checked = it.last_checked.map(Timestamp::micros);
+        Some((index, it.status, checked, it.retry_count, it.since))
+    });
+    table(&mut object, "extraction", extractions)?;
+    let files = [
+        (ImportedFile::ENRICHMENT, &state.enrichment),
+        (ImportedFile::EXTRACTION, &state.extraction),
+    ];
+    let files = files.into_iter().filter_map(|(kind, file)| {
+        let file = file.as_ref()?;
+        // The values are text in text, as those of hidden fields are.
+        let extra = |it: &Extra| {
+            (
+                it.after.to_string(),
+                it.key.to_string(),
+                it.value.to_string(),
+            )
+        };
+        let extras: Vec<_> = file.extras.iter().map(extra).collect();
+        Some((
+            kind,
+            &file.shape,
+            file.changed_at.map(Timestamp::micros),
+            extras,
+        ))
+    });
+    table(&mut object, "files", files)?;
     object.close();
     Ok(())
 }
@@ -217,6 +282,25 @@ fn seqs((index, item): (usize, &Item)) -> Option<Vec<u64>> {
         row.pop();
     }
     (row.len() > 1).then_some(row)
+}
+
+/// What the root says of the items' data, item by item.
+pub fn data_rows(state: &PipelineState) -> impl Iterator<Item = DataRow> {
+    let list = enrichment::Shape::of(state) == enrichment::Shape::List;
+    state
+        .items()
+        .iter()
+        .enumerate()
+        .filter_map(move |(index, item)| {
+            let data = item.data.as_deref()?;
+            let (origin, later) = (data.origin().cloned(), data.later().to_vec());
+            let own = if list {
+                OwnAddress::of(item.name.as_str(), data.object())
+            } else {
+                None
+            };
+            Some(DataRow(index, origin, later, own))
+        })
 }
 
 fn fields(level: &Level, extras: &Extras) -> Vec<PlacedField> {
@@ -352,6 +436,45 @@ impl Rest {
         }
         for (item, phase, rest) in self.phases.drain(..) {
             rest.put_into(items.get_mut(item)?.phases.get_mut(phase)?)?;
+        }
+        Some(())
+    }
+
+    /// What is said of the items' data.
+    pub(super) fn take_data(&mut self) -> Vec<DataRow> {
+        std::mem::take(&mut self.data)
+    }
+
+    /// Puts in how the extractions stand, and what the other snapshots are; `None` if a row names what is not there.
+    pub(super) fn put_extraction(&mut self, state: &mut PipelineState) -> Option<()> {
+        let time = |micros: Option<i64>| match micros {
+            Some(micros) => Timestamp::from_micros(micros).map(Some),
+            None => Some(None),
+        };
+        for (item, status, checked, retry_count, since) in self.extraction.drain(..) {
+            let extraction = ItemExtraction {
+                status,
+                last_checked: time(checked)?,
+                retry_count,
+                since,
+            };
+            state.set_extraction(item, extraction)?;
+        }
+        for (kind, shape, changed, fields) in self.files.drain(..) {
+            let mut extras = Extras::default();
+            for (after, key, text) in fields {
+                extras.push(&after, &key, serde_json::from_str(&text).ok()?);
+            }
+            let file = Companion {
+                shape: shape.into(),
+                changed_at: time(changed)?,
+                extras,
+            };
+            match &*kind {
+                ImportedFile::ENRICHMENT => state.enrichment = Some(file),
+                ImportedFile::EXTRACTION => state.extraction = Some(file),
+                _ => return None,
+            }
         }
         Some(())
     }

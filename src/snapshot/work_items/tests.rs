@@ -3,12 +3,16 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::pipeline::enrichment::{DataChange, FieldChange};
 use crate::pipeline::event::{
     Event, ImportedFile, ImportedItem, ImportedPhase, Owner, Record, ResetCause,
 };
+use crate::pipeline::extraction::{ExtractionChange, ExtractionStatus, ImportedExtraction};
 use crate::pipeline::json::Extras;
+use crate::pipeline::members::Members;
 use crate::pipeline::time::BootInstant;
-use crate::pipeline::{Facts, ItemId, Json, Phase, PhasePlan, Status, Timestamp};
+use crate::pipeline::{Facts, FieldPath, ItemId, Json, Phase, PhasePlan, Status, Timestamp};
+use crate::snapshot::enrichment;
 
 fn place() -> LogPlace {
     LogPlace {
@@ -41,9 +45,21 @@ fn bytes_of(state: &PipelineState) -> Vec<u8> {
     bytes
 }
 
+/// What stands in the file, with the items' data brought in from the file beside it.
+fn whole(decoded: Decoded<Box<WorkItems>>, state: &PipelineState) -> Decoded<Box<WorkItems>> {
+    decoded.map(|mut inside| {
+        let mut data = Vec::new();
+        enrichment::encode(state, &mut data).unwrap();
+        let rows = std::mem::take(&mut inside.data);
+        enrichment::attach(&mut inside.state, rows, &data).unwrap();
+        inside
+    })
+}
+
 fn inside(state: &PipelineState) -> Box<WorkItems> {
     Box::new(WorkItems {
         state: state.clone(),
+        data: Vec::new(),
         place: place(),
         companions: companions(),
     })
@@ -556,11 +572,18 @@ fn any_plan() -> impl Strategy<Value = Vec<PhasePlan>> {
 }
 
 fn any_imported_file() -> impl Strategy<Value = Event> {
-    (prop::option::of(any_json()), any_extras()).prop_map(|(session, extras)| {
+    let kinds = prop::sample::select(vec![
+        ("work_items", "W1"),
+        ("enrichment", "list"),
+        ("enrichment", "dict"),
+        ("extraction", "older"),
+        ("extraction", "v2"),
+    ]);
+    (prop::option::of(any_json()), any_extras(), kinds).prop_map(|(session, extras, of)| {
         Event::Imported(Box::new(ImportedFile {
             path: "x".into(),
-            kind: "work_items".into(),
-            shape: "b".into(),
+            kind: of.0.into(),
+            shape: of.1.into(),
             bytes: 5,
             sha256: "00".into(),
             zone: None,
@@ -570,6 +593,58 @@ fn any_imported_file() -> impl Strategy<Value = Event> {
             times: None,
         }))
     })
+}
+
+fn any_data() -> impl Strategy<Value = Box<DataChange>> {
+    let key = prop::sample::select(vec!["full_address", "a", "b.c", "\"\""]);
+    let object = prop::collection::vec((key.clone(), any_json()), 0..3).prop_map(|fields| {
+        let mut members = Members::default();
+        for (key, value) in &fields {
+            members.set(&FieldPath::parse(key).unwrap().keys(), Some(value.as_str()));
+        }
+        members.to_json()
+    });
+    let address = prop::sample::select(vec![
+        r#"{"a":0.90,"full_address":"a","b":{"c":null}}"#,
+        r#"{"full_address":"b"}"#,
+    ]);
+    let object = prop_oneof![object, address.prop_map(json)];
+    let change = (key, prop::option::of(any_json())).prop_map(|(field, new)| FieldChange {
+        field: FieldPath::parse(field).unwrap(),
+        old: None,
+        new,
+    });
+    let changes = prop::collection::vec(change, 0..3);
+    let of = (maybe_text(), prop::option::of(any_json()));
+    (of, prop::option::of(object), changes).prop_map(|((source, confidence), object, changes)| {
+        Box::new(DataChange {
+            source: source.map(Into::into),
+            confidence: confidence.filter(|it| it.as_str() != "null"),
+            object,
+            changes,
+        })
+    })
+}
+
+fn any_brought() -> impl Strategy<Value = (Option<Box<DataChange>>, Option<Box<ExtractionChange>>)>
+{
+    (
+        prop::option::of(any_data()),
+        prop::option::of(any_extraction()),
+    )
+}
+
+fn any_extraction() -> impl Strategy<Value = Box<ExtractionChange>> {
+    let status = prop::option::of(prop::sample::select(ExtractionStatus::ALL.to_vec()));
+    let file = (prop::option::of(any_time()), 0_u32..3).prop_map(|(last_checked, retry_count)| {
+        Box::new(ImportedExtraction {
+            last_checked,
+            retry_count,
+            found: vec![],
+        })
+    });
+    (status, prop::option::of(file))
+        .prop_map(|(status, imported)| Box::new(ExtractionChange { status, imported }))
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -625,42 +700,46 @@ fn any_event() -> impl Strategy<Value = Event> {
         limit_us: 1,
         evidence: json("{}"),
     });
-    let simple =
-        (place(), 0..4, any_boot(), maybe_text()).prop_map(|((item, phase), which, boot, op)| {
-            match which {
-                0 => Event::Completed {
-                    item,
-                    phase,
-                    token: None,
-                    late: false,
-                    op,
-                    data: None,
-                    extraction: None,
-                },
-                1 => Event::Skipped {
-                    item,
-                    phase,
-                    token: None,
-                    late: false,
-                    op: None,
-                    reason: None,
-                },
-                2 => Event::Retried { item, phase },
-                _ => Event::Renewed {
-                    item,
-                    phase,
-                    token: None,
-                    progress: boot.as_ref().map(|_| "page 3 of 7".to_owned()),
-                    boot,
-                },
-            }
-        });
+    let simple = (place(), 0..4, any_boot(), maybe_text(), any_brought()).prop_map(
+        |((item, phase), which, boot, op, (data, extraction))| match which {
+            0 => Event::Completed {
+                item,
+                phase,
+                token: None,
+                late: false,
+                op,
+                data,
+                extraction,
+            },
+            1 => Event::Skipped {
+                item,
+                phase,
+                token: None,
+                late: false,
+                op: None,
+                reason: None,
+            },
+            2 => Event::Retried { item, phase },
+            _ => Event::Renewed {
+                item,
+                phase,
+                token: None,
+                progress: boot.as_ref().map(|_| "page 3 of 7".to_owned()),
+                boot,
+            },
+        },
+    );
     let released = place().prop_map(|(item, phase)| Event::Released {
         item,
         phase,
         token: None,
     });
+    let enriched = (any_item(), any_data()).prop_map(|(item, data)| Event::Enriched { item, data });
+    let extracted = (any_item(), any_extraction())
+        .prop_map(|(item, extraction)| Event::Extracted { item, extraction });
     prop_oneof![
+        3 => enriched,
+        1 => extracted,
         2 => rare,
         2 => added,
         4 => started,
@@ -692,12 +771,12 @@ proptest! {
     #[test]
     fn every_state_comes_back(state in any_state()) {
         let bytes = bytes_of(&state);
-        let decoded = decode(&bytes);
+        let decoded = whole(decode(&bytes), &state);
         prop_assert_eq!(decoded, Decoded::Valid(inside(&state)));
         let Decoded::Valid(names) = decode_names(&bytes) else { panic!("it was valid") };
         prop_assert_eq!(names.companions, companions());
         let compact: Json = serde_json::from_slice(&bytes).unwrap();
-        let decoded = decode(compact.as_str().as_bytes());
+        let decoded = whole(decode(compact.as_str().as_bytes()), &state);
         prop_assert_eq!(decoded, Decoded::Reformatted(inside(&state)));
     }
 
@@ -710,9 +789,9 @@ proptest! {
         let mut bytes = Vec::new();
         let style = TimeStyle::NaiveAs(offsets);
         encode(&state, &place(), &companions(), style, &mut bytes).unwrap();
-        prop_assert_eq!(decode(&bytes), Decoded::Valid(inside(&state)));
+        prop_assert_eq!(whole(decode(&bytes), &state), Decoded::Valid(inside(&state)));
         let compact: Json = serde_json::from_slice(&bytes).unwrap();
-        let decoded = decode(compact.as_str().as_bytes());
+        let decoded = whole(decode(compact.as_str().as_bytes()), &state);
         prop_assert_eq!(decoded, Decoded::Reformatted(inside(&state)));
     }
 
@@ -725,7 +804,10 @@ proptest! {
         match decode(&bytes) {
             Decoded::Valid(_) => prop_assert!(false, "byte {at}"),
             // White space for white space, or one letter for its escape: it says the same.
-            Decoded::Reformatted(inside) => prop_assert_eq!(inside.state, state),
+            Decoded::Reformatted(read) => {
+                let read = whole(Decoded::Reformatted(read), &state);
+                prop_assert_eq!(read, Decoded::Reformatted(inside(&state)));
+            }
             _ => {}
         }
     }

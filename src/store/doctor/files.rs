@@ -57,6 +57,8 @@ fn compare(
         path: path.to_owned(),
         bytes,
         document,
+        beside: Vec::new(),
+        more: Vec::new(),
     };
     let how = MergeOptions {
         reading: &reading,

@@ -1,10 +1,9 @@
-//! Where the bytes of `work_items.json` go: laid out with two spaces, counted, checksummed, passed on in large pieces.
+//! Where the bytes of a snapshot go: laid out with two spaces, counted, checksummed, passed on in large pieces.
 
 use std::io::{self, Write as _};
 
 use crc32fast::Hasher;
 
-use super::encode::Written;
 use super::layout::{Level, hidden};
 use crate::pipeline::json::Extras;
 use crate::pipeline::{Json, Timestamp};
@@ -15,6 +14,15 @@ use crate::snapshot::{Offsets, TimeStyle, crc_text};
 const PIECE: usize = 64 * 1024;
 
 const SPACES: &str = "                                ";
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The length of the whole file.
+    pub bytes: u64,
+    /// The checksum that stands in its last line.
+    pub crc32: u32,
+}
 
 /// The bytes on their way out. Only [`Sink::pass_on`] and [`Sink::seal`] can fail; whatever is put in stays in memory
 /// until then.
@@ -56,6 +64,11 @@ impl<'o> Sink<'o> {
         self.flush()?;
         let bytes = self.bytes;
         Ok(Written { bytes, crc32 })
+    }
+
+    /// Writes what is left.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -184,10 +197,16 @@ impl<'s, 'o> Object<'s, 'o> {
 
     /// Begins an object as the value of a key that is no word of ours.
     pub(super) fn object_named(&mut self, key: &str) -> Object<'_, 'o> {
+        let depth = self.depth;
+        Object::open(self.named(key), depth + 1)
+    }
+
+    /// Begins a line with a key that is no word of ours.
+    pub(super) fn named(&mut self, key: &str) -> &mut Sink<'o> {
         self.begin();
         self.sink.text(key);
         self.sink.put(": ");
-        Object::open(self.sink, self.depth + 1)
+        self.sink
     }
 
     /// Begins a line with a key of ours.

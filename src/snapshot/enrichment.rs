@@ -1,0 +1,254 @@
+//! `enrichment_data.json`: the data of every item that has some, in the shape in which it came.
+//!
+//! ```text
+//!   a list (the shape where none was imported)          a dict
+//!   [                                                   {
+//!     {                                                   "100 N Example St": {
+//!       "full_address": "100 N Example St",                 "list_price": 639000
+//!       "list_price": 639000                              }
+//!     }                                                 }
+//!   ]
+//! ```
+//!
+//! Items in the order of the pipeline, fields in theirs, values as they were written. Who set what stands in the root
+//! (`log.state`), so that readers of this file find what they know. In a list each object has its item as
+//! `full_address`: where its own is there and is the item it stays in its place, else it is put in front, and the root
+//! keeps what the object's own was.
+
+use std::fmt;
+use std::io;
+
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::TimeStyle;
+use super::sink::Sink;
+use super::work_items::DataRow;
+use crate::pipeline::enrichment::ItemData;
+use crate::pipeline::members::Members;
+use crate::pipeline::{Json, PipelineState};
+
+/// The file's name.
+pub const NAME: &str = "enrichment_data.json";
+
+/// The key that tells in a list which item an object is about.
+pub const ADDRESS: &str = "full_address";
+
+/// How the objects are held together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A list of objects.
+    List,
+    /// An object by item.
+    Dict,
+}
+
+impl Shape {
+    /// The shape in which the state is written.
+    pub fn of(state: &PipelineState) -> Self {
+        match state.enrichment.as_ref().map(|file| &*file.shape) {
+            Some("dict") => Self::Dict,
+            _ => Self::List,
+        }
+    }
+
+    /// The word in records and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Dict => "dict",
+        }
+    }
+}
+
+/// Where an object's own `full_address` stands among its fields, and its text, where it is not the item; the text is
+/// `None` if it has none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnAddress(usize, Option<String>);
+
+impl OwnAddress {
+    /// `None` if the object's own address is the item.
+    pub(super) fn of(item: &str, object: &Json) -> Option<Self> {
+        let members = Members::of(object.as_str())?;
+        let Some(at) = members.iter().position(|(key, _)| key == ADDRESS) else {
+            return Some(Self(0, None));
+        };
+        let text = members.get(ADDRESS)?;
+        (!is_text(text, item)).then(|| Self(at, Some(text.to_owned())))
+    }
+}
+
+fn is_text(json: &str, text: &str) -> bool {
+    serde_json::from_str::<String>(json).is_ok_and(|own| own == text)
+}
+
+/// Writes the file, item by item.
+///
+/// # Errors
+/// Only what `out` returns.
+pub fn encode(state: &PipelineState, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut sink = Sink::new(TimeStyle::Utc, out);
+    let shape = Shape::of(state);
+    let (open, close) = match shape {
+        Shape::List => ("[", "]"),
+        Shape::Dict => ("{", "}"),
+    };
+    sink.put(open);
+    let mut any = false;
+    let mut begin = |sink: &mut Sink<'_>| {
+        if any {
+            sink.put(",");
+        }
+        any = true;
+        sink.line(1);
+    };
+    for item in state.items() {
+        let Some(data) = &item.data else { continue };
+        begin(&mut sink);
+        let (name, object) = (item.name.as_str(), data.object());
+        match shape {
+            Shape::Dict => {
+                sink.text(name);
+                sink.put(": ");
+                sink.json(object, 1);
+            }
+            Shape::List if OwnAddress::of(name, object).is_none() => sink.json(object, 1),
+            Shape::List => {
+                let first = serde_json::to_string(name).expect("a text is plain JSON");
+                let mut members = Members::of(object.as_str()).unwrap_or_default();
+                members.remove(ADDRESS);
+                members.insert(0, ADDRESS, &first);
+                sink.json(&members.to_json(), 1);
+            }
+        }
+        sink.pass_on()?;
+    }
+    let file = state.enrichment.iter().filter(|_| shape == Shape::Dict);
+    for extra in file.flat_map(|file| file.extras.iter()) {
+        if state
+            .index_of(&extra.key)
+            .is_some_and(|at| state.items()[at].data.is_some())
+        {
+            // The key is taken; the root has the field.
+            continue;
+        }
+        begin(&mut sink);
+        sink.text(&extra.key);
+        sink.put(": ");
+        sink.json(&extra.value, 1);
+        sink.pass_on()?;
+    }
+    if any {
+        sink.line(0);
+    }
+    sink.put(close);
+    sink.put("\n");
+    sink.finish()
+}
+
+/// Lays out an object for people, as the file has it.
+pub fn pretty(object: &Json) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut sink = Sink::new(TimeStyle::Utc, &mut bytes);
+    sink.json(object, 0);
+    sink.put("\n");
+    sink.finish().expect("a vector takes all bytes");
+    bytes
+}
+
+/// Brings the data of the items into a state that a root gave; `rows` is what the root says of it. `None` if the file
+/// is not what the root names: then the state is of no use.
+pub fn attach(state: &mut PipelineState, rows: Vec<DataRow>, bytes: &[u8]) -> Option<()> {
+    let shape = Shape::of(state);
+    let taken = Objects {
+        state,
+        rows: rows.into_iter(),
+        shape,
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    match shape {
+        Shape::List => deserializer.deserialize_seq(taken).ok()?,
+        Shape::Dict => deserializer.deserialize_map(taken).ok()?,
+    }
+    deserializer.end().ok()
+}
+
+/// Takes the objects of the file one after the other, each with its row.
+struct Objects<'s> {
+    state: &'s mut PipelineState,
+    rows: std::vec::IntoIter<DataRow>,
+    shape: Shape,
+}
+
+impl Objects<'_> {
+    /// Puts an object into the item of its row; `None` if it is not that item's.
+    fn take(&mut self, row: DataRow, key: Option<&str>, object: Json) -> Option<()> {
+        let DataRow(item, origin, later, own) = row;
+        let name = self.state.items().get(item)?.name.clone();
+        let object = match (key, own) {
+            (Some(key), None) => (key == name.as_str()).then_some(object)?,
+            (Some(_), Some(_)) => return None,
+            (None, own) => {
+                let mut members = Members::of(object.as_str())?;
+                if !is_text(members.get(ADDRESS)?, name.as_str()) {
+                    return None;
+                }
+                match own {
+                    None => object,
+                    Some(OwnAddress(at, text)) => {
+                        members.remove(ADDRESS);
+                        if let Some(text) = &text {
+                            let text: Json = serde_json::from_str(text).ok()?;
+                            members.insert(at, ADDRESS, text.as_str());
+                            members.to_json()
+                        } else {
+                            members.to_json()
+                        }
+                    }
+                }
+            }
+        };
+        self.state
+            .set_data(item, ItemData::from_parts(object, origin, later))
+    }
+}
+
+impl<'de> Visitor<'de> for Objects<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {}", self.shape.as_str())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(row) = self.rows.next() {
+            let object = list
+                .next_element()?
+                .ok_or_else(|| A::Error::custom("too short"))?;
+            self.take(row, None, object)
+                .ok_or_else(|| A::Error::custom("another item"))?;
+        }
+        match list.next_element::<serde::de::IgnoredAny>()? {
+            Some(_) => Err(A::Error::custom("too long")),
+            None => Ok(()),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(row) = self.rows.next() {
+            let entry = map.next_entry::<String, Json>()?;
+            let (key, object) = entry.ok_or_else(|| A::Error::custom("too short"))?;
+            self.take(row, Some(&key), object)
+                .ok_or_else(|| A::Error::custom("another item"))?;
+        }
+        // Fields that are no item's: the root has them too.
+        while map
+            .next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?
+            .is_some()
+        {}
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

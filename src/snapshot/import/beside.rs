@@ -1,0 +1,225 @@
+//! The files beside `work_items.json`: the items' data, and their image extraction.
+//!
+//! ```text
+//!   enrichment   list: objects with a full_address        dict: objects by address; what is no object is carried along
+//!   extraction   older: two lists   new: and property_last_checked   v2: and in_progress_properties, retry_counts
+//! ```
+//!
+//! Data is read element by element: of a large file one object at a time is a tree.
+
+mod data;
+mod extraction;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+
+use super::document::{self, sha256};
+use super::finding::{About, Remark};
+use super::reader::Reader;
+use super::text;
+use super::tree::Bad;
+use super::{Finding, Options};
+use crate::error::Error;
+use crate::pipeline::event::ImportedFile;
+use crate::pipeline::json::Extras;
+use crate::pipeline::{ExtractionChange, ItemId, Json, Timestamp};
+
+/// The fields by which a file with the progress of items is told.
+const WORK_ITEMS: [&str; 3] = ["work_items", "properties", "schema_version"];
+
+/// The fields by which a file with extractions is told.
+const EXTRACTION: [&str; 3] = [
+    "completed_properties",
+    "failed_properties",
+    "property_last_checked",
+];
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BesideDocument {
+    /// The file.
+    pub file: ImportedFile,
+    /// What it says of each item, in its order.
+    pub items: Vec<BesideItem>,
+    /// What was not as it should be, in the order of the file.
+    pub findings: Vec<Finding>,
+    /// The newest time in it that is not in the future.
+    pub newest: Option<Timestamp>,
+}
+
+/// What a file says of one item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BesideItem {
+    /// The item.
+    pub name: ItemId,
+    /// What.
+    pub says: Says,
+    /// Where it stands: the line, counted from 1.
+    pub line: u64,
+    /// The column in characters, counted from 1.
+    pub column: u64,
+}
+
+/// What a file says of one item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Says {
+    /// Its data, an object.
+    Data(Json),
+    /// How its extraction stands.
+    Extraction(ExtractionChange),
+}
+
+/// What kind of state file these bytes are, as far as their beginning tells: [`ImportedFile::WORK_ITEMS`] also where
+/// nothing tells.
+pub fn kind(bytes: &[u8]) -> &'static str {
+    let text = text::decode(bytes).text;
+    let is_list = text.trim_start().starts_with('[');
+    let (mut found, mut objects, mut seen) = (None, 0, 0);
+    let _ = super::parser::each(text, |element| {
+        let key = element.key.as_deref().unwrap_or_default();
+        if WORK_ITEMS.contains(&key) {
+            found = Some(ImportedFile::WORK_ITEMS);
+        } else if EXTRACTION.contains(&key) {
+            found = Some(ImportedFile::EXTRACTION);
+        }
+        objects += usize::from(element.node.fields().is_some());
+        // An address begins no field of the other two.
+        let mut names = ["full_address", "address"].into_iter();
+        let is_address = names.any(|name| element.node.get(name).is_some());
+        if is_address || (objects > 16 && !is_list) {
+            found = found.or(Some(ImportedFile::ENRICHMENT));
+        }
+        seen += 1;
+        found.is_none() && seen < 64
+    });
+    match found {
+        Some(kind) => kind,
+        None if objects > 0 && !is_list => ImportedFile::ENRICHMENT,
+        None => ImportedFile::WORK_ITEMS,
+    }
+}
+
+/// Reads a file of that kind.
+///
+/// # Errors
+/// As [`super::read`].
+pub fn read_beside(
+    path: &str,
+    bytes: &[u8],
+    kind: &str,
+    options: &Options,
+) -> Result<BesideDocument, Error> {
+    let decoded = text::decode(bytes);
+    let mut reader = Reader::new(path, decoded.text, options);
+    if decoded.has_mark {
+        let remark = Remark::note("I-BOM", 0).found("a byte order mark");
+        let message =
+            "the file begins with a byte order mark, which is no part of JSON; it was passed over";
+        reader.remark(remark.decided("passed over").says(message));
+    }
+    let read = if kind == ImportedFile::EXTRACTION {
+        extraction::read(&mut reader, decoded.bad)?
+    } else {
+        data::read(&mut reader, decoded.bad)?
+    };
+    near_duplicates(&mut reader, &read.items);
+    let zone = reader.finish();
+    let places = &reader.places;
+    let items = read.items.into_iter().map(|(name, says, at)| {
+        let place = places.of(at);
+        BesideItem {
+            name,
+            says,
+            line: place.line as u64,
+            column: place.column as u64,
+        }
+    });
+    let items = items.collect();
+    let file = ImportedFile {
+        path: path.to_owned(),
+        kind: kind.to_owned(),
+        shape: read.shape.to_owned(),
+        bytes: bytes.len() as u64,
+        sha256: sha256(bytes),
+        zone,
+        words: std::mem::take(&mut reader.words),
+        session: None,
+        extras: read.extras,
+        times: None,
+    };
+    let newest = reader.newest;
+    let findings = Remark::place_all(std::mem::take(&mut reader.remarks), &reader.places);
+    Ok(BesideDocument {
+        file,
+        items,
+        findings,
+        newest,
+    })
+}
+
+/// What a reader found, before places have become lines.
+struct Read {
+    shape: &'static str,
+    items: Vec<(ItemId, Says, usize)>,
+    extras: Extras,
+}
+
+/// What ends the reading: of a damaged file that is to be salvaged, nothing.
+fn end(
+    reader: &mut Reader<'_>,
+    bad: Option<Bad>,
+    bytes: Option<Bad>,
+    items: usize,
+) -> Result<(), Error> {
+    let bad = match (bytes, bad) {
+        // What is wrong before the bad byte comes first.
+        (Some(bytes), Some(bad)) if bad.at < bytes.at => bad,
+        (Some(bytes), _) => bytes,
+        (None, Some(bad)) => bad,
+        (None, None) => return Ok(()),
+    };
+    if !reader.options.salvage {
+        return Err(reader.bad(&bad));
+    }
+    let left = reader.text.len().saturating_sub(bad.at);
+    document::report_damage(reader, &bad, items, left);
+    Ok(())
+}
+
+/// Reports an element that is no item: it is left out, and the report has all of it.
+fn left_out(reader: &mut Reader<'_>, at: usize, source: &str, why: &str) {
+    let remark = Remark::judged("I-ITEM", at).found(source);
+    let message = format!("{why}; it is left out");
+    reader.remark(remark.decided("left out").says(message));
+}
+
+/// Reports an item that stands in the file a second time.
+fn duplicate(reader: &mut Reader<'_>, at: usize, item: &str, source: &str) {
+    let remark = Remark::judged("I-DUPLICATE", at).about(About::item(item));
+    let message =
+        "the item stands in the file twice; the first counts, this is the other as it stands";
+    let remark = remark.found(source).decided("the first counts");
+    reader.remark(remark.says(message));
+}
+
+/// Reports items whose names differ only in case, commas and full stops. They stay two.
+fn near_duplicates(reader: &mut Reader<'_>, items: &[(ItemId, Says, usize)]) {
+    let mut first: HashMap<String, &ItemId> = HashMap::with_capacity(items.len());
+    let mut told = HashSet::new();
+    for (name, _, at) in items {
+        let plain = name.as_str().to_lowercase().replace([',', '.'], "");
+        match first.get(&plain) {
+            Some(other) if told.insert(name) => {
+                let message = format!("it differs from {other} only in case, commas or full stops");
+                let remark = Remark::judged("I-NEAR-DUPLICATE", *at);
+                let remark = remark
+                    .about(About::item(name.as_str()))
+                    .found(name.as_str());
+                reader.remark(remark.decided("they stay two items").says(message));
+            }
+            Some(_) => {}
+            None => drop(first.insert(plain, name)),
+        }
+    }
+}
