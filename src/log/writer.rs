@@ -199,17 +199,7 @@ impl Writer {
             return Err(self.sync_failed(source, Some(last)));
         }
         // Another process may have been told of a failure that this sync was not: the kernel tells each open file once.
-        match poison::read(&*self.log.ports.disk, &self.log.wal) {
-            Ok(None) => {}
-            Ok(Some(flag)) => {
-                let detail = flag.to_string();
-                return Err(Error::Poisoned { detail, written });
-            }
-            Err(error) => {
-                let detail = format!("the flag cannot be read: {error}");
-                return Err(Error::Poisoned { detail, written });
-            }
-        }
+        self.check_flag()?;
         self.proven = last;
         self.unproven_write = false;
         if self.witnesses.mark < last
@@ -218,6 +208,17 @@ impl Writer {
             self.witnesses.mark = last;
         }
         Ok(last)
+    }
+
+    /// Refuses to go on if the flag of a failed sync is up.
+    fn check_flag(&self) -> Result<()> {
+        let written = self.unproven_write;
+        let detail = match poison::read(&*self.log.ports.disk, &self.log.wal) {
+            Ok(None) => return Ok(()),
+            Ok(Some(flag)) => flag.to_string(),
+            Err(error) => format!("the flag cannot be read: {error}"),
+        };
+        Err(Error::Poisoned { detail, written })
     }
 
     fn prove_name(&mut self) -> Result<()> {
@@ -442,6 +443,12 @@ impl Locked<'_> {
         if let Err(source) = writer.file.sync() {
             self.caught_up = false;
             return Err(writer.sync_failed(source, Some(last)));
+        }
+        // The header attests all that is before it, and another process may have been told of a failure that this
+        // sync was not.
+        if let Err(error) = writer.check_flag() {
+            self.caught_up = false;
+            return Err(error);
         }
         let (log, position) = (&writer.log, &writer.position);
         let head = head_at(&*writer.file, position.sha256, position.offset.get())
