@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{DOCUMENT, ITEM, Level, PHASE, hidden, read_back};
 use super::sink::Object;
+use crate::faults::{self, Fault};
 use crate::pipeline::event::Owner;
 use crate::pipeline::item::{Hold, Lease, Refusal, Return};
 use crate::pipeline::json::{Extra, Extras};
@@ -145,7 +146,12 @@ pub(super) fn write(mut object: Object<'_, '_>, state: &PipelineState) -> io::Re
         object.number("rejected", state.rejected);
     }
     table(&mut object, "imports", state.imports.iter())?;
-    table(&mut object, "ops", state.op_ids.iter())?;
+    let ops = state.op_ids.iter();
+    table(
+        &mut object,
+        "ops",
+        ops.filter(|_| !faults::on(Fault::OpIdsNotInSnapshot)),
+    )?;
     let items = || state.items().iter().enumerate();
     let own_ids = items().filter(|(_, item)| {
         item.id
@@ -155,7 +161,11 @@ pub(super) fn write(mut object: Object<'_, '_>, state: &PipelineState) -> io::Re
     table(&mut object, "ids", own_ids.map(|(index, _)| index))?;
     let holds =
         items().filter_map(|(index, item)| item.hold.as_ref().map(|h| (index, h.seq, &h.reason)));
-    table(&mut object, "holds", holds)?;
+    table(
+        &mut object,
+        "holds",
+        holds.filter(|_| !faults::on(Fault::HoldsNotInSnapshot)),
+    )?;
     table(&mut object, "seqs", items().filter_map(seqs))?;
     let phases = items().flat_map(|(index, item)| {
         let phases = item.phases.iter().enumerate();
@@ -210,6 +220,7 @@ fn seqs((index, item): (usize, &Item)) -> Option<Vec<u64>> {
         let token = phase
             .token
             .filter(|_| phase.status != Status::InProgress)
+            .filter(|_| !faults::on(Fault::TokensNotInSnapshot))
             .unwrap_or(Seq::NONE);
         row.extend([phase.since.get(), token.get()]);
     }
