@@ -43,6 +43,8 @@
 //!
 //! The modules, in reading order; each uses only those above it.
 
+#[doc(hidden)]
+pub mod faults;
 pub mod position;
 pub mod pipeline;
 pub mod error;

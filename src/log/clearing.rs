@@ -19,6 +19,7 @@ use super::reader::{Access, Log, Witnesses};
 use super::trouble::{Trouble, read_header};
 use super::window::Window;
 use crate::error::{Error, Result};
+use crate::faults::{self, Fault};
 use crate::position::SegmentId;
 
 /// Clears the flag. Call it under the append lock.
@@ -84,6 +85,9 @@ fn rewrite(log: &Log, ends: &[(SegmentId, u64)]) -> io::Result<()> {
         files::ensure_dir(disk, &quarantine)?;
     }
     for &(segment, bytes) in ends {
+        if faults::on(Fault::ClearedWithoutReplacing) {
+            continue;
+        }
         let (name, path) = (segment.file_name(), log.segment_path(segment));
         let old = disk.open_read(&path)?;
         let (at, random) = (log.ports.clock.now().at, log.ports.process.random());

@@ -8,6 +8,7 @@ use super::segment::{Part, Scan, Step, Stop};
 use super::trouble::Trouble;
 use super::window::Window;
 use crate::error::Error;
+use crate::faults::{self, Fault};
 use crate::ports::File;
 use crate::position::{SegmentId, Seq};
 
@@ -33,7 +34,8 @@ pub(super) fn scan(
         let given = bytes.len();
         let part = match cursor.scan.step(bytes, at_end) {
             Step::Line(line) => {
-                if line.part == Part::Whole {
+                let half = line.part == Part::Open && faults::on(Fault::HalfAGroupApplied);
+                if line.part == Part::Whole || half {
                     let entry = Entry {
                         segment: id,
                         offset: line.offset,

@@ -15,6 +15,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DamageKind;
+use crate::faults::{self, Fault};
 use crate::position::Seq;
 
 /// The largest payload, in bytes: 16 MiB.
@@ -167,7 +168,7 @@ pub fn parse(line: &[u8]) -> Result<Frame<'_>, FrameError> {
         return Err(Malformed("no checksum at its start"));
     }
     // No field is looked at before the bytes are known to be those that were written.
-    if Crc::of(covered) != crc {
+    if Crc::of(covered) != crc && !faults::on(Fault::ChecksumNotChecked) {
         return Err(FrameError::Checksum);
     }
     let mut fields = covered[1..].splitn(4, |&byte| byte == b' ');

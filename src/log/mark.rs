@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::files;
 use super::frame::Crc;
+use crate::faults::{self, Fault};
 use crate::ports::{Disk, File, LockKind};
 use crate::position::Seq;
 
@@ -27,6 +28,9 @@ const WAIT: Duration = Duration::from_millis(200);
 
 /// Reads the mark: what is known durable, 0 if there is none or it cannot be read.
 pub fn read(disk: &dyn Disk, wal: &Path) -> Seq {
+    if faults::on(Fault::MarkNotRead) {
+        return Seq::NONE;
+    }
     let Ok(file) = disk.open_read(&wal.join(MARK)) else {
         return Seq::NONE;
     };
@@ -44,7 +48,7 @@ pub fn raise(disk: &dyn Disk, wal: &Path, seq: Seq) -> io::Result<()> {
     if !file.lock(LockKind::Exclusive, WAIT)? {
         return Err(io::ErrorKind::TimedOut.into());
     }
-    if read_file(&*file)? < seq {
+    if read_file(&*file)? < seq || faults::on(Fault::MarkGoesBack) {
         // In place and in one sector: a reader that comes in between finds a checksum that does not match, and counts 0.
         file.write_full_at(0, &render(seq))?;
     }

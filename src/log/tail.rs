@@ -15,6 +15,7 @@ use super::frame::{self, Frame};
 use super::group::MORE;
 use super::segment::Stop;
 use crate::error::{DamageKind, Witness};
+use crate::faults::{self, Fault};
 use crate::position::{SegmentId, Seq};
 
 /// What a power cut leaves or takes at once on the disks we know, in bytes.
@@ -87,6 +88,12 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
         segment,
         ..
     } = *evidence;
+    if faults::on(Fault::StopsAtTheFirstBadRecord) {
+        return match stop.fault {
+            Some(_) => Verdict::Torn(Shape::CutLine),
+            None => Verdict::Clean,
+        };
+    }
     let attested = attested_within(bytes)
         .into_iter()
         .fold(evidence.attested, Attested::or);

@@ -25,6 +25,7 @@ use super::trouble::{Trouble, file_name};
 use super::window::Window;
 use super::{clearing, deliver, files, lock, mark, poison};
 use crate::error::{Error, Result};
+use crate::faults::{self, Fault};
 use crate::pipeline::Timestamp;
 use crate::ports::{File, FileId};
 use crate::position::{Offset, SegmentId, Seq};
@@ -193,23 +194,22 @@ impl Writer {
             return Err(Error::Poisoned { detail, written });
         }
         self.prove_name()?;
+        if faults::on(Fault::MarkBeforeSync) {
+            let _ = mark::raise(&*self.log.ports.disk, &self.log.wal, last);
+        }
         if known < last
             && let Err(source) = self.file.sync()
+            && !(faults::on(Fault::SyncRetried) && self.file.sync().is_ok())
         {
             return Err(self.sync_failed(source, Some(last)));
         }
         // Another process may have been told of a failure that this sync was not: the kernel tells each open file once.
-        match poison::read(&*self.log.ports.disk, &self.log.wal) {
-            Ok(None) => {}
-            Ok(Some(flag)) => {
-                let detail = flag.to_string();
-                return Err(Error::Poisoned { detail, written });
-            }
-            Err(error) => {
-                let detail = format!("the flag cannot be read: {error}");
-                return Err(Error::Poisoned { detail, written });
-            }
-        }
+        self.check_flag()?;
+        let last = if faults::on(Fault::ProvesWhatItDidNotRead) {
+            self.last_there_is(last)
+        } else {
+            last
+        };
         self.proven = last;
         self.unproven_write = false;
         if self.witnesses.mark < last
@@ -218,6 +218,28 @@ impl Writer {
             self.witnesses.mark = last;
         }
         Ok(last)
+    }
+
+    /// Refuses to go on if the flag of a failed sync is up.
+    fn check_flag(&self) -> Result<()> {
+        let written = self.unproven_write;
+        let detail = match poison::read(&*self.log.ports.disk, &self.log.wal) {
+            Ok(None) => return Ok(()),
+            Ok(Some(_)) if faults::on(Fault::FlagCheckedOnlyBefore) => return Ok(()),
+            Ok(Some(flag)) => flag.to_string(),
+            Err(error) => format!("the flag cannot be read: {error}"),
+        };
+        Err(Error::Poisoned { detail, written })
+    }
+
+    /// The last record in the active segment by now: [`Fault::ProvesWhatItDidNotRead`].
+    fn last_there_is(&self, read: Seq) -> Seq {
+        let mut bytes = vec![0; 1 << 16];
+        let from = self.position.offset.get();
+        let len = self.file.read_full_at(from, &mut bytes).unwrap_or(0);
+        let lines = bytes[..len].split(|&byte| byte == b'\n');
+        let seqs = lines.filter_map(|line| Some(frame::parse(line).ok()?.seq));
+        seqs.max().unwrap_or(read).max(read)
     }
 
     fn prove_name(&mut self) -> Result<()> {
@@ -365,6 +387,10 @@ impl Locked<'_> {
         let Tail::Torn { bytes, shape } = self.writer.tail else {
             return Ok(None);
         };
+        if faults::on(Fault::TornTailWrittenOver) {
+            self.writer.tail = Tail::Clean;
+            return Ok(None);
+        }
         let (segment, offset) = (self.position().segment, self.position().offset);
         let next = self.rotate(at)?;
         Ok(Some(Sealed {
@@ -384,7 +410,10 @@ impl Locked<'_> {
     /// payload that is none; then nothing was written.
     pub fn append(&mut self, payloads: &[String]) -> Result<Appended> {
         check_payloads(payloads)?;
-        let durable = self.writer.known_durable();
+        let mut durable = self.writer.known_durable();
+        if faults::on(Fault::AttestsTheUnsynced) {
+            durable = self.position().last_seq();
+        }
         self.check_ready()?;
         let writer = &mut *self.writer;
         let position = &mut writer.position;
@@ -442,6 +471,12 @@ impl Locked<'_> {
         if let Err(source) = writer.file.sync() {
             self.caught_up = false;
             return Err(writer.sync_failed(source, Some(last)));
+        }
+        // The header attests all that is before it, and another process may have been told of a failure that this
+        // sync was not.
+        if let Err(error) = writer.check_flag() {
+            self.caught_up = false;
+            return Err(error);
         }
         let (log, position) = (&writer.log, &writer.position);
         let head = head_at(&*writer.file, position.sha256, position.offset.get())

@@ -27,6 +27,7 @@ use super::replan;
 use super::shelf::Shelf;
 use super::status::Status;
 use super::time::{SnapshotTimes, Timestamp};
+use crate::faults::{self, Fault};
 use crate::position::Seq;
 
 pub use learn::Companion;
@@ -464,7 +465,10 @@ fn change_phase(phase: &mut PhaseState, record: &Record) {
         }
         Event::Retried { .. } => {
             (phase.started_at, phase.completed_at, phase.failed_at) = (None, None, None);
-            (phase.token, phase.returned) = (None, None);
+            if !faults::on(Fault::RetryKeepsTheToken) {
+                phase.token = None;
+            }
+            phase.returned = None;
             phase.forgiven = phase.retry_count;
             enter(phase, Status::Pending, seq);
         }

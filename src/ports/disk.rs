@@ -9,6 +9,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::faults::{self, Fault};
+
 /// Files, by path. Paths are taken as they are; the last part of a path is never followed if it is a symbolic link.
 /// Only where a directory is asked for, in [`Disk::list`], [`Disk::sync_dir`] and [`Disk::network_file_system`], it
 /// is followed (as it would be in the middle of a path), and the empty path means the current directory.
@@ -300,6 +302,7 @@ impl dyn File + '_ {
                 Ok(0) => break,
                 Ok(more) => done += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) if faults::on(Fault::ReadErrorIsTheEnd) => break,
                 Err(error) => return Err(error),
             }
         }
@@ -316,6 +319,7 @@ impl dyn File + '_ {
         while done < bytes.len() {
             match self.write_at(offset + done as u64, &bytes[done..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) if faults::on(Fault::ShortWriteIsWhole) => break,
                 Ok(more) => done += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
+use crate::faults::{self, Fault};
 use crate::log::frame::Crc;
 use crate::log::header::LogId;
 use crate::log::reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
@@ -59,7 +60,8 @@ pub(super) fn recover(
     access: Access,
 ) -> Result<Recovered> {
     let log = dir::check(ports, dir, options)?;
-    let mark = log.mark();
+    let late = faults::on(Fault::LogReadBeforeMark);
+    let mark = if late { Seq::NONE } else { log.mark() };
     let own = log.id()?.map(|id| id.to_string());
     let mut stamps = cache::stamps(&*ports.disk, dir);
     let Loaded { snapshot, findings } = load_snapshot(ports, dir, own.as_deref())?;
@@ -88,6 +90,12 @@ pub(super) fn recover(
         replayed += 1;
         fold(&mut state, &mut facts, &entry).map(drop)
     })?;
+    if late && log.mark() > state.last_seq {
+        return Err(log.no_segments(Witnesses {
+            mark: log.mark(),
+            snapshot: Seq::NONE,
+        }));
+    }
     let findings = unexplained(findings, &state);
     stop_at_other_history(dir, &findings)?;
     facts.edited = edited(&findings);

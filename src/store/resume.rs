@@ -1,6 +1,7 @@
 //! Resume: what a crash left behind is sealed, what timed out is handed back, what is ready is told.
 
 use crate::error::Result;
+use crate::faults::{self, Fault};
 use crate::log::writer::Sealed;
 use crate::pipeline::{Record, lease};
 use crate::position::{Offset, SegmentId, Seq};
@@ -62,9 +63,19 @@ impl Store {
     /// As [`Store::submit`].
     pub fn resume(&mut self, limit_override: Option<u64>) -> Result<Resumed> {
         let (ports, dir) = (self.ports.clone(), self.dir.clone());
+        let early = faults::on(Fault::ResetOutsideTheLock).then(|| {
+            let (now, known) = (ports.clock.now(), Known::look(&ports, &dir));
+            lease::expired(&self.state, &now, limit_override, &known)
+        });
         let done = append::transact(self, |state, now| {
             let known = Known::look(&ports, &dir);
-            Verdict::SealAndAppend(lease::expired(state, now, limit_override, &known), ())
+            let mut events =
+                early.unwrap_or_else(|| lease::expired(state, now, limit_override, &known));
+            if faults::on(Fault::RecoveryLeavesARecord) {
+                let covers = state.last_seq;
+                events.push(crate::pipeline::Event::Compacted { covers });
+            }
+            Verdict::SealAndAppend(events, ())
         })?;
         let (snapshot_seq, replayed) = (self.snapshot.seq, self.replayed);
         Ok(Resumed {

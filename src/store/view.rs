@@ -5,6 +5,7 @@ mod follow;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::faults::{self, Fault};
 use crate::log::Sha256Hex;
 use crate::log::head::head_at;
 use crate::log::reader::{Access, LogEnd, Tail};
@@ -52,6 +53,10 @@ impl View {
             mut warnings,
             ..
         } = recovered;
+        if faults::on(Fault::ReaderWrites) {
+            let wal = log.wal_dir();
+            let _ = crate::log::mark::raise(&*ports.disk, wal, end.position.last_seq());
+        }
         let mut complete = true;
         let last = end.position.last_seq();
         let durable = match proof::prove(ports, &log, &mut end)? {

@@ -10,6 +10,7 @@
 //!
 //! Interleaved, the stages run at once instead of one after the other, and the power may go before every call.
 
+mod claims;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -18,49 +19,14 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::schedule::{Actors, Listed, Run, each_schedule, interleave};
 use super::sim_disk::{CallKind, Kill, SimDisk, Survivors};
 use crate::ports::Ports;
 
+pub use claims::{Claims, Seen};
 pub use report::{Explored, Replay, Violation};
-
-/// What was promised to somebody, in order: after a crash the check holds the disk to it. A clone is the same list.
-#[derive(Debug)]
-pub struct Claims<C>(Arc<Mutex<Vec<C>>>);
-
-impl<C> Clone for Claims<C> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<C> Default for Claims<C> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
-impl<C: Clone> Claims<C> {
-    fn of(claims: &[C]) -> Self {
-        Self(Arc::new(Mutex::new(claims.to_vec())))
-    }
-
-    /// Adds a promise. To be called when the answer is out, and not before.
-    pub fn push(&self, claim: C) {
-        self.list().push(claim);
-    }
-
-    /// All promises so far.
-    pub fn all(&self) -> Vec<C> {
-        self.list().clone()
-    }
-
-    fn list(&self) -> MutexGuard<'_, Vec<C>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Where a stage is killed; it also runs whole in each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,20 +50,6 @@ struct Stage<'w, C> {
     actor: String,
     kills: Kills,
     work: Work<'w, C>,
-}
-
-/// The states that were checked already. Searches that share one check each state once between them.
-#[derive(Clone, Debug, Default)]
-pub struct Seen(Arc<Mutex<HashSet<(u64, u64)>>>);
-
-impl Seen {
-    /// True if this one is new.
-    fn insert(&self, state: (u64, u64)) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(state)
-    }
 }
 
 /// A search through all crashes of some workloads.

@@ -77,5 +77,6 @@ pub use proxy::{Hook, Order, PortCall, Proxy, Recorder};
 pub use rng::Rng;
 pub use schedule::{Actors, Choice, Listed, Run, Schedule, Seeded, each_schedule, interleave};
 pub use sim_disk::{
-    Call, CallKind, Errno, Failure, Fault, Kill, Pending, SimActor, SimDisk, Survivors, Torn,
+    Call, CallKind, Errno, Failure, Fault, Kill, Outcome, Pending, SimActor, SimDisk, Survivors,
+    Torn,
 };

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use phaselog::Store;
 use phaselog::pipeline::{Command, ReportKind};
 use phaselog::testing::oracles::{self, Claim};
 use phaselog::testing::{
-    CallKind, Claims, Errno, Explored, Explorer, Failure, Fault, Kills, SimDisk,
+    CallKind, Claims, Errno, Explored, Explorer, Failure, Fault, Kills, SimDisk, interleave,
 };
+use phaselog::{Ports, Store};
 
 use crate::workload::{DIR, Step, add, base, complete, hold, options, report, start, work};
 
@@ -234,5 +234,45 @@ fn a_failed_sync_stops_the_line_for_all_until_the_file_is_replaced() {
 
     for state in disk.crash_states(64) {
         oracles::after_power_cut(&state, Path::new(DIR), &options(), &claims.all()).unwrap();
+    }
+}
+
+#[test]
+fn a_rotation_attests_nothing_while_the_flag_is_up() {
+    // Found by three actors and a failed sync: A's sync fails. Before A has raised the flag B opens the file, sees no
+    // flag, and writes what fills the segment; then the flag goes up. B's sync for the rotation says OK, for it opened
+    // the file later. The new segment's header would now attest A's record, which is lost: B would acknowledge nothing,
+    // and the store would still be damaged after the power cut. So the flag is looked at before the header is written.
+    let (disk, claims) = (base(), Claims::default());
+    disk.fail(
+        Fault::new(Failure::Error(Errno::Eio))
+            .by("A")
+            .on(CallKind::Sync)
+            .at_path(".wal"),
+    );
+    let watched = disk.clone();
+    let b_between_the_failure_and_the_flag = move |_: &[usize], _: Option<usize>| {
+        let calls = watched.calls_made();
+        let did = |actor: &str, kind, end: &str| {
+            let found = |call: &&phaselog::testing::Call| {
+                &*call.actor == actor && call.kind == kind && call.path.ends_with(end)
+            };
+            calls.iter().any(|call| found(&call))
+        };
+        let failed = did("A", CallKind::Sync, ".wal");
+        let wrote = did("B", CallKind::WriteAt, ".wal");
+        usize::from(failed && (!wrote || did("A", CallKind::CreateNew, "poisoned")))
+    };
+    let actor = |name: &'static str, steps: Vec<Step>| {
+        let claims = claims.clone();
+        let run = move |ports| work(&ports, &claims, &steps);
+        (name, Box::new(run) as Box<dyn FnOnce(Ports) + Send>)
+    };
+    let actors = vec![actor("A", vec![hold("a")]), actor("B", vec![complete("b")])];
+    interleave(&disk, actors, b_between_the_failure_and_the_flag);
+    assert!(disk.peek("data/wal/poisoned").is_some(), "{}", disk.trace());
+    assert_eq!(claims.all(), [], "nobody acknowledges anything");
+    for state in disk.crash_states(64) {
+        oracles::after_power_cut(&state, Path::new(DIR), &options(), &[]).unwrap();
     }
 }

@@ -9,32 +9,38 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A layer and those that it may use; whoever stands further to the left in the picture may use all to the right.
-const ARROWS: [(&str, &[&str]); 10] = [
-    ("position", &[]),
-    ("pipeline", &["position"]),
-    ("error", &["pipeline", "position"]),
-    ("ports", &["pipeline", "position"]),
-    ("log", &["ports", "error", "pipeline", "position"]),
-    ("snapshot", &["ports", "error", "pipeline", "position"]),
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("faults", &[]),
+    ("position", &["faults"]),
+    ("pipeline", &["position", "faults"]),
+    ("error", &["pipeline", "position", "faults"]),
+    ("ports", &["pipeline", "position", "faults"]),
+    ("log", &["ports", "error", "pipeline", "position", "faults"]),
+    (
+        "snapshot",
+        &["ports", "error", "pipeline", "position", "faults"],
+    ),
     (
         "store",
-        &["log", "snapshot", "ports", "error", "pipeline", "position"],
+        &[
+            "log", "snapshot", "ports", "error", "pipeline", "position", "faults",
+        ],
     ),
     (
         "worker",
-        &["store", "ports", "error", "pipeline", "position"],
+        &["store", "ports", "error", "pipeline", "position", "faults"],
     ),
     (
         "testing",
         &[
-            "store", "log", "snapshot", "ports", "error", "pipeline", "position",
+            "store", "log", "snapshot", "ports", "error", "pipeline", "position", "faults",
         ],
     ),
     (
         "cli",
         &[
             "testing", "worker", "store", "log", "snapshot", "ports", "error", "pipeline",
-            "position",
+            "position", "faults",
         ],
     ),
 ];

@@ -11,6 +11,7 @@
 
 mod support;
 mod layers;
+mod promise;
 mod cli;
 mod workers;
 mod run;

@@ -21,6 +21,7 @@ use super::files::Temps;
 use super::survey::{Content, Set, Stray, Survey, changed_root, read, stray, survey, what_it_is};
 use super::{FindingKind, NEXT, NotAFile, ROOT, Source, bak};
 use crate::error::{Error, Result};
+use crate::faults::{self, Fault};
 use crate::pipeline::Timestamp;
 use crate::ports::{Disk, EntryKind, FileId};
 use crate::snapshot::CompanionName;
@@ -252,6 +253,9 @@ impl Saving<'_> {
     ///
     /// Without this, step 3 would link files of the new set over the only copy of the old.
     fn put_right(&mut self, survey: &Survey<Names>) -> Result<()> {
+        if faults::on(Fault::BakOverwritten) {
+            return Ok(());
+        }
         let mut temps = Temps::default();
         let kept = survey.valid.as_ref().map_or(&[][..], |set| &set.companions);
         for found in kept.iter().filter(|found| !found.in_place) {

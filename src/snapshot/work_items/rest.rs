@@ -25,6 +25,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::faults::{self, Fault};
 use crate::pipeline::enrichment::SetBy;
 use crate::pipeline::event::{ImportedFile, Owner};
 use crate::pipeline::extraction::{ExtractionStatus, ItemExtraction};
@@ -180,7 +181,12 @@ pub(super) fn write(
         object.number("rejected", state.rejected);
     }
     table(&mut object, "imports", state.imports.iter())?;
-    table(&mut object, "ops", state.op_ids.iter())?;
+    let ops = state.op_ids.iter();
+    table(
+        &mut object,
+        "ops",
+        ops.filter(|_| !faults::on(Fault::OpIdsNotInSnapshot)),
+    )?;
     let items = || state.items().iter().enumerate();
     let own_ids = items().filter(|(_, item)| {
         item.id
@@ -190,7 +196,11 @@ pub(super) fn write(
     table(&mut object, "ids", own_ids.map(|(index, _)| index))?;
     let holds =
         items().filter_map(|(index, item)| item.hold.as_ref().map(|h| (index, h.seq, &h.reason)));
-    table(&mut object, "holds", holds)?;
+    table(
+        &mut object,
+        "holds",
+        holds.filter(|_| !faults::on(Fault::HoldsNotInSnapshot)),
+    )?;
     table(&mut object, "seqs", items().filter_map(seqs))?;
     let phases = items().flat_map(|(index, item)| {
         let phases = item.phases.iter().enumerate();
@@ -275,6 +285,7 @@ fn seqs((index, item): (usize, &Item)) -> Option<Vec<u64>> {
         let token = phase
             .token
             .filter(|_| phase.status != Status::InProgress)
+            .filter(|_| !faults::on(Fault::TokensNotInSnapshot))
             .unwrap_or(Seq::NONE);
         row.extend([phase.since.get(), token.get()]);
     }
