@@ -73,7 +73,7 @@ impl Failure {
             Error::Poisoned { .. } => ("E-POISONED", 13),
             Error::Rejected(rejection) => match **rejection {
                 Rejection::StaleToken { .. } => ("E-STALE-TOKEN", 5),
-                Rejection::InProgress { .. } => ("E-IN-PROGRESS", 5),
+                Rejection::InProgress { .. } | Rejection::PlanInUse { .. } => ("E-IN-PROGRESS", 5),
                 Rejection::UnknownItem { .. } => ("E-UNKNOWN-ITEM", 6),
                 Rejection::AmbiguousItem { .. } => ("E-AMBIGUOUS", 6),
                 Rejection::UnknownPhase { .. } => ("E-UNKNOWN-PHASE", 6),
@@ -201,6 +201,7 @@ fn rejection_seq(rejection: &Rejection) -> Option<u64> {
     match rejection {
         Rejection::StaleToken { seq, .. } => seq.map(crate::position::Seq::get),
         Rejection::InProgress { since, .. }
+        | Rejection::PlanInUse { since, .. }
         | Rejection::Transition { since, .. }
         | Rejection::NewData { since, .. }
         | Rejection::Held { since, .. } => Some(since.get()).filter(|&seq| seq > 0),

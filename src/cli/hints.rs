@@ -223,11 +223,13 @@ fn about_rejection(rejection: &Rejection, shell: &Shell) -> String {
                 on("why", item, phase)
             )
         }
-        Rejection::InProgress { item, phase, .. } => format!(
-            "{}; {} hands back what is stuck",
-            on("why", item, phase),
-            command("resume")
-        ),
+        Rejection::InProgress { item, phase, .. } | Rejection::PlanInUse { item, phase, .. } => {
+            format!(
+                "{}; {} hands back what is stuck",
+                on("why", item, phase),
+                command("resume")
+            )
+        }
         Rejection::Transition {
             item,
             phase,

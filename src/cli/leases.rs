@@ -88,3 +88,71 @@ pub(super) fn typical_json(typical: &Typical) -> Value {
         "p90_secs": typical.p90_us as f64 / 1e6,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::event::Owner;
+    use crate::pipeline::item::Lease;
+    use crate::pipeline::lease::{Evidence, Liveness, Sign};
+    use crate::pipeline::{BootInstant, PhaseState, Status};
+    use crate::position::Seq;
+
+    /// The owner of everything lives.
+    struct Alive;
+
+    impl Evidence for Alive {
+        fn owner(&self, _: &Owner) -> Liveness {
+            Liveness::Alive
+        }
+
+        fn sign(&self, _: Seq) -> Option<&Sign> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_status_line_says_what_the_machine_slept() {
+        const MINUTE: u64 = 60 * MICROS_PER_SEC;
+        let boot = |micros, asleep_us| {
+            Some(BootInstant {
+                boot: "b".into(),
+                micros,
+                asleep_us,
+            })
+        };
+        let owner = Owner {
+            host: "h".into(),
+            boot: "b".into(),
+            pidns: "n".into(),
+            pid: 4711,
+            start: 99,
+        };
+        let phase = PhaseState {
+            status: Status::InProgress,
+            lease: Some(Box::new(Lease {
+                at: Timestamp::EPOCH,
+                wall_only: false,
+                boot: boot(0, 0),
+                owner: Some(owner),
+                progress: Some("page 3 of 7".into()),
+            })),
+            ..PhaseState::default()
+        };
+        let said = |slept: u64| {
+            let now = Now {
+                at: Timestamp::EPOCH,
+                given: false,
+                boot: boot(250 * MINUTE, slept),
+            };
+            let standing = Standing::of(&phase, 30 * MINUTE, &now, &Alive).unwrap();
+            LeaseFacts::of(&standing, &now).note()
+        };
+        assert_eq!(said(240 * MINUTE), "asleep 4h, not counted, page 3 of 7");
+        assert_eq!(
+            said(200 * MINUTE),
+            "STUCK, asleep 3h20m, not counted, page 3 of 7"
+        );
+        assert_eq!(said(0), "STUCK, page 3 of 7");
+    }
+}

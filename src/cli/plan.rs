@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::pipeline::{Command, PhasePlan, Plan};
+use crate::pipeline::{PhasePlan, Plan};
 use crate::position::Seq;
 
 use super::context::Context;
@@ -12,7 +12,7 @@ use super::exit;
 use super::failure::Failure;
 use super::init::read_plan;
 use super::moment::AtArg;
-use super::receipts::submit_command;
+use super::receipts::submit_plan;
 use super::render::{Report, Style};
 
 pub(super) const NAME: &str = "plan";
@@ -33,7 +33,8 @@ enum Change {
     ///
     /// A phase goes on with the state of the phase of that name; with `"from": ["old"]` it goes on from another (a rename), with
     /// `"from": ["a", "b"]` from several (a merge). A phase that no other goes on from is dropped. None that is in progress
-    /// somewhere can be dropped, renamed or merged.
+    /// somewhere can be dropped, renamed or merged. The plan says all there is: a limit that it leaves out is not kept, and
+    /// a warning names it.
     Set {
         /// The plan, in the form that `plan` prints; - for standard input
         #[arg(value_name = "FILE")]
@@ -59,8 +60,7 @@ const KEYS: [&str; 6] = [
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     if let Some(Change::Set { file }) = &args.command {
         let plan = read_plan(context, file, &KEYS)?;
-        let phases = plan.phases().to_vec();
-        return submit_command(context, &Command::SetPlan { phases });
+        return submit_plan(context, plan.phases().to_vec());
     }
     let Args { at, .. } = args;
     let look = at.look(context)?;

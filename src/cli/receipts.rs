@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::pipeline::command::Unchanged;
-use crate::pipeline::{Command, Event, Record, Report as PhaseReport, ReportKind, Status};
+use crate::pipeline::{
+    Command, Event, PhasePlan, Record, Report as PhaseReport, ReportKind, Status, limits_left_out,
+};
 use crate::position::Seq;
 use crate::store::Receipt;
 use crate::store::create::Created;
@@ -269,6 +271,19 @@ impl Report for CreatedReport {
 /// Submits a command and prints its receipt.
 pub(super) fn submit_command(context: &mut Context<'_>, command: &Command) -> Result<u8, Failure> {
     submit(context, command, 0, false)
+}
+
+/// Submits another plan, prints its receipt, and says which limits it left out.
+pub(super) fn submit_plan(
+    context: &mut Context<'_>,
+    phases: Vec<PhasePlan>,
+) -> Result<u8, Failure> {
+    let left_out = limits_left_out(&context.look_again()?.state().plan, &phases);
+    let done = submit_command(context, &Command::SetPlan { phases })?;
+    for line in left_out {
+        context.print.warning(&line);
+    }
+    Ok(done)
 }
 
 /// Submits `add`, whose receipt counts the items that were there.

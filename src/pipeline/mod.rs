@@ -61,6 +61,7 @@ pub use names::{ItemId, Phase};
 pub use plan::{PhasePlan, Plan};
 pub use ready::Reason;
 pub use rejection::Rejection;
+pub use replan::limits_left_out;
 pub use state::PipelineState;
 pub use status::{ItemStatus, Status};
 pub use time::{BootInstant, Now, Timestamp};

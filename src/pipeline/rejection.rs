@@ -162,6 +162,20 @@ pub enum Rejection {
         /// What is left.
         left: Left,
     },
+    /// The new plan would take a phase away from whoever is at it.
+    #[error("cannot {change}: {phase} of {item} is in progress since {since}{}", worker.as_ref().map(|w| format!(" by {w}")).unwrap_or_default())]
+    PlanInUse {
+        /// What the new plan does to the phase, in words: `drop list`, `rename list to houses`.
+        change: String,
+        /// The item.
+        item: ItemId,
+        /// The phase.
+        phase: Phase,
+        /// The record that began it.
+        since: Seq,
+        /// Who is at it.
+        worker: Option<String>,
+    },
     /// The plan cannot become that one.
     #[error("{message}")]
     PlanChange {
@@ -217,6 +231,7 @@ impl Rejection {
             | Self::PlanChange { .. } => None,
             Self::StaleToken { item, .. }
             | Self::InProgress { item, .. }
+            | Self::PlanInUse { item, .. }
             | Self::Transition { item, .. }
             | Self::NewData { item, .. }
             | Self::Needs { item, .. }
@@ -237,6 +252,7 @@ impl Rejection {
             Self::UnknownPhase { phase, .. }
             | Self::StaleToken { phase, .. }
             | Self::InProgress { phase, .. }
+            | Self::PlanInUse { phase, .. }
             | Self::Transition { phase, .. }
             | Self::NewData { phase, .. }
             | Self::Needs { phase, .. }

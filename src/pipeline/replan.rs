@@ -40,9 +40,11 @@ pub(super) fn decide(facts: &dyn Facts, phases: &[PhasePlan]) -> Result<Decision
         && let Some(item) = facts.item(place.item)
     {
         let state = &item.phases[place.phase];
-        return Err(Rejection::InProgress {
+        let phase = old.phases()[place.phase].phase.clone();
+        return Err(Rejection::PlanInUse {
+            change: words_of_change(phases, &phase),
             item: item.name.clone(),
-            phase: old.phases()[place.phase].phase.clone(),
+            phase,
             since: state.since,
             worker: state.worker.as_deref().map(str::to_owned),
         });
@@ -50,6 +52,63 @@ pub(super) fn decide(facts: &dyn Facts, phases: &[PhasePlan]) -> Result<Decision
     Ok(Decision::Record(vec![Event::Planned {
         phases: phases.to_vec(),
     }]))
+}
+
+/// What a new plan does to a phase that is not in it under its own name, in words.
+fn words_of_change(phases: &[PhasePlan], old: &Phase) -> String {
+    let goes_on = phases.iter().find(|new| sources(new).contains(&old));
+    match goes_on.map(|new| (&new.phase, sources(new))) {
+        None => format!("drop {old}"),
+        Some((new, from)) if from.len() == 1 => format!("rename {old} to {new}"),
+        Some((new, from)) => {
+            let from: Vec<&str> = from.into_iter().map(Phase::as_str).collect();
+            format!("merge {} into {new}", from.join(" and "))
+        }
+    }
+}
+
+/// The limits that go away because the new plan does not repeat them, a line for each phase that loses some. A plan says
+/// all there is: what it leaves out is not kept, whether the phase has a new name or its old one.
+pub fn limits_left_out(old: &Plan, phases: &[PhasePlan]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for new in phases {
+        for before in sources(new)
+            .into_iter()
+            .filter_map(|name| old.get(name.as_str()))
+        {
+            let limits = [
+                (
+                    "timeout_minutes",
+                    before.timeout_minutes,
+                    new.timeout_minutes,
+                ),
+                ("max_attempts", before.max_attempts, new.max_attempts),
+                (
+                    "backoff_seconds",
+                    before.backoff_seconds,
+                    new.backoff_seconds,
+                ),
+            ];
+            let gone: Vec<String> = limits
+                .into_iter()
+                .filter_map(|(name, was, is)| {
+                    Some(format!("{name} {}", was.filter(|_| is.is_none())?))
+                })
+                .collect();
+            if !gone.is_empty() {
+                let (was, gone) = (&before.phase, gone.join(" and "));
+                let now = if *was == new.phase {
+                    "does not any more".to_owned()
+                } else {
+                    format!("{} does not", new.phase)
+                };
+                lines.push(format!(
+                    "{was} had {gone}, {now}: the new plan does not say it"
+                ));
+            }
+        }
+    }
+    lines
 }
 
 /// The phases of the old plan that a phase goes on from, if they are there.

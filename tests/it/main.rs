@@ -17,6 +17,7 @@ mod workers;
 mod run;
 mod kill;
 mod eight;
+mod crowd;
 mod demo;
 mod look;
 mod refusals;

@@ -86,6 +86,39 @@ fn a_claim_hands_back_what_is_stuck_before_it_takes() {
     );
 }
 
+/// The limit at its edges, and clocks that jump, as the built program has them.
+#[test]
+fn thirty_minutes_and_not_a_moment_less() {
+    let lab = fixed();
+    lab.must(&["claim", "--worker", "w1"]);
+    let table = [
+        ("29:59.999", "2026-11-23T02:10:15.122456Z"),
+        ("30:00.000", "2026-11-23T02:10:15.123456Z"),
+        ("30:00.001", "2026-11-23T02:10:15.124456Z"),
+        ("an hour forward", "2026-11-23T02:40:15.123456Z"),
+        ("a year back", "2025-11-23T01:40:15.123456Z"),
+        ("1970", "1970-01-01T00:00:00Z"),
+    ];
+    let would = table.map(|(_, time)| at(&lab, time, &["resume", "--dry-run", "--phase", "list"]));
+    for ((name, _), output) in table.iter().zip(&would) {
+        let stuck = matches!(*name, "30:00.001" | "an hour forward");
+        assert_eq!(
+            output.stderr.contains("Would reset"),
+            stuck,
+            "{name}: {}",
+            output.text()
+        );
+    }
+    // What is only looked at stays; a clock that went back takes nothing away.
+    let [_, _, (_, over), _, (_, back), (_, epoch)] = table;
+    let does = [back, epoch, over].map(|time| at(&lab, time, &["resume", "--phase", "list"]));
+    let late = at(&lab, epoch, &["complete", HOUSE, "list", "--token", "6"]);
+    shows(
+        "resume__boundaries",
+        &[&would[..], &does[..], &[late]].concat(),
+    );
+}
+
 #[test]
 fn a_claim_that_gets_nothing_says_whether_waiting_helps() {
     let lab = fixed();
@@ -379,6 +412,7 @@ fn the_plan_may_change_while_the_pipeline_lives() {
     let refused = [
         set(r#"[{"phase":"list"}]"#),
         set(renamed),
+        set(r#"[{"phase":"all","from":["list","photos"]}]"#),
         set(r#"[{"phase":"list","needs":["photos"]},{"phase":"photos","needs":["list"]}]"#),
         set(r#"[{"phase":"list"},{"phase":"photos"},{"phase":"x","from":["photos"]}]"#),
         set(r#"[{"phase":"list","from":["photos"]}]"#),

@@ -1,6 +1,7 @@
 //! The limit at its edges, and what is known of owners.
 
 use super::*;
+use crate::pipeline::why::why;
 use crate::pipeline::{ItemId, Phase, PhasePlan, PhaseState, PipelineState, Record, Status};
 
 const MINUTE: u64 = 60_000_000;
@@ -404,4 +405,28 @@ fn the_newest_sign_of_life_counts_recorded_or_not() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn the_words_name_what_the_machine_slept() {
+    let state = running(0, true);
+    let (item, plan) = (&state.items()[0], &state.plan);
+    let mut now = now(0, false, boot("b", 60 * MINUTE + 250 * MINUTE));
+    if let Some(boot) = &mut now.boot {
+        boot.asleep_us = 240 * MINUTE;
+    }
+    let rule = |found| why(plan, item, 0, &now, &Told(found, None)).rule;
+    let lives = "its last sign of life was 10m ago; the limit is 30m; its owner lives (pid 4711), \
+        the machine slept 4h meanwhile, which does not count";
+    assert_eq!(rule(Liveness::Alive), lives);
+    // Of whom nothing is known the sleep counts, and nothing is said of it but in the evidence.
+    let unknown = rule(Liveness::Unknown);
+    assert!(
+        unknown.contains("was 4h10m ago") && !unknown.contains("slept"),
+        "{unknown}"
+    );
+    let known = Told(Liveness::Unknown, None);
+    let standing = Standing::of(&item.phases[0], 30 * MINUTE, &now, &known).unwrap();
+    assert_eq!(standing.evidence_value(&now)["asleep_us"], 240 * MINUTE);
+    assert_eq!(standing.asleep_not_counted_us(), 0);
 }
