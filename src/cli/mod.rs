@@ -80,12 +80,13 @@ struct Cli {
 }
 
 macro_rules! commands {
-    ($($module:ident => $variant:ident),* $(,)?) => {
-        $(mod $module;)*
+    ($($(#[$when:meta])? $module:ident => $variant:ident),* $(,)?) => {
+        $($(#[$when])? mod $module;)*
 
         #[derive(Debug, Subcommand)]
         enum Command {
             $(
+                $(#[$when])?
                 #[command(name = $module::NAME)]
                 $variant($module::Args),
             )*
@@ -94,7 +95,7 @@ macro_rules! commands {
         impl Command {
             fn run(self, context: &mut Context<'_>) -> Result<u8, Failure> {
                 match self {
-                    $(Self::$variant(args) => $module::run(args, context),)*
+                    $($(#[$when])? Self::$variant(args) => $module::run(args, context),)*
                 }
             }
         }
@@ -137,11 +138,15 @@ commands! {
     doctor => Doctor,
     repair => Repair,
     backup => Backup,
+    #[cfg(feature = "testing")]
+    crash_test => CrashTest,
     demo => Demo,
     completions => Completions,
     man => Man,
     demo_worker => DemoWorker,
     run_guard => RunGuard,
+    #[cfg(feature = "testing")]
+    crash_writer => CrashWriter,
 }
 
 /// Runs one command line and returns the exit status. Nothing is read from the process but through the arguments,

@@ -166,6 +166,12 @@ impl<'a> Printer<'a> {
         let _ = writeln!(self.err, "{label} {text}");
     }
 
+    /// Shows how far a long command is, in place of what it showed before. For a terminal only.
+    pub(super) fn progress(&mut self, text: &str) {
+        let _ = write!(self.err, "\r\x1b[K{text}");
+        let _ = self.err.flush();
+    }
+
     /// Writes a `hint:` line to standard error, unless hints are off; programs get them inside the JSON.
     pub(super) fn hint(&mut self, text: &str) {
         if !self.quiet && self.format == Format::Text {
@@ -215,7 +221,7 @@ impl<'a> Printer<'a> {
 }
 
 /// A document with its `schema_version` in front.
-fn document(body: Value) -> String {
+pub(super) fn document(body: Value) -> String {
     let mut all = serde_json::Map::new();
     all.insert("schema_version".into(), 1.into());
     match body {

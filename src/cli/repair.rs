@@ -139,13 +139,11 @@ impl Report for RepairReport {
                 .map(String::as_str)
                 .filter(|then| !then.is_empty())
                 .collect();
-            let _ = writeln!(
-                text,
-                "  {}: lost: {}; {}",
-                escape(&touched.item),
-                escape(&lost),
-                escape(&then.join(", "))
-            );
+            let _ = write!(text, "  {}: lost: {}", escape(&touched.item), escape(&lost));
+            if !then.is_empty() {
+                let _ = write!(text, "; {}", escape(&then.join(", ")));
+            }
+            text.push('\n');
         }
         if plan.items_unknown {
             text.push_str("  some of what is lost left no bytes that name items: whatever shows as open afterwards may have been done\n");

@@ -60,7 +60,13 @@ pub fn create(
         };
         return Err(log.no_segments(witnesses));
     }
-    let (bytes, last, crc) = first_segment(groups, at, id);
+    let (bytes, last, crc) = first_segment(
+        groups,
+        &SegmentHeader {
+            clock_given: log.ports.clock.now().given,
+            ..SegmentHeader::first(at, id)
+        },
+    );
     let first = SegmentId::FIRST;
     let file =
         place_segment(&log, first, &bytes).map_err(|source| Error::NotRecorded { source })?;
@@ -91,8 +97,8 @@ pub fn create(
     Ok(Writer::new(log.clone(), end, Witnesses::default(), options))
 }
 
-fn first_segment(groups: &[Vec<String>], at: Timestamp, id: LogId) -> (Vec<u8>, Seq, Crc) {
-    let header = SegmentHeader::first(at, id).to_payload();
+fn first_segment(groups: &[Vec<String>], header: &SegmentHeader) -> (Vec<u8>, Seq, Crc) {
+    let header = header.to_payload();
     let mut bytes = Vec::new();
     let mut crc = frame::encode(&mut bytes, Crc::NONE, Seq::FIRST, Seq::NONE, &header);
     let mut last = Seq::FIRST;

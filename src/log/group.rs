@@ -15,6 +15,10 @@ use crate::position::Seq;
 /// How the payload of every line but a group's last begins.
 pub const MORE: &str = r#"{"more":true,"#;
 
+/// The most bytes that a group appended at once may have, its lines and all: what a crash leaves of it must be held in
+/// memory by whoever judges it. The first segment of a store is put in place whole and may have more.
+pub const MAX_GROUP: u64 = 512 << 20;
+
 /// True if the record is not the last of its group.
 pub fn is_more(payload: &str) -> bool {
     payload.starts_with(MORE)

@@ -25,6 +25,9 @@ pub const READER: u32 = 1;
 /// Who writes, as headers say it.
 pub const WRITER: &str = concat!("phaselog ", env!("CARGO_PKG_VERSION"));
 
+/// What the header's `clock` says where the time was given; it has none where it was the system's.
+const GIVEN: &str = "given";
+
 /// The id of a log, 128 random bits as 32 lower-case hex digits: the same in every header and snapshot of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogId(u128);
@@ -83,6 +86,8 @@ pub struct SegmentHeader {
     pub lost: Vec<LostRange>,
     /// The program that wrote it.
     pub writer: String,
+    /// The time is one that somebody gave (`--now`).
+    pub clock_given: bool,
 }
 
 /// Where a sealed segment ends, as its successor's header attests.
@@ -145,6 +150,8 @@ struct Written<'a> {
     sha256: Option<Sha256Hex>,
     lost: &'a [LostRange],
     writer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<&'static str>,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +166,7 @@ struct Read {
     lost: Vec<LostRange>,
     #[serde(default)]
     writer: String,
+    clock: Option<String>,
 }
 
 impl SegmentHeader {
@@ -173,6 +181,7 @@ impl SegmentHeader {
             sha256: None,
             lost: Vec::new(),
             writer: WRITER.to_owned(),
+            clock_given: false,
         }
     }
 
@@ -191,6 +200,7 @@ impl SegmentHeader {
             sha256: self.sha256,
             lost: &self.lost,
             writer: &self.writer,
+            clock: self.clock_given.then_some(GIVEN),
         };
         serde_json::to_string(&written).expect("a header has only text keys")
     }
@@ -245,6 +255,7 @@ impl SegmentHeader {
             sha256: read.sha256,
             lost: read.lost,
             writer: read.writer,
+            clock_given: read.clock.as_deref() == Some(GIVEN),
         })
     }
 

@@ -25,7 +25,10 @@ use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
 
 /// Hurt bytes beyond this many are not searched for the names of items.
-const SEARCHED: u64 = 64 << 20;
+pub(super) const SEARCHED: u64 = 64 << 20;
+
+/// The longest tail that a crash can leave, in bytes: what is longer is held in memory by nobody, and no crash left it.
+pub(super) const MAX_TAIL: u64 = super::group::MAX_GROUP + super::frame::MAX_LINE as u64;
 
 /// Where a segment ends that has a successor.
 pub(super) enum Seal {
@@ -304,12 +307,14 @@ impl<'l> Pass<'l> {
         let stop = self.run_over_lost(cursor, file, len, sink)?;
         let attested = self.witnesses.strongest();
         let short = len < stop.offset.get();
-        let bytes = match stop.fault {
-            None => Vec::new(),
-            Some(_) => {
-                read_range(file, stop.offset.get(), len).map_err(|error| self.refused(id, error))?
-            }
+        let left = len.saturating_sub(stop.offset.get());
+        let held = match left {
+            _ if stop.fault.is_none() => 0,
+            ..=MAX_TAIL => left,
+            _ => SEARCHED,
         };
+        let from = stop.offset.get();
+        let bytes = read_range(file, from, from + held).map_err(|error| self.refused(id, error))?;
         let verdict = tail::judge(&Evidence {
             stop: &stop,
             bytes: &bytes,
@@ -317,6 +322,11 @@ impl<'l> Pass<'l> {
             segment: id,
             successor: None,
         });
+        let verdict = match verdict {
+            // No write of ours was that long.
+            Verdict::Torn(_) if left > MAX_TAIL => Verdict::Ambiguous,
+            verdict => verdict,
+        };
         let tail = match verdict {
             // The bytes that were verified before are gone.
             _ if short => {

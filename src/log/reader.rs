@@ -203,18 +203,18 @@ impl Log {
     /// # Errors
     /// [`Error::NoStore`] if there is no `wal/`.
     pub fn segments(&self) -> Result<Vec<SegmentId>> {
-        let names = self.ports.disk.list(&self.wal).map_err(|error| {
+        let readable = |id: &SegmentId| i64::try_from(id.first_seq().get()).is_ok();
+        let mut ids: Vec<SegmentId> = Vec::new();
+        let listed = self.ports.disk.each_name(&self.wal, &mut |name| {
+            ids.extend(SegmentId::from_file_name(name).filter(readable));
+        });
+        listed.map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {
                 self.no_store()
             } else {
                 Error::io("list", &self.wal)(error)
             }
         })?;
-        let readable = |id: &SegmentId| i64::try_from(id.first_seq().get()).is_ok();
-        let ids = names
-            .iter()
-            .filter_map(|name| SegmentId::from_file_name(name));
-        let mut ids: Vec<_> = ids.filter(readable).collect();
         ids.sort_unstable();
         Ok(ids)
     }

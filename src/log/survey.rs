@@ -3,19 +3,19 @@
 //! The same scanner and the same verdict as every other reader has. Only the policy differs: a survey reports where
 //! a reader would stop, and goes on at the next record.
 
+mod search;
 mod seal;
+
 use super::cursor::Cursor;
 use super::frame::Crc;
 use super::head::Sha256Hex;
 use super::header::{LogId, SegmentHeader};
 use super::pass::Pass;
 use super::reader::{Access, Entry, Log, Witnesses};
-use super::segment::Stop;
-use super::tail::{self, Evidence, Shape, Verdict};
+use super::tail::{Attested, Shape};
 use super::trouble::{
-    HeaderLine, HeaderProblem, Trouble, damage, file_name, header_trouble, not_opened, read_header,
+    HeaderLine, HeaderProblem, Trouble, file_name, header_trouble, not_opened, read_header,
 };
-use super::window::read_range;
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
@@ -125,6 +125,7 @@ impl Log {
             last: (Seq::NONE, Crc::NONE),
             bad: 0,
             hurt: false,
+            searched: None,
         };
         if let Ok(header) = surveyor.header(last)? {
             surveyor.cursor.learn_lost(&header);
@@ -157,6 +158,8 @@ struct Surveyor<'l> {
     bad: usize,
     /// The segment that is read is hurt, or in part given up: its bytes are not those that were sealed.
     hurt: bool,
+    /// What is attested behind the first stop in this segment.
+    searched: Option<(SegmentId, Attested)>,
 }
 
 impl Surveyor<'_> {
@@ -340,59 +343,6 @@ impl Surveyor<'_> {
                 return Ok(());
             }
         }
-    }
-
-    /// Reports a stop and moves behind it; false if nothing follows.
-    fn stopped(
-        &mut self,
-        stop: &Stop,
-        file: &dyn File,
-        limit: u64,
-        after: Option<SegmentId>,
-        sink: &mut SurveySink<'_>,
-    ) -> Result<bool> {
-        let id = self.cursor.segment;
-        let bytes = read_range(file, stop.offset.get(), limit)
-            .map_err(Error::io("read", self.log.segment_path(id)))?;
-        if stop.fault.is_none() && stop.offset.get() == limit && after.is_some() {
-            return Ok(false);
-        }
-        let verdict = tail::judge(&Evidence {
-            stop,
-            bytes: &bytes,
-            attested: self.witnesses.strongest(),
-            segment: id,
-            successor: after,
-        });
-        let resume = tail::resume(stop, &bytes);
-        let (witness, severity) = match verdict {
-            Verdict::Clean => return Ok(false),
-            Verdict::Torn(shape) if self.under_lock => (None, Severity::Torn(shape)),
-            Verdict::Torn(_) => (None, Severity::InFlight),
-            Verdict::Damaged(witness) => (Some(witness), Severity::Damaged),
-            Verdict::Ambiguous => (None, Severity::Ambiguous),
-        };
-        let torn = matches!(severity, Severity::Torn(_) | Severity::InFlight);
-        let (hurt, seq) = if torn {
-            (bytes.len(), None)
-        } else {
-            (resume.hurt, resume.seq)
-        };
-        let to = seq.or(after.map(SegmentId::first_seq)).map(Seq::before);
-        self.report(
-            damage(id, stop, &bytes, witness),
-            hurt as u64,
-            to,
-            severity,
-            sink,
-        )?;
-        let Some(seq) = seq else {
-            return Ok(false);
-        };
-        self.cursor
-            .scan
-            .pass_over(stop.offset.plus(hurt as u64), seq);
-        Ok(true)
     }
 
     fn header(&self, id: SegmentId) -> Result<HeaderLine> {

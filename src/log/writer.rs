@@ -410,6 +410,7 @@ impl Locked<'_> {
     /// payload that is none; then nothing was written.
     pub fn append(&mut self, payloads: &[String]) -> Result<Appended> {
         check_payloads(payloads)?;
+        check_size(payloads)?;
         let mut durable = self.writer.known_durable();
         if faults::on(Fault::AttestsTheUnsynced) {
             durable = self.position().last_seq();
@@ -495,6 +496,7 @@ impl Locked<'_> {
             sha256: Some(head),
             lost: position.lost.clone(),
             writer: WRITER.to_owned(),
+            clock_given: log.ports.clock.now().given,
         };
         let end = begin_segment(log, &header, position.next, position.previous, last);
         let end = end.inspect_err(|error| {
@@ -548,6 +550,20 @@ pub(super) fn check_payloads(payloads: &[String]) -> Result<()> {
             let message = format!("this cannot be recorded: {fault}");
             return Err(Error::Usage { message });
         }
+    }
+    Ok(())
+}
+
+/// A group is held in memory by whoever judges what a crash left of it.
+fn check_size(payloads: &[String]) -> Result<()> {
+    let line = |payload: &String| (payload.len() + frame::MAX_LINE - frame::MAX_PAYLOAD) as u64;
+    let bytes: u64 = payloads.iter().map(line).sum();
+    if bytes > group::MAX_GROUP {
+        return Err(Error::TooLarge {
+            what: "what is recorded at once".to_owned(),
+            bytes,
+            limit: group::MAX_GROUP,
+        });
     }
     Ok(())
 }

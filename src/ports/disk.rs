@@ -27,23 +27,53 @@ pub trait Disk: Send + Sync {
     /// As [`Disk::open_read`].
     fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>>;
 
-    /// Creates a file that must not exist yet, for reading and writing. Neither it nor its name is durable.
+    /// Creates a file that must not exist yet, for reading and writing. Neither it nor its name is durable. Nobody gets
+    /// more rights to it than to the directory.
     ///
     /// # Errors
     /// `AlreadyExists` if anything has that name, a symbolic link included.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>>;
 
-    /// Creates one directory; its parent must exist. Its name is not durable.
+    /// Creates one directory; its parent must exist. Its name is not durable. Nobody gets more rights in it than in the
+    /// parent.
     ///
     /// # Errors
     /// `AlreadyExists` if anything has that name.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates one directory that nobody gets more rights in than in `like`. Its name is not durable.
+    ///
+    /// # Errors
+    /// As [`Disk::create_dir`].
+    fn create_dir_like(&self, path: &Path, like: &Path) -> io::Result<()> {
+        let _ = like;
+        self.create_dir(path)
+    }
+
+    /// True if every user of the system may make, replace and remove names in the directory.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn is_world_writable(&self, dir: &Path) -> io::Result<bool> {
+        let _ = dir;
+        Ok(false)
+    }
 
     /// The names in a directory, sorted, without `.` and `..`. Names that are not UTF-8 are left out: none of ours is.
     ///
     /// # Errors
     /// As the system says.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// Gives each name in a directory to `take`, in any order, as [`Disk::list`] has them: for directories that may have
+    /// more names than should be held in memory.
+    ///
+    /// # Errors
+    /// As [`Disk::list`]; some names may have been given by then.
+    fn each_name(&self, dir: &Path, take: &mut dyn FnMut(&str)) -> io::Result<()> {
+        self.list(dir)?.iter().for_each(|name| take(name));
+        Ok(())
+    }
 
     /// What a path leads to, without following a symbolic link at its end.
     ///

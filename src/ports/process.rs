@@ -1,8 +1,11 @@
 //! The door to processes: this one, those that hold our locks, and those that we start.
 
+mod trial;
+
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
+use std::io::{self, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,6 +49,47 @@ pub trait Process: Send + Sync {
     /// # Errors
     /// As the system says.
     fn crew(&self, guard: &[OsString]) -> io::Result<Box<dyn Crew>>;
+
+    /// As [`Process::spawn_self`], with its standard output to be read here.
+    ///
+    /// # Errors
+    /// As the system says; `Unsupported` where no process can be started.
+    fn spawn_talking(
+        &self,
+        args: &[OsString],
+    ) -> io::Result<(Box<dyn Child>, Box<dyn Read + Send>)> {
+        let _ = args;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// From now on this process may write no file beyond that many bytes: a write that reaches the limit is cut short,
+    /// the next one kills the process (`RLIMIT_FSIZE`, SIGXFSZ). For crash tests.
+    ///
+    /// # Errors
+    /// As the system says; `Unsupported` where it has no such limit.
+    fn limit_file_size(&self, bytes: u64) -> io::Result<()> {
+        let _ = bytes;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Puts an empty file system of that size, in memory, over an empty directory; or, if it is there already, gives it
+    /// that size. For crash tests.
+    ///
+    /// # Errors
+    /// As the system says: most users may not. `Unsupported` where there is no such thing.
+    fn mount_small(&self, dir: &Path, bytes: u64, resize: bool) -> io::Result<()> {
+        let _ = (dir, bytes, resize);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Takes away what [`Process::mount_small`] put there, with all that is in it.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn unmount(&self, dir: &Path) -> io::Result<()> {
+        let _ = dir;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// What is to be seen of a process.
@@ -135,6 +179,33 @@ impl Process for RealProcess {
     #[cfg(not(unix))]
     fn crew(&self, _: &[OsString]) -> io::Result<Box<dyn Crew>> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn spawn_talking(
+        &self,
+        args: &[OsString],
+    ) -> io::Result<(Box<dyn Child>, Box<dyn Read + Send>)> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let output = child.stdout.take().expect("it was piped");
+        Ok((Box::new(RealChild(child)), Box::new(output)))
+    }
+
+    fn limit_file_size(&self, bytes: u64) -> io::Result<()> {
+        trial::limit_file_size(bytes)
+    }
+
+    fn mount_small(&self, dir: &Path, bytes: u64, resize: bool) -> io::Result<()> {
+        trial::mount_small(dir, bytes, resize)
+    }
+
+    fn unmount(&self, dir: &Path) -> io::Result<()> {
+        trial::unmount(dir)
     }
 }
 

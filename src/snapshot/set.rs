@@ -171,7 +171,19 @@ pub fn load(disk: &dyn Disk, dir: &Path) -> Result<Loaded> {
 /// # Errors
 /// As [`load`].
 pub fn load_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loaded> {
-    let survey = survey(disk, dir, log, decode, |inside| {
+    load_from(disk, dir, log, &Source::ALL)
+}
+
+/// As [`load_of`], of the set before only: what it covers is a witness also where the system gives no root.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_before(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loaded> {
+    load_from(disk, dir, log, &[Source::Bak])
+}
+
+fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source]) -> Result<Loaded> {
+    let survey = survey(disk, dir, log, sources, decode, |inside| {
         (&inside.place, &inside.companions)
     })?;
     let findings = survey.strays.into_iter().map(|stray| {

@@ -270,8 +270,8 @@ fn end_of(log: &Log, witnesses: Witnesses, last: Seq, why: &str) -> Result<(Segm
 fn fill<'p>(ports: &'p Ports, temp: &Path, source: &Source) -> Result<Copier<'p>> {
     let mut copier = Copier::new(ports);
     let (from, wal) = (source.log.wal_dir(), temp.join(WAL));
-    copier.make_dir(temp)?;
-    copier.make_dir(&wal)?;
+    copier.make_dir(temp, source.log.store_dir())?;
+    copier.make_dir(&wal, from)?;
     let (last, offset) = source.cut;
     for id in source.log.segments()? {
         let path = wal.join(id.file_name());

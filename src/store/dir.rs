@@ -60,14 +60,15 @@ pub(super) fn place(ports: &Ports, dir: &Path, options: &Options) -> Result<Log>
     Ok(Log::new(ports.clone(), dir).with_lock_wait(options.lock_wait))
 }
 
-/// Reads the snapshots of this log for who can do without them: where the system refuses one there is none, and second
-/// stands why. A snapshot of another log is a finding.
+/// Reads the snapshots of this log for who can do without them: where the system refuses one there is at most the set
+/// before, and second stands why. A snapshot of another log is a finding.
 pub(super) fn snapshots(disk: &dyn Disk, dir: &Path, log: &Log) -> Result<(Loaded, Option<Error>)> {
     let own = log.id()?.map(|id| id.to_string());
     match set::load_of(disk, dir, own.as_deref()) {
         Ok(loaded) => Ok((loaded, None)),
         Err(refused @ (Error::Io { .. } | Error::TooLarge { .. })) => {
-            Ok((Loaded::default(), Some(refused)))
+            let before = set::load_before(disk, dir, own.as_deref());
+            Ok((before.unwrap_or_default(), Some(refused)))
         }
         Err(error) => Err(error),
     }
@@ -86,6 +87,14 @@ pub(super) fn refuse_network(ports: &Ports, dir: &Path, options: &Options) -> Re
         }),
         _ => Ok(()),
     }
+}
+
+/// The first of the store's directories in which every user of the system may replace files, if there is one.
+pub(super) fn world_writable(ports: &Ports, dir: &Path) -> Option<PathBuf> {
+    let dirs = [dir.to_owned(), dir.join(WAL)];
+    // What the system does not tell is no reason to stop.
+    let open = |dir: &PathBuf| ports.disk.is_world_writable(dir).unwrap_or(false);
+    dirs.into_iter().find(open)
 }
 
 fn no_store(ports: &Ports, dir: &Path) -> Error {

@@ -104,6 +104,16 @@ pub(super) fn recover(
     if let Tail::Torn { bytes, .. } = end.tail {
         warnings.push(torn_warning(&end.position, bytes));
     }
+    if let Some(open) = dir::world_writable(ports, dir) {
+        let (open, what) = (
+            open.display(),
+            "every user of the system may replace its files",
+        );
+        warnings.push(Warning::new(
+            "W-WORLD-WRITABLE",
+            format!("{open} is open to all: {what}; chmod o-w {open}"),
+        ));
+    }
     Ok(Recovered {
         log,
         state,

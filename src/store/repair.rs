@@ -33,6 +33,12 @@ pub use apply::apply;
 use draft::Draft;
 pub use effect::Touched;
 
+/// The longest segment that is held in memory as a whole, in bytes, to correct a bit of it or to prove where it belongs.
+const MAX_HELD: u64 = 256 << 20;
+
+/// Hurt bytes beyond this many are given up unread: they name no items, and any record may have been among them.
+const MAX_READ: u64 = 64 << 20;
+
 /// How far `repair --restored` jumps: more tokens than a batch pipeline issues between two backups, by orders of
 /// magnitude, and still only a 9,000,000,000,000th of all that there are.
 pub const RESTORED_JUMP: u64 = 1_000_000;

@@ -12,7 +12,7 @@ use crate::log::reader::{Access, From, Witnesses};
 use crate::pipeline::{Event, Now, PipelineState, Timestamp};
 use crate::ports::{Disk, File, Ports};
 use crate::position::{SegmentId, Seq};
-use crate::snapshot::set::ROOT;
+use crate::snapshot::set::{MAX_FILE_BYTES, ROOT};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
 
 use super::{Options, dir, proof, recovery};
@@ -112,7 +112,7 @@ impl Past {
         let has_root = disk.exists(&path).map_err(Error::io("look at", &path))?;
         if has_root {
             let there = disk
-                .read(&path, u64::MAX)
+                .read(&path, MAX_FILE_BYTES)
                 .map_err(Error::io("read", &path))?;
             if work_items::decode_names(&there).usable().is_none() {
                 let what = "has a work_items.json of another program";

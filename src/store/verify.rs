@@ -10,6 +10,7 @@
 //! under the shared append lock, where nothing can be in flight.
 
 mod around;
+mod words;
 mod collect;
 mod differ;
 mod sense;
@@ -186,7 +187,7 @@ fn no_segments(ports: &Ports, dir: &Path, extent: &Extent, damage: Damage) -> Re
     let (loaded, refused) = dir::snapshots(&*ports.disk, dir, &log)?;
     let place = loaded.snapshot.map(|found| found.place.seq);
     let attested = mark.max(place.unwrap_or(Seq::NONE));
-    let mut findings = vec![collect::no_segments(damage, attested)];
+    let mut findings = vec![words::no_segments(damage, attested)];
     let strays = recovery::unexplained(loaded.findings, &PipelineState::default());
     around::look(ports, dir, &log, &strays, &mut findings)?;
     findings.extend(refused.map(|why| around::refused(dir, &why)));

@@ -69,6 +69,8 @@ pub mod schedule;
 pub mod explore;
 pub mod proxy;
 pub mod oracles;
+pub mod crash_test;
+pub mod fuzz;
 
 pub use clock::{FakeProcess, FixedClock};
 pub use crew::{Act, FakeCrew, Part};

@@ -33,25 +33,37 @@ impl Disk for RealDisk {
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        open_regular(
-            OpenOptions::new().read(true).write(true).create_new(true),
-            path,
-        )
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        open_regular(os::no_wider_than(&mut options, parent(path)), path)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)
+        os::create_dir_like(path, parent(path))
+    }
+
+    fn create_dir_like(&self, path: &Path, like: &Path) -> io::Result<()> {
+        os::create_dir_like(path, like)
+    }
+
+    fn is_world_writable(&self, dir: &Path) -> io::Result<bool> {
+        os::is_world_writable(or_here(dir))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(or_here(dir))? {
-            if let Ok(name) = entry?.file_name().into_string() {
-                names.push(name);
-            }
-        }
+        self.each_name(dir, &mut |name| names.push(name.to_owned()))?;
         names.sort_unstable();
         Ok(names)
+    }
+
+    fn each_name(&self, dir: &Path, take: &mut dyn FnMut(&str)) -> io::Result<()> {
+        for entry in fs::read_dir(or_here(dir))? {
+            if let Some(name) = entry?.file_name().to_str() {
+                take(name);
+            }
+        }
+        Ok(())
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -209,6 +221,11 @@ fn or_here(dir: &Path) -> &Path {
     }
 }
 
+/// The directory that a path is in.
+fn parent(path: &Path) -> &Path {
+    or_here(path.parent().unwrap_or(path))
+}
+
 /// Between half of a wait and the whole of it, so that waiters do not come back in step.
 fn jittered(step: Duration) -> Duration {
     let random = RandomState::new().hash_one(step) >> 32;
@@ -219,7 +236,7 @@ fn jittered(step: Duration) -> Duration {
 mod os {
     //! What Unix adds to `std::fs`.
 
-    use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+    use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 
     use rustix::fs::OFlags;
 
@@ -229,6 +246,30 @@ mod os {
     pub(super) fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         options.custom_flags(flags.bits().cast_signed())
+    }
+
+    /// The rights that group and others have in a directory; all, if the system does not tell: then the umask decides.
+    fn rights(dir: &Path) -> u32 {
+        fs::metadata(dir).map_or(0o777, |found| found.mode() & 0o777)
+    }
+
+    pub(super) fn no_wider_than<'o>(
+        options: &'o mut OpenOptions,
+        dir: &Path,
+    ) -> &'o mut OpenOptions {
+        options.mode(rights(dir) & 0o666 | 0o600)
+    }
+
+    pub(super) fn create_dir_like(path: &Path, like: &Path) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.mode(rights(like) | 0o700).create(path)
+    }
+
+    pub(super) fn is_world_writable(dir: &Path) -> io::Result<bool> {
+        const STICKY: u32 = 0o1000;
+        let mode = fs::metadata(dir)?.mode();
+        // In a sticky directory names can be added, but those of others stay.
+        Ok(mode & 0o002 != 0 && mode & STICKY == 0)
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "other systems cannot tell")]
@@ -324,6 +365,18 @@ mod os {
 
     pub(super) fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
         options.custom_flags(OPEN_REPARSE_POINT)
+    }
+
+    pub(super) fn no_wider_than<'o>(options: &'o mut OpenOptions, _: &Path) -> &'o mut OpenOptions {
+        options
+    }
+
+    pub(super) fn create_dir_like(path: &Path, _: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    pub(super) fn is_world_writable(dir: &Path) -> io::Result<bool> {
+        fs::metadata(dir).map(|_| false)
     }
 
     pub(super) fn id(_: &fs::Metadata) -> io::Result<FileId> {
@@ -518,6 +571,33 @@ mod tests {
         );
         drop(first);
         assert!(second.lock(LockKind::Exclusive, now).unwrap());
+    }
+
+    #[test]
+    fn nothing_gets_more_rights_than_its_directory() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let dir = temp();
+        let at = |name: &str| dir.path().join(name);
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        RealDisk.create_dir(&at("open")).unwrap();
+        for (rights, file, inner) in [(0o700, 0o600, 0o700), (0o750, 0o640, 0o750)] {
+            let place = at(&format!("{rights:o}"));
+            RealDisk.create_dir(&place).unwrap();
+            fs::set_permissions(&place, fs::Permissions::from_mode(rights)).unwrap();
+            RealDisk.create_new(&place.join("file")).unwrap();
+            RealDisk.create_dir(&place.join("inner")).unwrap();
+            let copy = at("open").join(format!("{rights:o}"));
+            RealDisk.create_dir_like(&copy, &place).unwrap();
+            // The umask may take away more.
+            assert_eq!(mode(&place.join("file")) & !file, 0);
+            assert_eq!(mode(&place.join("inner")) & !inner, 0);
+            assert_eq!(mode(&copy) & !rights, 0);
+            assert!(!RealDisk.is_world_writable(&place).unwrap());
+        }
+        fs::set_permissions(at("open"), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(RealDisk.is_world_writable(&at("open")).unwrap());
+        fs::set_permissions(at("open"), fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(!RealDisk.is_world_writable(&at("open")).unwrap());
     }
 
     #[test]

@@ -130,9 +130,14 @@ impl Saving<'_> {
     }
 
     fn survey(&self) -> Result<Survey<Names>> {
-        survey(self.disk, self.dir, self.log, decode_names, |names| {
-            (&names.place, &names.companions)
-        })
+        survey(
+            self.disk,
+            self.dir,
+            self.log,
+            &Source::ALL,
+            decode_names,
+            |names| (&names.place, &names.companions),
+        )
     }
 
     fn not_a_file(&self, name: &str, kind: EntryKind) -> Error {

@@ -113,11 +113,13 @@ impl Claims {
     }
 }
 
-/// Looks at everything; `decode` and `parts` read a root. A root of another log than `log` is none.
+/// Looks at everything; `decode` and `parts` read a root, which is looked for in `sources`. A root of another log than
+/// `log` is none.
 pub(super) fn survey<T>(
     disk: &dyn Disk,
     dir: &Path,
     log: Option<&str>,
+    sources: &[Source],
     decode: impl Fn(&[u8]) -> Decoded<T>,
     parts: impl Fn(&T) -> (&LogPlace, &[CompanionName]),
 ) -> Result<Survey<T>> {
@@ -125,7 +127,7 @@ pub(super) fn survey<T>(
     let (mut claims, mut out_of_place) = (Claims::default(), Vec::new());
     // Roots with companions that are nowhere, and the first of these.
     let mut incomplete = Vec::new();
-    for source in Source::ALL {
+    for &source in sources {
         let file = source.file();
         let content = read(disk, dir, file)?;
         let Some(bytes) = content.bytes() else {

@@ -32,10 +32,11 @@ impl<'p> Copier<'p> {
         }
     }
 
-    pub(super) fn make_dir(&mut self, dir: &Path) -> Result<()> {
+    /// Makes the copy of a directory; nobody gets more rights in it.
+    pub(super) fn make_dir(&mut self, dir: &Path, like: &Path) -> Result<()> {
         self.ports
             .disk
-            .create_dir(dir)
+            .create_dir_like(dir, like)
             .map_err(Error::io("make", dir))?;
         self.made.push(dir.to_owned());
         Ok(())
@@ -95,7 +96,7 @@ impl<'p> Copier<'p> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             names => names.map_err(Error::io("list", from))?,
         };
-        self.make_dir(to)?;
+        self.make_dir(to, from)?;
         for name in names.iter().filter(|name| temp_target(name).is_none()) {
             let path = from.join(name);
             let found = disk.metadata(&path).map_err(Error::io("look at", &path))?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{DamageKind, Error, Result};
 use crate::log::frame::Crc;
 use crate::log::header::{LogId, LostRange};
 use crate::log::reader::{Log, Witnesses};
@@ -18,7 +18,7 @@ use super::correct::{self, Flip};
 use super::goal::Goal;
 use super::look::{Hurt, Look};
 use super::overlay::Overlay;
-use super::{Occasion, RepairPlan, Step, StepKind, effect, loss, put_back};
+use super::{MAX_HELD, MAX_READ, Occasion, RepairPlan, Step, StepKind, effect, loss, put_back};
 
 /// A plan, and what carries it out.
 pub(super) struct Draft {
@@ -145,6 +145,10 @@ impl Drafting<'_> {
             let Some(segment) = damage.segment.and_then(|id| look.segment(id)) else {
                 continue;
             };
+            // It would be held in memory as a whole; hardly any is that long.
+            if segment.len > MAX_HELD {
+                continue;
+            }
             // Bytes that were changed in this round are looked at again in the next.
             let mut bytes = dir::read_range(
                 &self.ports,
@@ -336,6 +340,7 @@ impl Drafting<'_> {
         } else {
             from + bytes
         };
+        let to = to.min(from + MAX_READ);
         let mut read = dir::read_range(&self.ports, &self.log.segment_path(segment.id), from, to)?;
         if bytes == 0 && from == 0 && segment.header.is_some() {
             let line = memchr::memchr(b'\n', &read).map_or(read.len(), |len| len + 1);
@@ -387,6 +392,8 @@ fn give_up(hurt: &Hurt, range: &LostRange) -> Step {
         Some(seqs) if seqs.from == seqs.to => format!("record {}", seqs.from),
         Some(seqs) => format!("records {seqs}"),
     };
+    let bytes = range.to_byte.get().saturating_sub(range.from_byte.get());
+    let ends_early = seqs.is_none() && damage.kind == DamageKind::Missing;
     let known = match (hurt.finding.severity, damage.witness) {
         (Severity::Ambiguous, _) => "; nothing tells whether it was ever acknowledged".to_owned(),
         (_, Some(by)) => format!("; {by} attests that it was acknowledged"),
@@ -396,8 +403,14 @@ fn give_up(hurt: &Hurt, range: &LostRange) -> Step {
         kind: StepKind::GiveUp,
         file: damage.file.display().to_string(),
         byte: range.from_byte.get(),
-        bytes: range.to_byte.get().saturating_sub(range.from_byte.get()),
+        bytes,
         seqs,
-        message: format!("{what}, given up: it {}{known}", damage.kind),
+        message: if ends_early {
+            format!(
+                "it ends {bytes} bytes before where the next header says, and no further record is missing"
+            )
+        } else {
+            format!("{what}, given up: it {}{known}", damage.kind)
+        },
     }
 }

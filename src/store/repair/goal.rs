@@ -157,8 +157,9 @@ impl Drafting<'_> {
             0,
             end.offset.get(),
         )?);
+        let now = self.ports.clock.now();
         let header = SegmentHeader {
-            at: self.ports.clock.now().at,
+            at: now.at,
             format: FORMAT,
             min_reader: READER,
             log,
@@ -171,6 +172,7 @@ impl Drafting<'_> {
             sha256: Some(head.value()),
             lost,
             writer: WRITER.to_owned(),
+            clock_given: now.given,
         };
         match header.misfit(SegmentId::starting_at(first), end.last_crc) {
             None => Ok(Goal {

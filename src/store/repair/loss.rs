@@ -89,7 +89,8 @@ fn last_possible(finding: &Finding, bytes: &[u8], attested: Seq) -> Seq {
     }
     let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
     let pieces = lines + u64::from(bytes.last() != Some(&b'\n'));
-    let counted = from.plus(pieces.saturating_sub(1));
+    let unread = finding.bytes.saturating_sub(bytes.len() as u64) / SHORTEST;
+    let counted = from.plus((pieces + unread).saturating_sub(1));
     // What still looks like the head of a record says its seq, as long as so many records can have been there.
     let most = from.plus(bytes.len() as u64 / SHORTEST);
     let said = bytes
@@ -158,8 +159,8 @@ mod tests {
         assert_eq!(shown, ["3..6", "8..9", "11..11"]);
     }
 
-    fn possible(bytes: &[u8], attested: u64) -> u64 {
-        let finding = Finding {
+    fn hurt(bytes: &[u8]) -> Finding {
+        Finding {
             damage: Damage {
                 file: "wal".into(),
                 segment: Some(SegmentId::FIRST),
@@ -172,8 +173,11 @@ mod tests {
             bytes: bytes.len() as u64,
             to_seq: None,
             severity: Severity::Ambiguous,
-        };
-        last_possible(&finding, bytes, Seq::new(attested)).get()
+        }
+    }
+
+    fn possible(bytes: &[u8], attested: u64) -> u64 {
+        last_possible(&hurt(bytes), bytes, Seq::new(attested)).get()
     }
 
     #[test]
@@ -186,5 +190,9 @@ mod tests {
         let glued = b"0123abcd 0123abcd 40 39 {\"event\":\"x\"}*0123abcd 0123abcd 41 39 {\"event\":\"x\"}\n";
         assert_eq!(possible(glued, 0), 41);
         assert_eq!(possible(b"a 99999999 b\n", 0), 40);
+        // Of a very long hurt only the beginning is read.
+        let mut finding = hurt(b"hurt\n");
+        finding.bytes += 100 * SHORTEST;
+        assert_eq!(last_possible(&finding, b"hurt\n", Seq::NONE).get(), 140);
     }
 }

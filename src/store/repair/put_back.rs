@@ -17,7 +17,7 @@ use crate::ports::{EntryKind, Ports};
 use crate::position::{Offset, SegmentId};
 
 use super::super::dir::{self, WAL};
-use super::{Step, StepKind};
+use super::{MAX_HELD, Step, StepKind};
 
 /// Headers are shorter; only a log with very many lost ranges has a longer one.
 const HEADER: u64 = 1 << 20;
@@ -58,7 +58,8 @@ pub(super) fn find(ports: &Ports, log: &Log) -> Result<Vec<PutBack>> {
     let mut filled = BTreeSet::new();
     for &id in &wanted {
         for file in found.iter().filter(|file| file.id == id && !own(file)) {
-            let bytes = dir::read_range(ports, &file.path, 0, file.len)?;
+            // What is longer is nobody's segment.
+            let bytes = dir::read_range(ports, &file.path, 0, file.len.min(MAX_HELD))?;
             if proven(&found, file, &bytes) {
                 let message = format!(
                     "{} is this segment, as its header and every byte of it prove: it is put back",

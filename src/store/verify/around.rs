@@ -27,6 +27,16 @@ pub(super) fn look(
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let wal = log.wal_dir();
+    findings.extend(super::super::dir::world_writable(ports, dir).map(|open| {
+        let file = open
+            .strip_prefix(dir)
+            .ok()
+            .filter(|inner| !inner.as_os_str().is_empty());
+        let file = file.map_or_else(|| ".".to_owned(), |inner| inner.display().to_string());
+        Finding::of_file("V-OPEN", Verdict::Warnings, file)
+            .saying("every user of the system may replace its files")
+            .with_next("chmod o-w")
+    }));
     findings.extend(bad_mark(ports, log));
     findings.extend(flag(ports, wal));
     for lock in [files::LOCK, files::COMPACT_LOCK] {
@@ -35,7 +45,17 @@ pub(super) fn look(
             findings.push(finding.saying("it is no regular file: nobody can lock it, or write"));
         }
     }
-    for name in ports.disk.list(wal).map_err(Error::io("list", wal))? {
+    // There may be any number of other names.
+    let mut odd = Vec::new();
+    let listed = ports.disk.each_name(wal, &mut |name| {
+        let temp = files::temp_target(name).is_some();
+        if temp || name.contains(".wal") && SegmentId::from_file_name(name).is_none() {
+            odd.push(name.to_owned());
+        }
+    });
+    listed.map_err(Error::io("list", wal))?;
+    odd.sort_unstable();
+    for name in odd {
         findings.extend(in_wal(ports, wal, &name)?);
     }
     findings.extend(strays.iter().map(|found| {
@@ -135,11 +155,10 @@ fn in_wal(ports: &Ports, wal: &Path, name: &str) -> Result<Option<Finding>> {
         return Ok(left.then(|| left_over(format!("{WAL}/{name}"), what)));
     }
     // What has the name of a segment was surveyed as one.
-    let stray = name.contains(".wal") && SegmentId::from_file_name(name).is_none();
-    Ok(stray.then(|| {
+    Ok(Some(
         Finding::of_file("V-NAME", Verdict::Warnings, format!("{WAL}/{name}"))
-            .saying("it is no name of a segment: nobody reads it")
-    }))
+            .saying("it is no name of a segment: nobody reads it"),
+    ))
 }
 
 fn left_over(file: String, what: &str) -> Finding {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::{Damage, DamageKind, Error, Result};
+use crate::error::{Error, Result};
 use crate::log::frame::Crc;
 use crate::log::head::head_at;
 use crate::log::header::LostRange;
@@ -13,9 +13,13 @@ use crate::pipeline::PipelineState;
 use crate::pipeline::codec::{self, PayloadError};
 use crate::ports::Ports;
 use crate::position::{Offset, SegmentId, Seq};
-use crate::snapshot::set::{LoadedSet, ROOT};
+use crate::snapshot::set::LoadedSet;
 
+use super::words::{at_record, of_survey, snapshot_file, wal_file};
 use super::{Extent, Finding, Verdict, differ, sense};
+
+/// More findings than anybody reads: those beyond are counted.
+const MOST: usize = 100_000;
 
 /// Bytes behind a sealed end beyond this many are not searched for records.
 const SEARCHED: u64 = 64 << 20;
@@ -51,6 +55,8 @@ pub(super) struct Collector<'c> {
     extent: &'c Extent,
     snapshot: Option<&'c LoadedSet>,
     findings: Vec<Finding>,
+    /// How many findings were only counted, and the worst of them.
+    more: (u64, Option<Verdict>),
     state: PipelineState,
     /// The fold stands for the whole log: nothing was hurt or given up so far.
     whole: bool,
@@ -90,6 +96,7 @@ impl<'c> Collector<'c> {
             extent,
             snapshot,
             findings: Vec::new(),
+            more: (0, None),
             state: PipelineState::default(),
             whole: true,
             folds: true,
@@ -113,6 +120,12 @@ impl<'c> Collector<'c> {
             Survey::Segment(facts) => self.segment(facts),
             Survey::Record(entry) => self.record(entry),
             Survey::Finding(finding) => self.finding(finding)?,
+        }
+        while self.findings.len() > MOST
+            && let Some(finding) = self.findings.pop()
+        {
+            let (count, worst) = self.more;
+            self.more = (count + 1, worst.max(Some(finding.weight)));
         }
         Ok(())
     }
@@ -289,6 +302,11 @@ impl<'c> Collector<'c> {
             self.findings.push(finding.saying(what));
         }
         self.check_head(end)?;
+        if let (count, Some(worst)) = self.more {
+            let finding = Finding::of_file("V-MORE", worst, "wal");
+            let finding = finding.saying(format!("{count} more places like these"));
+            self.findings.push(finding.with_next("phaselog repair"));
+        }
         Ok((self.findings, self.state))
     }
 
@@ -358,104 +376,5 @@ impl<'c> Collector<'c> {
 
     fn read(&self, segment: SegmentId, from: u64, to: u64) -> Result<Vec<u8>> {
         super::super::dir::read_range(self.ports, &self.log.segment_path(segment), from, to)
-    }
-}
-
-fn snapshot_file() -> String {
-    ROOT.to_owned()
-}
-
-fn wal_file(segment: SegmentId) -> String {
-    format!("{}/{segment}", super::super::dir::WAL)
-}
-
-fn at_record(code: &'static str, weight: Verdict, entry: &Entry<'_>) -> Finding {
-    Finding {
-        byte: Some(entry.offset.get()),
-        bytes: Some(entry.frame.encoded_len()),
-        seq: Some(entry.frame.seq),
-        ..Finding::of_file(code, weight, wal_file(entry.segment))
-    }
-}
-
-/// A log without any segment; what is attested reaches through `attested`.
-pub(super) fn no_segments(damage: Damage, attested: Seq) -> Finding {
-    of_survey(&survey::Finding {
-        damage,
-        bytes: 0,
-        to_seq: Some(attested).filter(|&seq| seq > Seq::NONE),
-        severity: Severity::Damaged,
-    })
-}
-
-/// What the survey of the log says, with code and words.
-fn of_survey(finding: &survey::Finding) -> Finding {
-    let damage = &finding.damage;
-    let (code, weight) = match finding.severity {
-        Severity::Damaged => (code(&damage.kind), Verdict::Damaged),
-        Severity::Ambiguous => ("V-AMBIGUOUS", Verdict::Ambiguous),
-        Severity::Torn(_) | Severity::InFlight => ("V-TORN", Verdict::Torn),
-        Severity::Sealed => ("V-SEALED", Verdict::Warnings),
-        Severity::GivenUp => ("V-LOST", Verdict::Warnings),
-    };
-    let records = match finding.to_seq {
-        Some(to) if to > damage.seq => format!("records {}..{to}", damage.seq),
-        Some(to) if to < damage.seq => "bytes that are no record".to_owned(),
-        _ => format!("record {}", damage.seq),
-    };
-    let message = match finding.severity {
-        Severity::Damaged => {
-            let by = damage
-                .witness
-                .map(|by| format!("; {by} attests that it was acknowledged"));
-            format!("{records}: it {}{}", damage.kind, by.unwrap_or_default())
-        }
-        Severity::Ambiguous => {
-            format!(
-                "{records}: it {}, and nothing tells whether it was ever acknowledged",
-                damage.kind
-            )
-        }
-        Severity::GivenUp => format!("{records}: given up by a repair, as later headers declare"),
-        _ => format!(
-            "{} bytes of a write that a crash cut off, never acknowledged; the next writer goes on in a new segment",
-            finding.bytes
-        ),
-    };
-    let next = match weight {
-        Verdict::Damaged | Verdict::Ambiguous => Some("phaselog repair"),
-        Verdict::Torn => Some("phaselog resume"),
-        _ => None,
-    };
-    Finding {
-        code,
-        weight,
-        file: damage.file.display().to_string(),
-        byte: Some(damage.offset.get()),
-        bytes: Some(finding.bytes),
-        seq: Some(damage.seq),
-        items: damage.items.clone(),
-        items_certain: false,
-        witness: damage.witness.map(|by| match by {
-            crate::error::Witness::Record(seq) => format!("durable field of {seq}"),
-            by => by.to_string(),
-        }),
-        message,
-        next,
-    }
-}
-
-fn code(kind: &DamageKind) -> &'static str {
-    match kind {
-        DamageKind::Malformed(_) => "V-FORM",
-        DamageKind::Checksum => "V-CRC",
-        DamageKind::Chain => "V-CHAIN",
-        DamageKind::Sequence => "V-SEQUENCE",
-        DamageKind::Unterminated => "V-CUT",
-        DamageKind::Missing => "V-MISSING",
-        DamageKind::UnfinishedGroup => "V-GROUP",
-        DamageKind::MissingSegment | DamageKind::NoFile => "V-SEGMENT",
-        DamageKind::Header(_) => "V-HEADER",
-        DamageKind::Payload(_) => "V-EVENT",
     }
 }

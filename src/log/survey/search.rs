@@ -1,0 +1,136 @@
+//! What stands behind a stop: the verdict on it, where reading can go on, and what is attested there.
+//!
+//! However long a file is, no more of it is held in memory than a write of ours can have left.
+
+use std::io;
+
+use super::super::frame;
+use super::super::pass::{MAX_TAIL, SEARCHED};
+use super::super::segment::Stop;
+use super::super::tail::{self, Attested, Evidence, Resume, Verdict};
+use super::super::trouble::damage;
+use super::super::window::read_range;
+use super::{Severity, SurveySink, Surveyor};
+use crate::error::{Error, Result, Witness};
+use crate::ports::File;
+use crate::position::{SegmentId, Seq};
+
+impl Surveyor<'_> {
+    /// Reports a stop and moves behind it; false if nothing follows.
+    pub(super) fn stopped(
+        &mut self,
+        stop: &Stop,
+        file: &dyn File,
+        limit: u64,
+        after: Option<SegmentId>,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<bool> {
+        let id = self.cursor.segment;
+        let from = stop.offset.get();
+        if stop.fault.is_none() && from == limit && after.is_some() {
+            return Ok(false);
+        }
+        let refused = |error| Error::io("read", self.log.segment_path(id))(error);
+        let attested = self
+            .attested_behind(file, id, from, limit)
+            .map_err(refused)?;
+        let (bytes, resume) = behind(stop, file, limit).map_err(refused)?;
+        let left = limit.saturating_sub(from);
+        let verdict = if attested.seq >= stop.seq {
+            Verdict::Damaged(attested.by)
+        } else if let Some(after) = after {
+            Verdict::Damaged(Witness::Header(after))
+        } else if left > MAX_TAIL {
+            // No write of ours was that long.
+            Verdict::Ambiguous
+        } else {
+            let rest = read_range(file, from, limit).map_err(refused)?;
+            tail::judge(&Evidence {
+                stop,
+                bytes: &rest,
+                attested,
+                segment: id,
+                successor: None,
+            })
+        };
+        let (witness, severity) = match verdict {
+            Verdict::Clean => return Ok(false),
+            Verdict::Torn(shape) if self.under_lock => (None, Severity::Torn(shape)),
+            Verdict::Torn(_) => (None, Severity::InFlight),
+            Verdict::Damaged(witness) => (Some(witness), Severity::Damaged),
+            Verdict::Ambiguous => (None, Severity::Ambiguous),
+        };
+        let torn = matches!(severity, Severity::Torn(_) | Severity::InFlight);
+        let (hurt, seq) = match resume.seq {
+            Some(seq) if !torn => (resume.hurt as u64, Some(seq)),
+            _ => (left, None),
+        };
+        let to = seq.or(after.map(SegmentId::first_seq)).map(Seq::before);
+        self.report(damage(id, stop, &bytes, witness), hurt, to, severity, sink)?;
+        let Some(seq) = seq else {
+            return Ok(false);
+        };
+        self.cursor.scan.pass_over(stop.offset.plus(hurt), seq);
+        Ok(true)
+    }
+
+    /// The strongest witness of what stands at `from` or behind it, in the segment and around it. The segment's bytes are
+    /// searched once, at its first stop: what is found there holds for all later ones.
+    fn attested_behind(
+        &mut self,
+        file: &dyn File,
+        id: SegmentId,
+        from: u64,
+        limit: u64,
+    ) -> io::Result<Attested> {
+        if self.searched.is_none_or(|(segment, _)| segment != id) {
+            let found = attested_in(file, from, limit)?;
+            let strongest = self.witnesses.strongest();
+            let strongest = found.into_iter().fold(strongest, Attested::or);
+            self.searched = Some((id, strongest));
+        }
+        let (_, attested) = self.searched.expect("it was searched just now");
+        Ok(attested)
+    }
+}
+
+/// The bytes behind a stop as far as they are hurt, and where reading can go on. Of a very long hurt only the beginning.
+fn behind(stop: &Stop, file: &dyn File, limit: u64) -> io::Result<(Vec<u8>, Resume)> {
+    let from = stop.offset.get();
+    let mut size = 1 << 18;
+    loop {
+        let to = limit.min(from.saturating_add(size));
+        let bytes = read_range(file, from, to)?;
+        let resume = tail::resume(stop, &bytes);
+        if resume.seq.is_some() || to == limit || size >= SEARCHED {
+            return Ok((bytes, resume));
+        }
+        size *= 4;
+    }
+}
+
+/// What the bytes of a range attest, read in pieces that end with a line.
+fn attested_in(file: &dyn File, from: u64, limit: u64) -> io::Result<Option<Attested>> {
+    // Two records whose newline is hurt are one line.
+    const PIECE: u64 = 3 * frame::MAX_LINE as u64;
+    let mut best: Option<Attested> = None;
+    let mut at = from;
+    while at < limit {
+        let bytes = read_range(file, at, limit.min(at + PIECE))?;
+        let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |newline| newline + 1);
+        if let Some(found) = tail::attested_within(&bytes[..whole]) {
+            best = Some(best.map_or(found, |best| best.or(found)));
+        }
+        let read = bytes.len() as u64;
+        if read == 0 {
+            break;
+        }
+        at += match whole {
+            // A line without an end that is longer than two records: only its end can be one.
+            0 if read == PIECE => PIECE - frame::MAX_LINE as u64,
+            0 => read,
+            whole => whole as u64,
+        };
+    }
+    Ok(best)
+}

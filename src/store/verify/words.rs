@@ -1,0 +1,113 @@
+//! What was come upon, as findings: codes and words.
+
+use crate::error::{Damage, DamageKind, Witness};
+use crate::log::reader::Entry;
+use crate::log::{Severity, survey};
+use crate::position::{SegmentId, Seq};
+use crate::snapshot::set::ROOT;
+
+use super::{Finding, Verdict};
+
+pub(super) fn snapshot_file() -> String {
+    ROOT.to_owned()
+}
+
+pub(super) fn wal_file(segment: SegmentId) -> String {
+    format!("{}/{segment}", super::super::dir::WAL)
+}
+
+pub(super) fn at_record(code: &'static str, weight: Verdict, entry: &Entry<'_>) -> Finding {
+    Finding {
+        byte: Some(entry.offset.get()),
+        bytes: Some(entry.frame.encoded_len()),
+        seq: Some(entry.frame.seq),
+        ..Finding::of_file(code, weight, wal_file(entry.segment))
+    }
+}
+
+/// A log without any segment; what is attested reaches through `attested`.
+pub(super) fn no_segments(damage: Damage, attested: Seq) -> Finding {
+    of_survey(&survey::Finding {
+        damage,
+        bytes: 0,
+        to_seq: Some(attested).filter(|&seq| seq > Seq::NONE),
+        severity: Severity::Damaged,
+    })
+}
+
+/// What the survey of the log says, with code and words.
+pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
+    let damage = &finding.damage;
+    let (code, weight) = match finding.severity {
+        Severity::Damaged => (code(&damage.kind), Verdict::Damaged),
+        Severity::Ambiguous => ("V-AMBIGUOUS", Verdict::Ambiguous),
+        Severity::Torn(_) | Severity::InFlight => ("V-TORN", Verdict::Torn),
+        Severity::Sealed => ("V-SEALED", Verdict::Warnings),
+        Severity::GivenUp => ("V-LOST", Verdict::Warnings),
+    };
+    let records = match finding.to_seq {
+        Some(to) if to > damage.seq => format!("records {}..{to}", damage.seq),
+        Some(to) if to < damage.seq => "bytes that are no record".to_owned(),
+        _ => format!("record {}", damage.seq),
+    };
+    let ends_early =
+        damage.kind == DamageKind::Missing && finding.to_seq.is_some_and(|to| to < damage.seq);
+    let message = match finding.severity {
+        Severity::Damaged if ends_early => {
+            "it ends before where the next header says; no further record is missing".to_owned()
+        }
+        Severity::Damaged => {
+            let by = damage
+                .witness
+                .map(|by| format!("; {by} attests that it was acknowledged"));
+            format!("{records}: it {}{}", damage.kind, by.unwrap_or_default())
+        }
+        Severity::Ambiguous => {
+            format!(
+                "{records}: it {}, and nothing tells whether it was ever acknowledged",
+                damage.kind
+            )
+        }
+        Severity::GivenUp => format!("{records}: given up by a repair, as later headers declare"),
+        _ => format!(
+            "{} bytes of a write that a crash cut off, never acknowledged; the next writer goes on in a new segment",
+            finding.bytes
+        ),
+    };
+    let next = match weight {
+        Verdict::Damaged | Verdict::Ambiguous => Some("phaselog repair"),
+        Verdict::Torn => Some("phaselog resume"),
+        _ => None,
+    };
+    Finding {
+        code,
+        weight,
+        file: damage.file.display().to_string(),
+        byte: Some(damage.offset.get()),
+        bytes: Some(finding.bytes),
+        seq: Some(damage.seq),
+        items: damage.items.clone(),
+        items_certain: false,
+        witness: damage.witness.map(|by| match by {
+            Witness::Record(seq) => format!("durable field of {seq}"),
+            by => by.to_string(),
+        }),
+        message,
+        next,
+    }
+}
+
+fn code(kind: &DamageKind) -> &'static str {
+    match kind {
+        DamageKind::Malformed(_) => "V-FORM",
+        DamageKind::Checksum => "V-CRC",
+        DamageKind::Chain => "V-CHAIN",
+        DamageKind::Sequence => "V-SEQUENCE",
+        DamageKind::Unterminated => "V-CUT",
+        DamageKind::Missing => "V-MISSING",
+        DamageKind::UnfinishedGroup => "V-GROUP",
+        DamageKind::MissingSegment | DamageKind::NoFile => "V-SEGMENT",
+        DamageKind::Header(_) => "V-HEADER",
+        DamageKind::Payload(_) => "V-EVENT",
+    }
+}

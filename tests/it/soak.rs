@@ -1,0 +1,82 @@
+//! `crash-test` as users run it: several processes on one store, killed at random and cut in their writes, hurt copies,
+//! small disks, failing calls, power cuts. Here a few cycles; the long run, with two thousand kills and more:
+//! `PHASELOG_TEST_FULL=1 cargo test --test it soak -- --nocapture`.
+
+use serde_json::Value;
+
+use crate::support::Lab;
+
+#[test]
+fn a_crash_test_finds_nothing_and_leaves_nothing() {
+    let full = std::env::var_os("PHASELOG_TEST_FULL").is_some();
+    let cycles = if full { "600" } else { "12" };
+    // A directory that somebody's store is in, and where the variables point to it.
+    let lab = Lab::with_store().env("PHASELOG_STORE", "data");
+    let before = files(&lab);
+    let args = ["crash-test", "--cycles", cycles, "--report", "told.json"];
+    let output = lab.run(&args);
+    println!("{}", output.stdout);
+    assert_eq!(output.exit, Some(0), "{}", output.text());
+    assert_eq!(output.stderr, "", "no progress but on a terminal");
+    let told = std::fs::read_to_string(lab.path("told.json")).unwrap();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let row = |part: &str| {
+        let mut parts = told["parts"].as_array().unwrap().iter();
+        parts.find(|row| row["part"] == part).cloned()
+    };
+    let number = |part: &str, key: &str| row(part).unwrap()[key].as_u64().unwrap();
+    for part in told["parts"].as_array().unwrap() {
+        assert_eq!((&part["lost"], &part["silent"]), (&0.into(), &0.into()));
+    }
+    let kills = number("kills", "kills") + number("cut writes", "kills");
+    assert!(kills >= if full { 2_000 } else { 40 }, "{told}");
+    assert!(number("kills", "acknowledged") > kills, "{told}");
+    assert!(number("hurt copies", "checked") >= 400, "{told}");
+    assert!(number("power cuts", "checked") > 100, "{told}");
+    if let Some(row) = row("full disk") {
+        assert!(row["kills"].as_u64() > Some(10), "{told}");
+    } else {
+        let why = told["skipped"][0]["why"].as_str().unwrap();
+        println!("skipped: full disk: {why}");
+    }
+    std::fs::remove_file(lab.path("told.json")).unwrap();
+    assert_eq!(
+        files(&lab),
+        before,
+        "the store was touched, or files were left"
+    );
+    let again = format!("--cycles {cycles} --seed {}", told["seed"]);
+    assert!(output.stdout.contains(&again), "{}", output.text());
+}
+
+/// Every file below the directory, with its bytes.
+fn files(lab: &Lab) -> Vec<(String, Vec<u8>)> {
+    fn walk(dir: &std::path::Path, found: &mut Vec<(String, Vec<u8>)>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                found.push((path.display().to_string(), bytes));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&lab.path("."), &mut found);
+    found.sort();
+    found
+}
+
+#[test]
+fn a_crash_test_says_what_it_cannot_do() {
+    let lab = Lab::new();
+    lab.write("there.json", "mine");
+    let taken = lab.run(&["crash-test", "--cycles", "1", "--report", "there.json"]);
+    assert_eq!(taken.exit, Some(1), "{}", taken.text());
+    assert_eq!(std::fs::read(lab.path("there.json")).unwrap(), b"mine");
+    let nowhere = lab.run(&["crash-test", "--cycles", "1", "--dir", "no/such"]);
+    assert_eq!(nowhere.exit, Some(1), "{}", nowhere.text());
+    assert_eq!(lab.run(&["crash-test", "--cycles", "0"]).exit, Some(2));
+    assert_eq!(std::fs::read_dir(lab.path(".")).unwrap().count(), 1);
+}
