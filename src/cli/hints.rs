@@ -256,6 +256,12 @@ fn about_rejection(rejection: &Rejection, shell: &Shell) -> String {
             };
             format!("{} records it", shell.command(verb, &[item.as_str(), what]))
         }
+        Rejection::TooDeep { item, .. } => {
+            format!(
+                "{} shows what is there",
+                shell.command("show --data", &[item.as_str()])
+            )
+        }
         Rejection::Needs { item, phase, .. } => on("why", item, phase),
         Rejection::Held { item, .. } => shell.command("unhold", &[item.as_str()]),
         Rejection::PlanChange { .. } => format!("{} shows the plan in force", command("plan")),

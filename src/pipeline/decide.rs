@@ -30,6 +30,14 @@ use learn::{brought, enrich, extract};
 /// # Errors
 /// A [`Rejection`]; [`Rejection::to_be_recorded`] tells whether it leaves a record.
 pub fn decide(facts: &dyn Facts, command: &Command, now: &Now) -> Result<Decision, Rejection> {
+    let decision = choose(facts, command, now)?;
+    if let Decision::Record(events) = &decision {
+        events.iter().try_for_each(learn::stays_readable)?;
+    }
+    Ok(decision)
+}
+
+fn choose(facts: &dyn Facts, command: &Command, now: &Now) -> Result<Decision, Rejection> {
     match command {
         Command::Add { items } => Ok(add(facts, items)),
         Command::Start {

@@ -30,6 +30,10 @@ use crate::position::Seq;
 pub use differences::differences;
 pub use words::plain;
 
+/// How deep the data of an item may be nested, the object itself counted: an importer takes 100 levels of a file, and the
+/// object stands in a list or an object there.
+pub const MAX_LEVELS: usize = 98;
+
 /// A change of an item's data, with who made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataChange {
@@ -110,6 +114,18 @@ pub struct DataPatch {
     pub source: Option<String>,
     /// How sure they are: a number or a text.
     pub confidence: Option<Json>,
+}
+
+impl DataChange {
+    /// How deep the item's data is nested where this changes it, the object itself counted.
+    pub fn levels(&self) -> usize {
+        let object = self.object.as_ref().map_or(0, Json::depth);
+        let change = |change: &FieldChange| {
+            change.field.keys().len() + change.new.as_ref().map_or(0, Json::depth)
+        };
+        let deepest = self.changes.iter().map(change).max();
+        object.max(deepest.unwrap_or(0))
+    }
 }
 
 impl DataPatch {

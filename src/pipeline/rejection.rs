@@ -138,6 +138,18 @@ pub enum Rejection {
         /// The new data is an outcome of image extraction, not of the item's fields.
         extraction: bool,
     },
+    /// The item's data would be nested deeper than anything that reads it can follow.
+    #[error(
+        "the data of {item} would be nested {levels} levels deep; at most {limit} can be read again"
+    )]
+    TooDeep {
+        /// The item.
+        item: ItemId,
+        /// How deep, the object itself counted.
+        levels: usize,
+        /// How deep at most.
+        limit: usize,
+    },
     /// Phases that this one needs are not settled.
     #[error("cannot start {phase} of {item}: it needs {}", join(unmet))]
     Needs {
@@ -234,6 +246,7 @@ impl Rejection {
             | Self::PlanInUse { item, .. }
             | Self::Transition { item, .. }
             | Self::NewData { item, .. }
+            | Self::TooDeep { item, .. }
             | Self::Needs { item, .. }
             | Self::OtherOperation { item, .. }
             | Self::Held { item, .. } => Some(item.as_str()),
@@ -248,6 +261,7 @@ impl Rejection {
             | Self::NothingReady { .. }
             | Self::Drained { .. }
             | Self::NotAToken { .. }
+            | Self::TooDeep { .. }
             | Self::PlanChange { .. } => None,
             Self::UnknownPhase { phase, .. }
             | Self::StaleToken { phase, .. }

@@ -169,6 +169,7 @@ pub(super) fn decide_and_append<T>(
         .iter()
         .map(|event| codec::encode(event, now.at, now.given))
         .collect();
+    reads_back(&payloads)?;
     let before = locked.position().offset;
     let appended = locked.append(&payloads)?;
     snapshot.tail_bytes += locked.position().offset.get() - before.get();
@@ -284,4 +285,15 @@ fn name_record(error: Error, first: Seq) -> Error {
         },
         other => other,
     }
+}
+
+/// What cannot be read back must not be written: acknowledged, it would stop everybody who comes after.
+fn reads_back(payloads: &[String]) -> Result<()> {
+    for payload in payloads {
+        if let Err(error) = codec::decode(Seq::NONE, payload) {
+            let message = format!("this cannot be recorded: {error}");
+            return Err(Error::Usage { message });
+        }
+    }
+    Ok(())
 }

@@ -19,7 +19,7 @@ fn eight_writers_that_never_pause_all_get_the_lock_within_the_wait() {
     };
     let plan = Plan::new(vec![PhasePlan::named(Phase::new("list").expect("a name"))]);
     let created = Store::init(&Ports::real(), &dir, &options, &plan.expect("a plan"), &[]);
-    created.expect("nothing is there yet");
+    let _ = created.expect("nothing is there yet");
 
     let begin = Barrier::new(WRITERS);
     std::thread::scope(|scope| {

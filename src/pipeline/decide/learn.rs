@@ -2,7 +2,7 @@
 
 use super::{Target, record};
 use crate::pipeline::command::{Decision, Report, Unchanged};
-use crate::pipeline::enrichment::{DataChange, DataPatch};
+use crate::pipeline::enrichment::{DataChange, DataPatch, MAX_LEVELS};
 use crate::pipeline::event::Event;
 use crate::pipeline::extraction::{ExtractionChange, ExtractionStatus};
 use crate::pipeline::item::Item;
@@ -35,6 +35,28 @@ pub(super) fn brought(
         .filter(|&status| ends || stands != Some(status));
     let extraction = extraction.map(|status| Box::new(ExtractionChange::reported(status)));
     (data, extraction)
+}
+
+/// Data that is nested too deep could be written down and never be read again, neither from the log nor from a snapshot.
+pub(super) fn stays_readable(event: &Event) -> Result<(), Rejection> {
+    let (Event::Completed {
+        item,
+        data: Some(data),
+        ..
+    }
+    | Event::Enriched { item, data }) = event
+    else {
+        return Ok(());
+    };
+    let levels = data.levels();
+    if levels <= MAX_LEVELS {
+        return Ok(());
+    }
+    Err(Rejection::TooDeep {
+        item: item.clone(),
+        levels,
+        limit: MAX_LEVELS,
+    })
 }
 
 pub(super) fn enrich(item: &Item, patch: &DataPatch) -> Result<Decision, Rejection> {

@@ -159,3 +159,26 @@ fn data_is_changed_once_and_a_look_at_the_images_counts_each_time() {
         Err(Rejection::UnknownItem { .. })
     ));
 }
+
+/// A field 140 levels down was recorded and acknowledged, and then nothing could read the record any more: each value
+/// had been looked at for itself, and not the place where it came to stand.
+#[test]
+fn data_stays_as_deep_as_it_can_be_read() {
+    let nested = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+    let enrich = |text: &str| Command::Enrich {
+        item: item(),
+        patch: data_patch(text),
+    };
+    let mut driven = Driven::new(r#"[{"phase":"p"}]"#);
+    driven.submit(&enrich(&nested(98))).unwrap();
+    let before = data_of(&driven).map(str::to_owned);
+    // The same place, one level further down; and far beyond.
+    for levels in [99, 120] {
+        let Err(Rejection::TooDeep { levels: told, .. }) = driven.submit(&enrich(&nested(levels)))
+        else {
+            panic!("{levels}")
+        };
+        assert_eq!(told, levels);
+    }
+    assert_eq!(data_of(&driven).map(str::to_owned), before);
+}
