@@ -53,9 +53,9 @@ pub mod log;
 pub mod snapshot;
 pub mod store;
 pub mod worker;
-pub mod cli;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod cli;
 
 pub use error::{Damage, Error, Result};
 pub use pipeline::PipelineState;

@@ -15,6 +15,8 @@ pub(super) const NAME: &str = "retry";
 
 /// Put a failed phase back to pending, or all failed phases of an item, or of all items
 #[derive(Debug, clap::Args)]
+// clap lets go of what an argument `requires` where that conflicts with another one that is there: so each of those says
+// for itself what it does not go with. `retry ITEM PHASE --dry-run` once wrote.
 pub(super) struct Args {
     /// The item: its exact text, or id:HEX, or index:N
     #[arg(
@@ -32,13 +34,19 @@ pub(super) struct Args {
     #[arg(long, value_name = "STATUS", conflicts_with_all = ["phase", "force"])]
     status: Option<Failed>,
     /// Of this phase only
-    #[arg(long = "phase", id = "only", value_name = "PHASE", requires = "status")]
+    #[arg(
+        long = "phase",
+        id = "only",
+        value_name = "PHASE",
+        requires = "status",
+        conflicts_with = "phase"
+    )]
     only: Option<Phase>,
     /// Also what was computed from it: every phase that needs it, directly or through others
-    #[arg(long, requires = "status")]
+    #[arg(long, requires = "status", conflicts_with = "phase")]
     cascade: bool,
     /// Say what would be put back; write nothing
-    #[arg(long, requires = "status")]
+    #[arg(long, requires = "status", conflicts_with = "phase")]
     dry_run: bool,
 }
 

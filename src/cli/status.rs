@@ -327,7 +327,7 @@ impl StatusReport {
             ("WORKER", Align::Left),
             ("TOKEN", Align::Right),
             ("SINCE", Align::Left),
-            ("ELAPSED", Align::Right),
+            ("SILENT", Align::Right),
             ("LIMIT", Align::Right),
             ("", Align::Left),
         ]);

@@ -377,8 +377,11 @@ mod tests {
     fn golden_header_reads_and_writes() {
         assert_eq!(header().to_payload(), GOLDEN);
         assert_eq!(SegmentHeader::parse(GOLDEN), Ok(header()));
-        let unknown = GOLDEN.replacen(r#""format":1"#, r#""format":1,"clock":"given""#, 1);
+        let unknown = GOLDEN.replacen(r#""format":1"#, r#""format":1,"colour":"red""#, 1);
         assert_eq!(SegmentHeader::parse(&unknown), Ok(header()));
+        let given = GOLDEN.replacen(r#""format":1"#, r#""format":1,"clock":"given""#, 1);
+        let clock_given = SegmentHeader::parse(&given).map(|header| header.clock_given);
+        assert_eq!(clock_given, Ok(true));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::event::{Event, Record};
+use super::event::{Event, Record, ResetCause};
 use super::extraction::{ExtractionChange, ExtractionStatus};
 use super::names::Phase;
 use super::status::Status;
@@ -128,6 +128,16 @@ const fn is_late(event: &Event) -> bool {
     )
 }
 
+/// `47m12s > 30m`; with all digits where both would be spelled alike.
+fn longer_than(elapsed_us: u64, limit_us: u64) -> String {
+    let (elapsed, limit) = (human_duration(elapsed_us), human_duration(limit_us));
+    if elapsed == limit {
+        let (secs, micros) = (elapsed_us / 1_000_000, elapsed_us % 1_000_000);
+        return format!("{secs}.{micros:06}s > {limit}");
+    }
+    format!("{elapsed} > {limit}")
+}
+
 #[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
 fn words(event: &Event, took_us: Option<u64>) -> String {
     let took = took_us.map(human_duration);
@@ -192,13 +202,19 @@ fn words(event: &Event, took_us: Option<u64>) -> String {
             token,
             ..
         } => {
-            let (elapsed, limit) = (human_duration(*elapsed_us), human_duration(*limit_us));
             let token = token.map(|token| format!("token {token}, "));
             let token = token.unwrap_or_default();
-            format!(
-                "{}: {elapsed} > {limit}, {token}evidence {evidence}",
-                cause.as_str()
-            )
+            let cause_word = cause.as_str();
+            let rule = match cause {
+                ResetCause::Timeout => {
+                    format!(": {}", longer_than(*elapsed_us, *limit_us))
+                }
+                // The limit was not asked: nobody was left to go on.
+                ResetCause::OwnerDead | ResetCause::Reboot => {
+                    format!(" after {}", human_duration(*elapsed_us))
+                }
+            };
+            format!("{cause_word}{rule}, {token}evidence {evidence}")
         }
         Event::Retried { .. } => "back to pending by hand".to_owned(),
         Event::Held { reason, .. } => reason.as_deref().map(one_line).unwrap_or_default(),

@@ -790,3 +790,13 @@ fn commands_of(help: &str) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+/// `retry ITEM PHASE --dry-run` was recorded all the same, and `--cascade` beside a phase was let go without a word.
+#[test]
+fn retry_of_one_phase_takes_no_bulk_flags() {
+    let lab = failed();
+    for flag in ["--dry-run", "--cascade"] {
+        let told = lab.run(&["retry", HOUSE, "list", flag]);
+        assert_eq!(told.exit, Some(2), "{}", told.text());
+    }
+}

@@ -1,4 +1,4 @@
-//! The README says which test holds which sentence of the promise. Those tests exist.
+//! The README says which test holds which sentence of the promise, and shows two workers. It is true of both.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,6 +20,16 @@ fn every_test_that_the_readme_names_exists() {
     assert!(gone.is_empty(), "the README names these: {gone:?}");
     if readme.contains("The promise, and what holds it") {
         assert!(named.len() >= 16, "only {} tests: {named:?}", named.len());
+    }
+}
+
+#[test]
+fn the_readme_shows_the_workers_that_the_tests_run() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(top.join("README.md")).unwrap();
+    for script in ["worker.sh", "worker.py"] {
+        let text = std::fs::read_to_string(top.join("tests/it/scripts").join(script)).unwrap();
+        assert!(readme.contains(text.trim_end()), "{script} as it stands");
     }
 }
 

@@ -298,6 +298,8 @@ fn a_mark_of_any_size_is_read_as_sixty_four_bytes() {
     let lab = Lab::with_store();
     let file = std::fs::OpenOptions::new()
         .write(true)
+        .create(true)
+        .truncate(false)
         .open(lab.path("data/wal/mark"));
     file.unwrap().set_len(4 << 30).unwrap();
     let (exit, said) = within(&lab, 200 << 10, &["status"]);

@@ -129,6 +129,8 @@ impl Records {
                 token: self.token,
                 late: false,
                 op: None,
+                data: None,
+                extraction: None,
             },
         };
         self.done += 1;

@@ -225,16 +225,16 @@ impl Machine {
         planned.map(|planned| planned.phase.clone())
     }
 
-    pub(super) fn claim(&mut self, worker: usize, owned: Owned, phase: usize, limit: usize) {
+    pub(super) fn claim(&mut self, worker: usize, whose: Owned, phase: usize, limit: usize) {
         let pid = pid_of(worker);
         self.born += 1;
         let start = *self.processes.entry(pid).or_insert(self.born);
-        let host = if owned == Owned::Here {
+        let host = if whose == Owned::Here {
             HOST
         } else {
             "elsewhere"
         };
-        let owner = (owned != Owned::Nobody).then(|| Owner {
+        let owner = (whose != Owned::Nobody).then(|| Owner {
             host: host.into(),
             boot: boot_name(self.truth.boots),
             pidns: "n".into(),

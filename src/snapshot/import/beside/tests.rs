@@ -168,7 +168,7 @@ fn damage_is_named_with_its_place() {
         (
             "{\"a\":{\"x\":1},\"a\":{\"x\":1}}",
             1,
-            15,
+            14,
             "key \"a\" stands twice",
         ),
         (
