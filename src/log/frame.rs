@@ -57,21 +57,28 @@ impl Crc {
     }
 
     fn parse_bytes(digits: &[u8]) -> Option<Self> {
-        if digits.len() != 8 {
-            return None;
-        }
-        let mut value = 0;
+        let digits: &[u8; 8] = digits.try_into().ok()?;
+        // All eight are looked up before one is judged: this is done twice for each line of the log.
+        let (mut value, mut odd) = (0, 0);
         for digit in digits {
-            let nibble = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'f' => digit - b'a' + 10,
-                _ => return None,
-            };
-            value = value << 4 | u32::from(nibble);
+            let nibble = NIBBLES[usize::from(*digit)];
+            odd |= nibble;
+            value = value << 4 | u32::from(nibble & 0xf);
         }
-        Some(Self(value))
+        (odd < 0x10).then_some(Self(value))
     }
 }
+
+/// The value of each lower-case hex digit; 0xff for any other byte.
+const NIBBLES: [u8; 256] = {
+    let mut table = [0xff; 256];
+    let (digits, mut value) = (b"0123456789abcdef", 0);
+    while value < 16 {
+        table[digits[value as usize] as usize] = value;
+        value += 1;
+    }
+    table
+};
 
 impl fmt::Display for Crc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -198,7 +205,8 @@ pub fn payload_fault(payload: &str) -> Option<&'static str> {
         Some("its payload is too large")
     } else if !payload.starts_with('{') || !payload.ends_with('}') || payload.len() < 2 {
         Some("its payload is no JSON object")
-    } else if payload.bytes().any(|byte| byte < 0x20) {
+    } else if payload.bytes().fold(u8::MAX, u8::min) < 0x20 {
+        // Every byte is looked at, which is many at once; to stop at the first is one by one.
         Some("control characters in its payload")
     } else {
         None

@@ -32,6 +32,7 @@ mod gone;
 mod pass;
 pub mod reader;
 pub mod survey;
+pub mod sweep;
 mod begin;
 mod clearing;
 mod replace;

@@ -90,12 +90,14 @@ pub fn history(
     let mut teller = Teller::new(item);
     let mut story = Story::default();
     let mut shown_before: Option<Timestamp> = None;
-    records::walk(
+    let needles = teller.needles();
+    records::walk_naming(
         ports,
         dir,
         options,
         ground,
         ground.through.min(range.last),
+        &needles,
         &mut |found| {
             match found {
                 Found::Unreadable(place) => story.unreadable.push(place.clone()),
@@ -144,6 +146,11 @@ impl<'i> Teller<'i> {
             import: None,
             auditor: Auditor::default(),
         }
+    }
+
+    /// What stands in every payload that means anything to it.
+    fn needles(&self) -> [Finder<'static>; 2] {
+        [self.named.clone(), self.imported.clone()]
     }
 
     /// The record, if it names the item; before it the import that brought it.

@@ -3,12 +3,16 @@
 //! ```text
 //!   Ground    what may be shown: through which record it is durable, and the state, as far as it can be folded
 //!   walk      log -> records; behind damage the survey's; behind a newer version's header the lines as they stand
+//!   walk_naming   the same, for who only wants the records that name something
 //! ```
 //!
 //! Both know the witnesses that recovery knows: what they attest and nobody can read is missing, however well the log
 //! seems to end before it. Unlike everybody else these readers go on where they must not believe what they read: they show it and say so.
 
+mod naming;
 mod raw;
+
+pub use naming::walk_naming;
 
 use std::path::{Path, PathBuf};
 

@@ -34,6 +34,7 @@ mod fuzz;
 mod security;
 mod live;
 mod mutations;
+mod audit;
 mod odd;
 mod export;
 mod merge;
