@@ -4,6 +4,7 @@
 //! a reader would stop, and goes on at the next record.
 
 mod search;
+mod ahead;
 mod seal;
 
 use super::cursor::Cursor;
@@ -19,6 +20,7 @@ use super::trouble::{
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
+use ahead::Ahead;
 
 /// What a survey comes upon, in the order of the log.
 #[derive(Debug)]
@@ -112,6 +114,20 @@ impl Log {
         sink: &mut SurveySink<'_>,
     ) -> Result<SurveyEnd> {
         let ids = self.segments()?;
+        std::thread::scope(|scope| {
+            let ahead = Ahead::begin(scope, self, &ids);
+            self.survey_with(&ids, ahead, witnesses, under_lock, sink)
+        })
+    }
+
+    fn survey_with(
+        &self,
+        ids: &[SegmentId],
+        ahead: Ahead,
+        witnesses: Witnesses,
+        under_lock: bool,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<SurveyEnd> {
         let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
             return Err(self.no_segments(witnesses));
         };
@@ -126,6 +142,7 @@ impl Log {
             bad: 0,
             hurt: false,
             searched: None,
+            ahead,
         };
         if let Ok(header) = surveyor.header(last)? {
             surveyor.cursor.learn_lost(&header);
@@ -160,6 +177,7 @@ struct Surveyor<'l> {
     hurt: bool,
     /// What is attested behind the first stop in this segment.
     searched: Option<(SegmentId, Attested)>,
+    ahead: Ahead,
 }
 
 impl Surveyor<'_> {

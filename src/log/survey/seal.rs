@@ -49,8 +49,13 @@ impl Surveyor<'_> {
         if self.cursor.log.is_none() {
             return Ok(None);
         }
-        let head = head_at(file, self.cursor.sha256, end)
-            .map_err(Error::io("read", self.log.segment_path(id)))?;
+        let sha256 = self.cursor.sha256;
+        let head = match successor.and_then(|_| self.ahead.take(id, sha256, end)) {
+            Some(head) => head,
+            None => {
+                head_at(file, sha256, end).map_err(Error::io("read", self.log.segment_path(id)))?
+            }
+        };
         let Some(successor) = successor else {
             return Ok(Some(head));
         };
