@@ -19,13 +19,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::enrichment;
-use super::work_items::{self, decode};
+use super::work_items::{self, decode, decode_names};
 use super::{CompanionName, LogPlace};
 use crate::error::{Error, Result};
 use crate::pipeline::PipelineState;
 use crate::ports::Disk;
 use crate::position::Seq;
-use survey::survey;
+use survey::{Stray, survey};
 
 pub use save::{Saved, Saving, Write, WriteRoot};
 
@@ -166,6 +166,52 @@ pub fn load(disk: &dyn Disk, dir: &Path) -> Result<Loaded> {
     load_of(disk, dir, None)
 }
 
+/// What stands at our names, without what it says about any item.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The last record in the usable set and the length of all its files together; `None` if there is none.
+    pub usable: Option<(Seq, u64)>,
+    /// What is not as it should be.
+    pub findings: Vec<Finding>,
+}
+
+/// As [`load_of`], for who has the state already. Checksums are verified, items are not read.
+///
+/// # Errors
+/// As [`load`].
+pub fn look_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Looked> {
+    let survey = survey(disk, dir, log, &Source::ALL, decode_names, |names| {
+        (&names.place, &names.companions)
+    })?;
+    let usable = survey.valid.map(|set| {
+        let sizes = set.companions.iter().map(|found| found.name.bytes);
+        (set.inside.place.seq, set.root_bytes + sizes.sum::<u64>())
+    });
+    let findings = survey.strays.into_iter().map(finding).collect();
+    Ok(Looked { usable, findings })
+}
+
+impl From<Loaded> for Looked {
+    fn from(loaded: Loaded) -> Self {
+        let usable = |set: LoadedSet| (set.place.seq, set.total_bytes);
+        Self {
+            usable: loaded.snapshot.map(usable),
+            findings: loaded.findings,
+        }
+    }
+}
+
+fn finding(stray: Stray) -> Finding {
+    let sha256 = stray.content.sha256();
+    let (file, kind, message) = (stray.file, stray.kind, stray.message);
+    Finding {
+        file,
+        kind,
+        message,
+        sha256,
+    }
+}
+
 /// As [`load`], of the log with this id: a snapshot of another log is a finding then, and not usable.
 ///
 /// # Errors
@@ -186,17 +232,7 @@ fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source])
     let survey = survey(disk, dir, log, sources, decode, |inside| {
         (&inside.place, &inside.companions)
     })?;
-    let findings = survey.strays.into_iter().map(|stray| {
-        let sha256 = stray.content.sha256();
-        let (file, kind, message) = (stray.file, stray.kind, stray.message);
-        Finding {
-            file,
-            kind,
-            message,
-            sha256,
-        }
-    });
-    let mut findings: Vec<Finding> = findings.collect();
+    let mut findings: Vec<Finding> = survey.strays.into_iter().map(finding).collect();
     let snapshot = survey.valid.and_then(|mut set| {
         if let Err(finding) = attach_data(&mut set) {
             findings.push(finding);

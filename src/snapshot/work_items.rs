@@ -141,7 +141,7 @@ pub fn decode(bytes: &[u8]) -> Decoded<Box<WorkItems>> {
 /// Reads only what a `work_items.json` says about its set.
 pub fn decode_names(bytes: &[u8]) -> Decoded<Names> {
     let head = checksum_holds(bytes)
-        .then(|| serde_json::from_slice::<Head>(bytes).ok())
+        .then(|| head_of_ours(bytes).or_else(|| serde_json::from_slice::<Head>(bytes).ok()))
         .flatten()
         .filter(|head| newer_version(&head.schema_version, head.format()).is_none())
         .and_then(Head::names);
@@ -152,6 +152,16 @@ pub fn decode_names(bytes: &[u8]) -> Decoded<Names> {
             Names { place, companions }
         }),
     }
+}
+
+/// The head of a file that is laid out as we do it: its version stands in front, its `log` behind all items, and nobody
+/// has to read through those. No text of ours holds a newline, so only the key itself can stand there.
+fn head_of_ours(bytes: &[u8]) -> Option<Head> {
+    let version = bytes.strip_prefix(b"{\n  \"schema_version\": \"")?;
+    let version = &version[..memchr::memchr(b'"', version)?];
+    let log = memchr::memmem::rfind(bytes, b"\n  \"log\": {")?;
+    let parts = [b"{\"schema_version\": \"", version, b"\",", &bytes[log..]];
+    serde_json::from_slice(&parts.concat()).ok()
 }
 
 /// What a file claims about its set, whether its checksum holds or not.

@@ -93,7 +93,8 @@ impl Store {
     fn compact_locked(&mut self, _lock: &Held, discard_edits: bool) -> Result<Compacted> {
         // Another compactor may have been faster while this one waited for the lock.
         let own = self.writer.position().log.to_string();
-        let on_disk = recovery::load_snapshot(&self.ports, &self.dir, Some(&own))?;
+        let known = self.snapshot.seq;
+        let on_disk = recovery::look_at_snapshot(&self.ports, &self.dir, &own, known)?;
         let findings = self.refresh(on_disk);
         recovery::stop_at_other_history(&self.dir, &findings)?;
         let odd = |finding: &&set::Finding| finding.kind == FindingKind::NotAFile;
@@ -171,14 +172,14 @@ impl Store {
     }
 
     /// Takes in what is on disk by now: another process may have compacted, or edited. Returns what is wrong there.
-    fn refresh(&mut self, on_disk: set::Loaded) -> Vec<set::Finding> {
+    fn refresh(&mut self, on_disk: set::Looked) -> Vec<set::Finding> {
         let findings = recovery::unexplained(on_disk.findings, &self.state);
         let facts = &mut self.snapshot;
         facts.edited = recovery::edited(&findings);
-        if let Some(found) = on_disk.snapshot
-            && facts.seq.is_none_or(|seq| seq < found.place.seq)
+        if let Some((covers, bytes)) = on_disk.usable
+            && facts.seq.is_none_or(|seq| seq < covers)
         {
-            (facts.seq, facts.bytes) = (Some(found.place.seq), found.total_bytes);
+            (facts.seq, facts.bytes) = (Some(covers), bytes);
             facts.tail_bytes = 0;
         }
         findings

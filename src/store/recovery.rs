@@ -140,6 +140,26 @@ pub(super) fn load_snapshot(ports: &Ports, dir: &Path, log: Option<&str>) -> Res
     Ok(loaded)
 }
 
+/// As [`load_snapshot`], for who has the state: what the snapshots say about items is only read if they cover anything else
+/// than `known`, which this process has read or written itself.
+pub(super) fn look_at_snapshot(
+    ports: &Ports,
+    dir: &Path,
+    log: &str,
+    known: Option<Seq>,
+) -> Result<set::Looked> {
+    for _ in 0..LOOKS {
+        let looked = set::look_of(&*ports.disk, dir, Some(log))?;
+        if looked.usable.map(|(seq, _)| seq) != known {
+            break;
+        }
+        if looked.findings.is_empty() {
+            return Ok(looked);
+        }
+    }
+    load_snapshot(ports, dir, Some(log)).map(set::Looked::from)
+}
+
 /// The findings that no import explains: a file that was taken over, byte for byte, is ours to replace. Was it the
 /// snapshot of another log, then the set before it came with it.
 pub(super) fn unexplained(findings: Vec<Finding>, state: &PipelineState) -> Vec<Finding> {
