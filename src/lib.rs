@@ -41,6 +41,9 @@
 //! # }
 //! ```
 //!
+//! Threads share a store as a [`SharedStore`]: what they submit at the same time shares a write and a sync, each command is
+//! still decided and answered by itself, and no answer comes before its sync.
+//!
 //! The modules, in reading order; each uses only those above it.
 
 #[doc(hidden)]
@@ -60,4 +63,4 @@ pub mod cli;
 pub use error::{Damage, Error, Result};
 pub use pipeline::PipelineState;
 pub use ports::Ports;
-pub use store::{Compacted, Options, Receipt, Resumed, Store, View};
+pub use store::{Compacted, Options, Receipt, Resumed, SharedStore, Store, View};

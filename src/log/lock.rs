@@ -1,15 +1,16 @@
 //! Kernel locks: taken with a wait, and only on the file that the lock's name leads to.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::files;
 use crate::error::{Error, Result};
-use crate::ports::{File, LockKind, Ports};
+use crate::ports::{File, FileId, LockKind, Ports};
 
 /// A lock, held until this is dropped.
 pub struct Held {
-    file: Box<dyn File>,
+    file: Arc<dyn File>,
 }
 
 impl std::fmt::Debug for Held {
@@ -20,8 +21,34 @@ impl std::fmt::Debug for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // The kernel gives the lock back with the file in any case.
+        // Where this fails, the kernel gives the lock back when the file is closed.
         let _ = self.file.unlock();
+    }
+}
+
+/// A lock file that stays open between two uses, for who takes its lock again and again: to open a file costs more than to
+/// lock it.
+#[derive(Default)]
+pub struct Kept(Option<Arc<dyn File>>);
+
+impl Kept {
+    /// As [`exclusive`].
+    ///
+    /// # Errors
+    /// As [`exclusive`].
+    pub fn exclusive(&mut self, ports: &Ports, path: &Path, wait: Duration) -> Result<Held> {
+        if let Some(file) = self.0.take() {
+            let id = file.id().map_err(Error::io("look at", path))?;
+            let held = lock(ports, path, LockKind::Exclusive, wait, file)?;
+            // A lock on a file that lost its name keeps nobody out.
+            if has_name(ports, path, id)? {
+                self.0 = Some(held.file.clone());
+                return Ok(held);
+            }
+        }
+        let held = exclusive(ports, path, wait)?;
+        self.0 = Some(held.file.clone());
+        Ok(held)
     }
 }
 
@@ -62,24 +89,41 @@ fn take(
     // A lock on a file that lost its name keeps nobody out. Nothing of ours replaces one, so twice is a coincidence.
     const TRIES: usize = 3;
     for _ in 0..TRIES {
-        let file = open().map_err(Error::io("open", path))?;
+        let file: Arc<dyn File> = open().map_err(Error::io("open", path))?.into();
         let id = file.id().map_err(Error::io("look at", path))?;
-        if !file.lock(kind, wait).map_err(Error::io("lock", path))? {
-            return Err(Error::LockTimeout {
-                path: path.to_owned(),
-                holder: ports.process.lock_holder(id),
-                waited_secs: wait.as_secs_f64(),
-            });
-        }
-        let held = Held { file };
-        match ports.disk.metadata(path) {
-            Ok(named) if named.id == id => return Ok(held),
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::io("look at", path)(error)),
+        let held = lock(ports, path, kind, wait, file)?;
+        if has_name(ports, path, id)? {
+            return Ok(held);
         }
     }
     Err(Error::io("lock", path)(std::io::Error::other(
         "the lock file is replaced again and again",
     )))
+}
+
+fn lock(
+    ports: &Ports,
+    path: &Path,
+    kind: LockKind,
+    wait: Duration,
+    file: Arc<dyn File>,
+) -> Result<Held> {
+    if file.lock(kind, wait).map_err(Error::io("lock", path))? {
+        return Ok(Held { file });
+    }
+    let id = file.id().map_err(Error::io("look at", path))?;
+    Err(Error::LockTimeout {
+        path: path.to_owned(),
+        holder: ports.process.lock_holder(id),
+        waited_secs: wait.as_secs_f64(),
+    })
+}
+
+/// True if the name leads to that file.
+fn has_name(ports: &Ports, path: &Path, id: FileId) -> Result<bool> {
+    match ports.disk.metadata(path) {
+        Ok(named) => Ok(named.id == id),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("look at", path)(error)),
+    }
 }

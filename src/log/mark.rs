@@ -44,11 +44,51 @@ pub fn read(disk: &dyn Disk, wal: &Path) -> Seq {
 /// # Errors
 /// As the system says; nothing depends on it.
 pub fn raise(disk: &dyn Disk, wal: &Path, seq: Seq) -> io::Result<()> {
-    let file = files::open_or_create(disk, &wal.join(MARK))?;
+    raise_in(&*files::open_or_create(disk, &wal.join(MARK))?, seq)
+}
+
+/// A mark that stays open between two uses, for who raises it again and again.
+#[derive(Default)]
+pub struct Kept(Option<Box<dyn File>>);
+
+impl Kept {
+    /// As [`read`].
+    pub fn read(&mut self, disk: &dyn Disk, wal: &Path) -> Seq {
+        if faults::on(Fault::MarkNotRead) {
+            return Seq::NONE;
+        }
+        if let Some(file) = self.0.take() {
+            let named = disk.metadata(&wal.join(MARK));
+            // What lost its name nobody else sees.
+            if named.is_ok_and(|named| file.id().is_ok_and(|id| id == named.id)) {
+                let seq = read_file(&*file).unwrap_or(Seq::NONE);
+                self.0 = Some(file);
+                return seq;
+            }
+        }
+        read(disk, wal)
+    }
+
+    /// As [`raise`], in the file that [`Kept::read`] found to have its name.
+    ///
+    /// # Errors
+    /// As [`raise`].
+    pub fn raise(&mut self, disk: &dyn Disk, wal: &Path, seq: Seq) -> io::Result<()> {
+        let file = match self.0.take() {
+            Some(file) => file,
+            None => files::open_or_create(disk, &wal.join(MARK))?,
+        };
+        raise_in(&*file, seq)?;
+        self.0 = Some(file);
+        Ok(())
+    }
+}
+
+fn raise_in(file: &dyn File, seq: Seq) -> io::Result<()> {
     if !file.lock(LockKind::Exclusive, WAIT)? {
         return Err(io::ErrorKind::TimedOut.into());
     }
-    if read_file(&*file)? < seq || faults::on(Fault::MarkGoesBack) {
+    if read_file(file)? < seq || faults::on(Fault::MarkGoesBack) {
         // In place and in one sector: a reader that comes in between finds a checksum that does not match, and counts 0.
         file.write_full_at(0, &render(seq))?;
     }

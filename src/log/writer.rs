@@ -65,6 +65,9 @@ pub struct Writer {
     sync_failed: bool,
     /// What is in the segment up to the position must be read again before anything is written behind it.
     doubtful: bool,
+    /// Files that every append uses.
+    lock_file: lock::Kept,
+    mark_file: mark::Kept,
 }
 
 impl std::fmt::Debug for Writer {
@@ -119,6 +122,8 @@ impl Writer {
             unproven_write: false,
             sync_failed: false,
             doubtful: false,
+            lock_file: lock::Kept::default(),
+            mark_file: mark::Kept::default(),
         }
     }
 
@@ -145,9 +150,11 @@ impl Writer {
     /// [`Error::LockTimeout`] with who holds it; [`Error::Io`] if the lock file is not what it should be.
     pub fn lock(&mut self) -> Result<Locked<'_>> {
         // Before the lock and so before the log: what the mark says is then in what is read.
-        self.witnesses.mark = self.witnesses.mark.max(self.log.mark());
+        let marked = self.mark_file.read(&*self.log.ports.disk, &self.log.wal);
+        self.witnesses.mark = self.witnesses.mark.max(marked);
         let path = self.log.wal.join(files::LOCK);
-        let held = lock::exclusive(&self.log.ports, &path, self.options.lock_wait)?;
+        let wait = self.options.lock_wait;
+        let held = self.lock_file.exclusive(&self.log.ports, &path, wait)?;
         Ok(Locked {
             writer: self,
             caught_up: false,
@@ -213,7 +220,9 @@ impl Writer {
         self.proven = last;
         self.unproven_write = false;
         if self.witnesses.mark < last
-            && mark::raise(&*self.log.ports.disk, &self.log.wal, last).is_ok()
+            && (self.mark_file)
+                .raise(&*self.log.ports.disk, &self.log.wal, last)
+                .is_ok()
         {
             self.witnesses.mark = last;
         }
@@ -409,8 +418,19 @@ impl Locked<'_> {
     /// move, and before the next write everything is verified again. [`Error::TooLarge`] and [`Error::Usage`] for a
     /// payload that is none; then nothing was written.
     pub fn append(&mut self, payloads: &[String]) -> Result<Appended> {
-        check_payloads(payloads)?;
-        check_size(payloads)?;
+        let appended = self.append_groups(&[payloads])?;
+        Ok(*appended.first().expect("one group was given"))
+    }
+
+    /// As [`Locked::append`], for several groups that each stand or fall alone and share the write.
+    ///
+    /// # Errors
+    /// As [`Locked::append`]. But a write that was cut short may have left the first of several groups whole: then the
+    /// next who reads finds them in the log, and nobody may say before that they are not.
+    pub fn append_groups(&mut self, groups: &[&[String]]) -> Result<Vec<Appended>> {
+        for payloads in groups {
+            check_group(payloads)?;
+        }
         let mut durable = self.writer.known_durable();
         if faults::on(Fault::AttestsTheUnsynced) {
             durable = self.position().last_seq();
@@ -418,27 +438,34 @@ impl Locked<'_> {
         self.check_ready()?;
         let writer = &mut *self.writer;
         let position = &mut writer.position;
-        let encoded = group::encode_group(position.previous, position.next, durable, payloads);
+        let (mut next, mut previous) = (position.next, position.previous);
+        let (mut bytes, mut appended) = (Vec::new(), Vec::with_capacity(groups.len()));
+        for payloads in groups {
+            let encoded = group::encode_group(previous, next, durable, payloads);
+            (next, previous) = (encoded.last.next(), encoded.last_crc);
+            appended.push(Appended {
+                first: encoded.first,
+                last: encoded.last,
+                first_crc: encoded.first_crc,
+                last_crc: encoded.last_crc,
+            });
+            if bytes.is_empty() {
+                bytes = encoded.bytes;
+            } else {
+                bytes.extend_from_slice(&encoded.bytes);
+            }
+        }
         writer.unproven_write = true;
-        if let Err(source) = writer
-            .file
-            .write_full_at(position.offset.get(), &encoded.bytes)
-        {
+        if let Err(source) = writer.file.write_full_at(position.offset.get(), &bytes) {
             // Nothing is cut back: a region that is written twice may show old text after a power cut.
             writer.doubtful = true;
             self.caught_up = false;
             return Err(Error::NotRecorded { source });
         }
-        position.offset = position.offset.plus(encoded.bytes.len() as u64);
-        position.next = encoded.last.next();
-        position.previous = encoded.last_crc;
+        position.offset = position.offset.plus(bytes.len() as u64);
+        (position.next, position.previous) = (next, previous);
         position.durable_seen = position.durable_seen.max(durable);
-        Ok(Appended {
-            first: encoded.first,
-            last: encoded.last,
-            first_crc: encoded.first_crc,
-            last_crc: encoded.last_crc,
-        })
+        Ok(appended)
     }
 
     /// Rotates if the active segment has reached its size. A full segment that cannot be followed for want of space
@@ -525,6 +552,16 @@ impl Locked<'_> {
 fn not_caught_up() -> Error {
     let source = io::Error::other("the end of the log was not verified under this lock");
     Error::NotRecorded { source }
+}
+
+/// Refuses a group that no reader would take: it holds nothing, a payload is none, or all of it is too large. Whether the
+/// payloads say something is for whoever encoded them.
+///
+/// # Errors
+/// [`Error::TooLarge`] and [`Error::Usage`].
+pub fn check_group(payloads: &[String]) -> Result<()> {
+    check_payloads(payloads)?;
+    check_size(payloads)
 }
 
 /// Refuses what could not be read back.

@@ -1,7 +1,7 @@
 //! One append, among many processes: the only place where state changes.
 //!
 //! ```text
-//!   lock -> catch up -> decide -> one write at the verified end -> unlock -> sync -> apply -> receipt
+//!   lock -> catch up -> decide -> one write at the verified end -> unlock -> sync, apply -> receipt
 //! ```
 //!
 //! The state is recovered before (read ahead, without the lock), so that little is left to read under it. Every answer is
@@ -173,16 +173,14 @@ pub(super) fn decide_and_append<T>(
     let before = locked.position().offset;
     let appended = locked.append(&payloads)?;
     snapshot.tail_bytes += locked.position().offset.get() - before.get();
-    // From here the records are in the log; whatever the sync says, this process must not fold them before it knows.
+    // From here the records are in the log, and reading goes on behind them. Whatever the sync says, the state takes them in: it
+    // says what was read so far, and a store that goes on after a failed sync must not decide as if they were not there.
     if options.cache == CacheMode::Auto {
         cache::note(ports, dir, locked.position().segment);
     }
     let rotated = locked.rotate_if_full(now.at);
     let header = locked.position().last_seq();
-    locked
-        .unlock()
-        .sync_and_prove()
-        .map_err(|error| name_record(error, appended.first))?;
+    let synced = locked.unlock().sync_and_prove();
     let records: Vec<Record> = events
         .into_iter()
         .zip(0..)
@@ -203,6 +201,7 @@ pub(super) fn decide_and_append<T>(
     if header > appended.last {
         state.apply(&header_record(header, &now));
     }
+    synced.map_err(|error| name_record(error, appended.first))?;
     if let Err(error) = rotated {
         warnings.push(Warning::new(
             "W-ROTATE",
@@ -273,7 +272,7 @@ fn header_record(seq: Seq, now: &Now) -> Record {
 }
 
 /// Says which record may or may not survive.
-fn name_record(error: Error, first: Seq) -> Error {
+pub(super) fn name_record(error: Error, first: Seq) -> Error {
     match error {
         Error::NotAcknowledged { source, .. } => Error::NotAcknowledged {
             source,
@@ -288,7 +287,9 @@ fn name_record(error: Error, first: Seq) -> Error {
 }
 
 /// What cannot be read back must not be written: acknowledged, it would stop everybody who comes after.
-fn reads_back(payloads: &[String]) -> Result<()> {
+///
+/// What this version writes most is read back at a glance (`codec::fast`), so this costs every writer next to nothing.
+pub(super) fn reads_back(payloads: &[String]) -> Result<()> {
     for payload in payloads {
         if let Err(error) = codec::decode(Seq::NONE, payload) {
             let message = format!("this cannot be recorded: {error}");

@@ -4,6 +4,8 @@
 //!   recovery    snapshot, then the log after it        -> Recovered     (reads only)
 //!   append      lock, catch up, decide, write, sync    -> Receipt       (the only place where state changes)
 //!   brief       append, with the state read in place   -> Receipt       (at the same cost for any number of items)
+//!   batch       append, for several commands         -> a Receipt each
+//!   shared      batch, for many threads              -> Receipt
 //!   claim       append, for the next piece of work     -> Claimed
 //!   resume      append, for what a crash left behind   -> Resumed
 //!   compaction  state at S                             -> work_items.json
@@ -25,6 +27,8 @@ pub mod receipt;
 mod append;
 mod cache;
 pub mod brief;
+mod batch;
+pub mod shared;
 mod proof;
 mod heartbeats;
 mod known;
@@ -52,6 +56,7 @@ pub use claim::{Beat, Claimed};
 pub use compaction::Compacted;
 pub use receipt::{Receipt, Warning};
 pub use resume::{Resumed, TornTail};
+pub use shared::SharedStore;
 pub use view::View;
 
 use crate::error::Result;

@@ -35,6 +35,7 @@ mod security;
 mod live;
 mod mutations;
 mod audit;
+mod shared;
 mod odd;
 mod export;
 mod merge;

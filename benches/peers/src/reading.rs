@@ -63,7 +63,7 @@ pub fn audit(scale: &Scale, dir: &Path) {
         "Audit of a log of {records} records, from the page cache, whole commands"
     ));
     let store = dir.join("audit");
-    let made = logs::large(&store, 1_000_000.min(records / 10), records)
+    let made = logs::large(&store, 10_000.min(records / 10), records)
         .and_then(|bytes| logs::compact(&store).map(|()| bytes));
     let bytes = match made {
         Ok(bytes) => bytes as f64,

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Barrier, Mutex};
 use std::time::Instant;
 
-use phaselog::{Ports, Store};
+use phaselog::{Ports, SharedStore, Store};
 
 use crate::Scale;
 use crate::job::{self, PHASES};
@@ -170,13 +170,13 @@ fn write(store: &mut Store, first: usize, steps: usize) -> Result<(), Failed> {
 fn phaselog_threads(dir: &Path, each: usize) -> Result<f64, Failed> {
     let items = job::items_for(each);
     job::store(dir, MANY * items)?;
-    let store = Mutex::new(Store::open(Ports::real(), dir, job::options())?);
+    let store = SharedStore::new(Store::open(Ports::real(), dir, job::options())?);
     together(each, |thread, begin| {
         begin.wait();
         let mut token = None;
         for step in 0..each {
             let command = job::step(thread * items, step, token);
-            token = store.lock().expect("no panics").submit(&command)?.seq();
+            token = store.submit(&command)?.seq();
         }
         Ok(())
     })

@@ -118,6 +118,8 @@ impl Disk for RealDisk {
 /// An open file of this machine.
 struct RealFile {
     file: fs::File,
+    /// Which file it is, asked for when it was opened: an open file stays what it is. `None` where the system cannot tell.
+    id: Option<FileId>,
     /// A lock was taken and not given back.
     locked: AtomicBool,
 }
@@ -135,7 +137,7 @@ impl Drop for RealFile {
 
 impl File for RealFile {
     fn id(&self) -> io::Result<FileId> {
-        os::id(&self.file.metadata()?)
+        self.id.ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -198,12 +200,13 @@ impl RealFile {
 
 fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn File>> {
     let file = os::without_following(options).open(path)?;
-    let kind = file.metadata()?.file_type();
+    let found = file.metadata()?;
+    let kind = found.file_type();
     if kind.is_dir() {
         Err(io::ErrorKind::IsADirectory.into())
     } else if kind.is_file() {
-        let locked = AtomicBool::new(false);
-        Ok(Box::new(RealFile { file, locked }))
+        let (id, locked) = (os::id(&found).ok(), AtomicBool::new(false));
+        Ok(Box::new(RealFile { file, id, locked }))
     } else {
         Err(io::Error::new(
             io::ErrorKind::InvalidInput,
