@@ -181,10 +181,11 @@ impl Item {
             .map_or_else(|| self.name.derived_id(), str::to_owned)
     }
 
-    /// The status, derived from the phases and the hold.
+    /// The status, derived from the phases and the hold. Without a phase, before there is a plan, nothing of it is done.
     pub fn status(&self) -> ItemStatus {
         let any = |status| self.phases.iter().any(|phase| phase.status == status);
-        if self.phases.iter().all(|phase| phase.status.is_settled()) {
+        let all_settled = self.phases.iter().all(|phase| phase.status.is_settled());
+        if all_settled && !self.phases.is_empty() {
             ItemStatus::Completed
         } else if self.hold.is_some() {
             ItemStatus::Blocked

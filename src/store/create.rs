@@ -18,7 +18,7 @@ use crate::position::Seq;
 use crate::snapshot::import::ImportedDocument;
 use crate::snapshot::set::ROOT;
 
-use super::beside::BesideOriginal;
+use super::beside::{self, BesideOriginal, BesideTaken};
 use super::dir::{self, IMPORTED, WAL};
 use super::merge::{self, MergeOptions, MergedFile};
 use super::{Options, Store};
@@ -131,10 +131,7 @@ impl Store {
         dir::refuse_network(ports, dir, options)?;
         let file = &original.document.file;
         keep_original(ports, dir, &original.path, &file.sha256, &original.bytes)?;
-        for beside in &original.beside {
-            let file = &beside.document.file;
-            keep_original(ports, dir, &beside.path, &file.sha256, &beside.bytes)?;
-        }
+        keep_originals(ports, dir, &original.beside)?;
         let events = original.events();
         create(ports, dir, options, &ports.clock.now(), &[&events]).map(Imported::Created)
     }
@@ -161,6 +158,65 @@ impl Store {
             items,
         }))
     }
+}
+
+impl Store {
+    /// Makes a store out of files beside `work_items.json` alone: with their items, held, and without a plan.
+    ///
+    /// # Errors
+    /// As [`Store::init`].
+    pub fn begin_beside(
+        ports: &Ports,
+        dir: &Path,
+        options: &Options,
+        originals: &[BesideOriginal],
+    ) -> Result<BesideTaken> {
+        refuse_unimported(ports, dir)?;
+        make_dirs(ports, dir)?;
+        dir::refuse_network(ports, dir, options)?;
+        keep_originals(ports, dir, originals)?;
+        let (events, files) = beside::onto(&[], originals);
+        let made = create(ports, dir, options, &ports.clock.now(), &[&events])?;
+        let recorded = Some((made.first, made.last));
+        Ok(BesideTaken { recorded, files })
+    }
+
+    /// What [`Store::begin_beside`] would come to; nothing is written.
+    ///
+    /// # Errors
+    /// As [`Store::init`].
+    pub fn would_begin_beside(
+        ports: &Ports,
+        dir: &Path,
+        originals: &[BesideOriginal],
+    ) -> Result<BesideTaken> {
+        refuse_unimported(ports, dir)?;
+        let (events, files) = beside::onto(&[], originals);
+        let last = Seq::FIRST.plus(events.len() as u64);
+        let recorded = Some((Seq::FIRST, last));
+        Ok(BesideTaken { recorded, files })
+    }
+}
+
+/// Refuses a directory, which is no store, with the progress of items in it that nobody has taken over.
+fn refuse_unimported(ports: &Ports, dir: &Path) -> Result<()> {
+    // One without a byte tells nothing.
+    match ports.disk.metadata(&dir.join(ROOT)) {
+        Ok(found) if found.len > 0 => Err(Error::StoreExists {
+            dir: dir::absolute(dir),
+            what: "has a work_items.json that was never imported",
+        }),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("look at", dir)(error)),
+    }
+}
+
+fn keep_originals(ports: &Ports, dir: &Path, originals: &[BesideOriginal]) -> Result<()> {
+    originals.iter().try_for_each(|original| {
+        let (path, file) = (&original.path, &original.document.file);
+        keep_original(ports, dir, path, &file.sha256, &original.bytes)
+    })
 }
 
 fn is_store(ports: &Ports, dir: &Path, options: &Options) -> Result<bool> {

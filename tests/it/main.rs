@@ -41,4 +41,5 @@ mod export;
 mod merge;
 mod doctor;
 mod enrich;
+mod importing;
 mod at_size;

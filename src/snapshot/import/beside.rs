@@ -13,6 +13,7 @@ mod extraction;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use super::document::{self, sha256};
 use super::finding::{About, Remark};
@@ -24,9 +25,14 @@ use crate::error::Error;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Extras;
 use crate::pipeline::{ExtractionChange, ItemId, Json, Timestamp};
+use crate::snapshot::set::ROOT;
+use crate::snapshot::{enrichment, extraction as extraction_state};
 
 /// The fields by which a file with the progress of items is told.
 const WORK_ITEMS: [&str; 3] = ["work_items", "properties", "schema_version"];
+
+/// Fields that such a file often begins with, and others may have too.
+const HINTS: [&str; 2] = ["session", "summary"];
 
 /// The fields by which a file with extractions is told.
 const EXTRACTION: [&str; 3] = [
@@ -70,34 +76,49 @@ pub enum Says {
     Extraction(ExtractionChange),
 }
 
-/// What kind of state file these bytes are, as far as their beginning tells: [`ImportedFile::WORK_ITEMS`] also where
-/// nothing tells.
-pub fn kind(bytes: &[u8]) -> &'static str {
+/// What kind of state file these bytes are, as far as their beginning tells, damaged or not; where nothing in them tells,
+/// the name that the file has, which is one of our three or says nothing.
+pub fn kind(name: &str, bytes: &[u8]) -> &'static str {
+    let by_name = match name {
+        enrichment::NAME => Some(ImportedFile::ENRICHMENT),
+        extraction_state::NAME => Some(ImportedFile::EXTRACTION),
+        ROOT => Some(ImportedFile::WORK_ITEMS),
+        _ => None,
+    };
     let text = text::decode(bytes).text;
     let is_list = text.trim_start().starts_with('[');
-    let (mut found, mut objects, mut seen) = (None, 0, 0);
-    let _ = super::parser::each(text, |element| {
-        let key = element.key.as_deref().unwrap_or_default();
-        if WORK_ITEMS.contains(&key) {
-            found = Some(ImportedFile::WORK_ITEMS);
-        } else if EXTRACTION.contains(&key) {
-            found = Some(ImportedFile::EXTRACTION);
-        }
-        objects += usize::from(element.node.fields().is_some());
-        // An address begins no field of the other two.
-        let mut names = ["full_address", "address"].into_iter();
-        let is_address = names.any(|name| element.node.get(name).is_some());
-        if is_address || (objects > 16 && !is_list) {
-            found = found.or(Some(ImportedFile::ENRICHMENT));
-        }
-        seen += 1;
-        found.is_none() && seen < 64
-    });
-    match found {
-        Some(kind) => kind,
-        None if objects > 0 && !is_list => ImportedFile::ENRICHMENT,
-        None => ImportedFile::WORK_ITEMS,
-    }
+    let (mut by_key, mut hinted) = (None, false);
+    let (mut is_data, mut objects, mut seen) = (false, 0, 0);
+    let _ = super::parser::each_known(
+        text,
+        |key| {
+            hinted |= HINTS.contains(&key);
+            by_key = if WORK_ITEMS.contains(&key) {
+                Some(ImportedFile::WORK_ITEMS)
+            } else if EXTRACTION.contains(&key) {
+                Some(ImportedFile::EXTRACTION)
+            } else {
+                None
+            };
+            by_key.is_none()
+        },
+        |element| {
+            objects += usize::from(element.node.fields().is_some());
+            // An address begins no field of the other two.
+            let mut names = ["full_address", "address"].into_iter();
+            is_data = names.any(|name| element.node.get(name).is_some());
+            is_data |= objects > 16 && !is_list;
+            seen += 1;
+            !is_data && seen < 64
+        },
+    );
+    // An object of objects may be one by address, if nothing speaks against it.
+    let may_be_data = objects > 0 && !is_list && !hinted;
+    by_key
+        .or(is_data.then_some(ImportedFile::ENRICHMENT))
+        .or(by_name)
+        .or(may_be_data.then_some(ImportedFile::ENRICHMENT))
+        .unwrap_or(ImportedFile::WORK_ITEMS)
 }
 
 /// Reads a file of that kind.
@@ -156,6 +177,23 @@ pub fn read_beside(
         findings,
         newest,
     })
+}
+
+/// True if a file that cannot be read has whole items before its damage, which [`Options::salvage`] would take.
+pub fn can_salvage(path: &Path, bytes: &[u8], kind: &str, options: &Options) -> bool {
+    let (path, salvage) = (path.display().to_string(), true);
+    let options = &Options {
+        salvage,
+        ..*options
+    };
+    match kind {
+        // Half of a set would look whole.
+        ImportedFile::EXTRACTION => false,
+        ImportedFile::ENRICHMENT => {
+            read_beside(&path, bytes, kind, options).is_ok_and(|read| !read.items.is_empty())
+        }
+        _ => super::read(&path, bytes, options).is_ok_and(|read| !read.items.is_empty()),
+    }
 }
 
 /// What a reader found, before places have become lines.

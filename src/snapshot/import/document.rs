@@ -13,7 +13,7 @@ use super::reader::{Found, Reader};
 use super::shape::{self, CONTAINERS, Look, Shape};
 use super::text;
 use super::tree::{Bad, Node, Value};
-use super::{ImportedDocument, NewImport, Options, checks, own, parser, plan};
+use super::{ImportedDocument, NewImport, Options, checks, own, parser, plan, w2};
 use crate::error::Error;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::{Event, Plan, Timestamp, codec};
@@ -77,6 +77,11 @@ pub(super) fn read(path: &str, bytes: &[u8], options: &Options) -> Result<Import
         let message =
             "no item has a phase, and the file has no plan: there is nothing that could be done";
         return Err(reader.error(draft.at, message));
+    }
+    if shape.name == w2::SHAPE.name {
+        let remark = Remark::note("I-EMPTY", items.at).found(reader.shown(&items.node));
+        let message = "no item stands in it: the pipeline was idle";
+        reader.remark(remark.decided("taken over as it is").says(message));
     }
     checks::indexes(&mut reader, &mut drafts);
     checks::phase_sets(&mut reader, &drafts, &plan);
@@ -223,9 +228,15 @@ fn read_items(
 pub(super) fn report_damage(reader: &mut Reader<'_>, bad: &Bad, items: usize, left: usize) {
     let message = reader.bad_message(bad);
     let remark = Remark::judged("I-SALVAGED", bad.at).found(&message);
-    let decided = format!(
-        "{items} whole items before it were taken over, {left} bytes from here on were not read"
-    );
+    let whole = match items {
+        1 => "the one whole item before it was taken over".to_owned(),
+        items => format!("the {items} whole items before it were taken over"),
+    };
+    let decided = match left {
+        0 => format!("{whole}, the file ends here"),
+        1 => format!("{whole}, one byte from here on was not read"),
+        left => format!("{whole}, {left} bytes from here on were not read"),
+    };
     let message = format!("the file is damaged here: {message}; {decided}");
     reader.remark(remark.decided(decided).says(message));
 }

@@ -17,6 +17,7 @@ mod scalar;
 mod words;
 mod times;
 mod finding;
+mod codes;
 mod reader;
 mod fields;
 mod phase;
@@ -43,7 +44,8 @@ use crate::error::Error;
 use crate::pipeline::event::{ImportedFile, ImportedItem};
 use crate::pipeline::{Event, ItemId, Json, Plan, Timestamp};
 
-pub use beside::{BesideDocument, BesideItem, Says, kind, read_beside};
+pub use beside::{BesideDocument, BesideItem, Says, can_salvage, kind, read_beside};
+pub use codes::{CODES, Code, advice};
 pub use finding::{Finding, Severity};
 pub use times::Zone;
 

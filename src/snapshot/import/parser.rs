@@ -53,8 +53,15 @@ pub(super) struct Element<'a> {
 
 /// Reads a document part by part, so that only one is in memory as a tree; ends early when `take` returns false. What
 /// was taken before an error stands before the damage.
-pub(super) fn each<'a>(
+pub(super) fn each<'a>(text: &'a str, take: impl FnMut(Element<'a>) -> bool) -> Result<(), Bad> {
+    each_known(text, |_| true, take)
+}
+
+/// As [`each`], and `knows` is told each key before its value is read: so it hears of one whose value is damaged, too,
+/// and a large value that nobody needs is not read. Ends early when it returns false.
+pub(super) fn each_known<'a>(
     text: &'a str,
+    mut knows: impl FnMut(&str) -> bool,
     mut take: impl FnMut(Element<'a>) -> bool,
 ) -> Result<(), Bad> {
     let mut parser = Parser::new(text, &[]);
@@ -74,13 +81,14 @@ pub(super) fn each<'a>(
         parser.skip_space();
         let at = parser.at;
         let (key, node) = if is_object {
-            let field = parser.field(Keep::Nothing, &[], &mut HashMap::new())?;
-            if let Some(first) = keys.insert(field.key.clone(), at) {
-                let message = format!("key {:?} stands twice in one object", field.key);
-                let other = Some(("the first is at", first));
-                return Err(Bad { at, message, other });
+            let key = parser.key()?;
+            if let Some(first) = keys.insert(key.clone(), at) {
+                return Err(twice(&key, at, first));
             }
-            (Some(field.key), field.node)
+            if !knows(&key) {
+                return Ok(());
+            }
+            (Some(key), parser.value(Keep::Nothing)?)
         } else {
             (None, parser.value(Keep::Nothing)?)
         };
@@ -96,6 +104,12 @@ pub(super) fn each<'a>(
         Some(b'{' | b'[') => Err(parser.bad("a second document begins here")),
         Some(_) => Err(parser.unexpected("the end of the file")),
     }
+}
+
+fn twice(key: &str, at: usize, first: usize) -> Bad {
+    let message = format!("key {key:?} stands twice in one object");
+    let other = Some(("the first is at", first));
+    Bad { at, message, other }
 }
 
 pub(super) struct Parser<'a, 'c> {
@@ -206,10 +220,7 @@ impl<'a, 'c> Parser<'a, 'c> {
     ) -> Result<Field<'a>, Bad> {
         self.skip_space();
         let at = self.at;
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected("a key"));
-        }
-        let key = self.string()?;
+        let key = self.key()?;
         let first = if fields.len() < FEW {
             let same = |field: &&Field<'a>| field.key == key;
             fields.iter().find(same).map(|field| field.at)
@@ -219,14 +230,8 @@ impl<'a, 'c> Parser<'a, 'c> {
             }
             seen.insert(key.clone(), at)
         };
-        if first.is_some() {
-            let message = format!("key {key:?} stands twice in one object");
-            let other = first.map(|at| ("the first is at", at));
-            return Err(Bad { at, message, other });
-        }
-        self.skip_space();
-        if !self.take(b':') {
-            return Err(self.unexpected("`:`"));
+        if let Some(first) = first {
+            return Err(twice(&key, at, first));
         }
         let inside = match keep {
             Keep::Document if self.containers.contains(&&*key) => Keep::Elements,
@@ -234,6 +239,19 @@ impl<'a, 'c> Parser<'a, 'c> {
         };
         let node = self.value(inside)?;
         Ok(Field { at, key, node })
+    }
+
+    /// A key, and the colon behind it.
+    fn key(&mut self) -> Result<Cow<'a, str>, Bad> {
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a key"));
+        }
+        let key = self.string()?;
+        self.skip_space();
+        if !self.take(b':') {
+            return Err(self.unexpected("`:`"));
+        }
+        Ok(key)
     }
 
     fn list(&mut self, keep: Keep) -> Result<Vec<Node<'a>>, Bad> {

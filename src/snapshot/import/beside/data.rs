@@ -81,7 +81,12 @@ impl All {
                 return Ok(());
             }
             None => {
-                left_out(reader, at, source, "an object without a full_address");
+                let why = match NAMES.iter().find_map(|name| Some((name, node.get(name)?))) {
+                    Some((name, value)) if value.text().is_some() => format!("its {name} is empty"),
+                    Some((name, value)) => format!("its {name} is {}, not a text", value.kind()),
+                    None => "an object without a full_address".to_owned(),
+                };
+                left_out(reader, at, source, &why);
                 return Ok(());
             }
         };

@@ -10,7 +10,8 @@ fn options() -> Options {
 }
 
 fn read(text: &str) -> Result<BesideDocument, Error> {
-    read_beside("f.json", text.as_bytes(), kind(text.as_bytes()), &options())
+    let kind = kind("f.json", text.as_bytes());
+    read_beside("f.json", text.as_bytes(), kind, &options())
 }
 
 fn said(document: &BesideDocument) -> Vec<(String, String)> {
@@ -56,9 +57,43 @@ fn kinds_are_told_by_what_is_in_them() {
         ("{}", "work_items"),
         ("", "work_items"),
         ("{\"session\":", "work_items"),
+        // What the damaged value belongs to tells as much as a whole one.
+        (
+            r#"{"session":{"mode":"batch"},"properties":{"5887"#,
+            "work_items",
+        ),
+        (r#"{"session":{"mode":"batch"},"summary":{"#, "work_items"),
+        (
+            r#"{"last_updated":"2025","failed_properties":["1 A"#,
+            "extraction",
+        ),
+        (r#"{"100 N Example St":{"price":1},"200"#, "enrichment"),
     ] {
-        assert_eq!(kind(text.as_bytes()), wanted, "{text}");
+        assert_eq!(kind("f.json", text.as_bytes()), wanted, "{text}");
     }
+}
+
+#[test]
+fn where_nothing_in_a_file_tells_its_name_does() {
+    for text in [
+        "",
+        "[]",
+        "{}",
+        "7",
+        "not json",
+        "[{\"full_addr",
+        "{\"a\":{\"x\":1}}",
+    ] {
+        for (name, wanted) in [
+            ("work_items.json", "work_items"),
+            ("enrichment_data.json", "enrichment"),
+            ("extraction_state.json", "extraction"),
+        ] {
+            assert_eq!(kind(name, text.as_bytes()), wanted, "{name}: {text}");
+        }
+    }
+    let told = br#"{"completed_properties":[]}"#;
+    assert_eq!(kind("enrichment_data.json", told), "extraction");
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn salvage_takes_the_whole_items_before_the_damage() {
     let cut = &TWO.as_bytes()[..TWO.len() - 20];
     let document = read("x.json", cut, &salvage()).unwrap();
     assert_eq!(document.items.len(), 1);
-    let decided = "1 whole items before it were taken over, 0 bytes from here on were not read";
+    let decided = "the one whole item before it was taken over, the file ends here";
     assert_eq!(codes(&document), ["I-SALVAGED"]);
     assert_eq!(document.findings[0].decided, decided);
     assert_eq!(document.findings[0].severity, Severity::Judged);

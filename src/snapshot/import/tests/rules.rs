@@ -163,7 +163,10 @@ fn the_files_plan_counts_and_other_phases_join_it() {
     let document = import(r#"{"plan":"weekly","work_items":[]}"#);
     assert_eq!(
         findings(&document),
-        ["I-FIELD judged 1:2 : \"weekly\" -> left out"]
+        [
+            "I-FIELD judged 1:2 : \"weekly\" -> left out",
+            "I-EMPTY note 1:18 : [] -> taken over as it is"
+        ]
     );
 }
 

@@ -78,7 +78,10 @@ fn w2_idle_and_empty() {
     );
     assert_eq!(document.file.shape, "W2");
     assert!(document.items.is_empty() && document.plan.phases().is_empty());
-    assert!(document.findings.is_empty());
+    assert_eq!(
+        findings(&document),
+        ["I-EMPTY note 1:66 : {} -> taken over as it is"]
+    );
     let events = document.events();
     assert!(matches!(&events[..], [Event::Imported(_)]));
 }

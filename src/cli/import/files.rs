@@ -1,0 +1,219 @@
+//! Which files an import means, and what kind each of them is.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::pipeline::event::ImportedFile;
+use crate::snapshot::import::{self, Finding, Severity, Zone};
+use crate::snapshot::set::ROOT;
+use crate::snapshot::{enrichment, extraction};
+use crate::store::beside::BesideOriginal;
+
+use super::super::context::Context;
+use super::super::failure::Failure;
+use super::super::values;
+
+/// The directory by which a store is told.
+const WAL: &str = "wal";
+
+/// The files that were named, by what they are.
+#[derive(Default)]
+pub(super) struct Named {
+    /// The progress of items.
+    pub(super) work_items: Option<(PathBuf, Vec<u8>)>,
+    /// The files beside it.
+    pub(super) beside: Vec<BesideOriginal>,
+    /// The known files of a directory that have nothing in them, or are not there.
+    pub(super) passed: Vec<Passed>,
+}
+
+/// A known file of a directory that was passed over.
+pub(super) struct Passed {
+    pub(super) path: String,
+    pub(super) finding: Finding,
+}
+
+/// Finds out which files are meant and reads them.
+pub(super) fn named(asked: &Asked<'_>, context: &Context<'_>) -> Result<Named, Failure> {
+    let mut named = Named::default();
+    for path in asked.paths {
+        // Through the last name too: people link to their data directories.
+        if let Ok(there) = context.ports.disk.list(path) {
+            named.take_dir(path, &there, context, asked)?;
+        } else {
+            let bytes = read(path, context)?;
+            named.take(path.clone(), bytes, context, asked)?;
+        }
+    }
+    Ok(named)
+}
+
+fn read(path: &Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
+    values::read_file(context, path, import::MAX_FILE_BYTES)
+}
+
+impl Named {
+    /// Takes the three known files of a directory, as far as they are there and something stands in them.
+    fn take_dir(
+        &mut self,
+        dir: &Path,
+        names: &[String],
+        context: &Context<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<(), Failure> {
+        // A store writes only the files that it has something for.
+        let is_store = names.iter().any(|name| name == WAL);
+        let (mut taken, mut empty) = (false, None);
+        for known in [ROOT, enrichment::NAME, extraction::NAME] {
+            let path = dir.join(known);
+            if !names.iter().any(|name| name == known) {
+                if is_store {
+                    continue;
+                }
+                self.pass(
+                    &path,
+                    "missing",
+                    "it is not there; the others were looked at",
+                );
+                continue;
+            }
+            let bytes = read(&path, context)?;
+            if bytes.trim_ascii().is_empty() {
+                self.pass(&path, "empty", "nothing stands in it; it was passed over");
+                empty.get_or_insert(path);
+                continue;
+            }
+            taken = true;
+            self.take(path, bytes, context, asked)?;
+        }
+        match (taken, empty) {
+            (true, _) => Ok(()),
+            (false, Some(path)) => Err(Error::Parse {
+                path,
+                line: 1,
+                column: 1,
+                message: "the file is empty".to_owned(),
+            }
+            .into()),
+            (false, None) => Err(Error::Io {
+                action: "find a work_items.json in",
+                path: dir.to_owned(),
+                source: std::io::ErrorKind::NotFound.into(),
+            }
+            .into()),
+        }
+    }
+
+    fn pass(&mut self, path: &Path, found: &str, message: &str) {
+        let finding = Finding {
+            code: "I-EMPTY",
+            severity: Severity::Note,
+            line: None,
+            column: None,
+            item: None,
+            phase: None,
+            found: found.to_owned(),
+            decided: "passed over".to_owned(),
+            message: message.to_owned(),
+        };
+        let path = path.display().to_string();
+        self.passed.push(Passed { path, finding });
+    }
+
+    fn take(
+        &mut self,
+        path: PathBuf,
+        bytes: Vec<u8>,
+        context: &Context<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<(), Failure> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let kind = import::kind(&name, &bytes);
+        if kind == ImportedFile::WORK_ITEMS {
+            if let Some(other) = &self.work_items {
+                return Err(two_of_a_kind([other, &(path, bytes)], context, asked));
+            }
+            self.work_items = Some((path, bytes));
+            return Ok(());
+        }
+        let given = path.display().to_string();
+        let document = import::read_beside(&given, &bytes, kind, asked.options)
+            .map_err(|error| damaged(error, (&path, &bytes), kind, asked, context))?;
+        self.beside.push(BesideOriginal {
+            path,
+            bytes,
+            document,
+        });
+        Ok(())
+    }
+}
+
+/// Why two files that both count as the progress of items are not taken: one of them may be nothing that is known.
+fn two_of_a_kind(
+    files: [&(PathBuf, Vec<u8>); 2],
+    context: &Context<'_>,
+    asked: &Asked<'_>,
+) -> Failure {
+    for (path, bytes) in files {
+        let given = path.display().to_string();
+        if let Err(error) = import::read(&given, bytes, asked.options) {
+            return damaged(
+                error,
+                (path, bytes),
+                ImportedFile::WORK_ITEMS,
+                asked,
+                context,
+            );
+        }
+    }
+    let [one, other] = files.map(|(path, _)| path.display());
+    Failure::usage(format!(
+        "{one} and {other} are both files with the progress of items; one at a time"
+    ))
+}
+
+/// A file that cannot be read, with what to do about it: what the command was, so that salvaging can be offered where it
+/// helps.
+pub(super) fn damaged(
+    error: Error,
+    (path, bytes): (&Path, &[u8]),
+    kind: &str,
+    asked: &Asked<'_>,
+    context: &Context<'_>,
+) -> Failure {
+    let failure = Failure::from(error);
+    if !asked.options.salvage && import::can_salvage(path, bytes, kind, asked.options) {
+        let salvage = asked.again(context);
+        return failure.with_hint(format!(
+            "mend the file there, or take the whole items before it: {salvage}"
+        ));
+    }
+    failure
+}
+
+/// What was asked for.
+pub(super) struct Asked<'a> {
+    pub(super) paths: &'a [PathBuf],
+    pub(super) options: &'a import::Options,
+}
+
+impl Asked<'_> {
+    /// The same command with `--salvage`.
+    fn again(&self, context: &Context<'_>) -> String {
+        let mut verb = "import --salvage".to_owned();
+        if self.options.linear {
+            verb += " --linear";
+        }
+        if self.options.zone != Zone::Local {
+            let _ = write!(verb, " --assume-tz {}", self.options.zone);
+        }
+        let paths: Vec<String> = self
+            .paths
+            .iter()
+            .map(|it| it.display().to_string())
+            .collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        context.print.shell.command(&verb, &paths)
+    }
+}
