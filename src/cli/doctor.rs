@@ -75,13 +75,12 @@ impl DoctorReport<'_> {
         format!("{store}{what}: {damage} damage, {warnings}, {notes}")
     }
 
-    fn next(&self, finding: &Finding) -> Option<String> {
+    fn next(&self, finding: &Finding) -> String {
         match &finding.next {
-            Next::Nothing => None,
-            Next::Words(words) => Some((*words).to_owned()),
+            Next::Words(words) => (*words).to_owned(),
             Next::Command(verb, operands) => {
                 let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
-                Some(self.shell.command(verb, &operands))
+                self.shell.command(verb, &operands)
             }
         }
     }
@@ -97,7 +96,7 @@ impl DoctorReport<'_> {
             finding.code,
             &escape(&finding.place),
             &escape(&format!("{about}{}", finding.message)),
-            &escape(&self.next(finding).unwrap_or_default()),
+            &escape(&self.next(finding)),
         ];
         fields.join("\t").trim_end().to_owned()
     }

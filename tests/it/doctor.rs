@@ -132,6 +132,13 @@ fn everything_odd_is_said_with_what_to_do() {
             .iter()
             .all(|line| keys.iter().all(|key| line.get(key).is_some()))
     );
+    // Whatever it is, what to do about it is said.
+    for line in lines {
+        assert!(
+            line["next"].as_str().is_some_and(|it| it.len() > 3),
+            "{line}"
+        );
+    }
 }
 
 /// Every file under `data`, with its bytes.

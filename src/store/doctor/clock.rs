@@ -38,7 +38,7 @@ pub(super) fn look(
     if now.boot.is_none() {
         findings.push(Finding::note("D-NO-BOOT-CLOCK", "clock").saying(
             "this platform has no clock that nobody sets; time limits rest on the wall clock alone",
-        ));
+        ).advice("keep the wall clock right (NTP)"));
     }
     let mut times = Times::default();
     let walked = Ground::open(ports, dir, options).and_then(|ground| {
@@ -59,20 +59,24 @@ pub(super) fn look(
         )
     });
     if let Err(error) = walked {
-        findings.push(Finding::warning("D-UNREADABLE", "wal").saying(error.to_string()));
+        findings.push(
+            Finding::warning("D-UNREADABLE", "wal")
+                .saying(error.to_string())
+                .then("verify", &[]),
+        );
         return;
     }
     if let Some((count, first, worst)) = times.backwards {
         findings.push(Finding::note("D-CLOCK-BACK", "clock").saying(format!(
             "{count} records are older than the one before, the first is {first}, the worst by {}: the clock was set back; the order is that of the records",
             human_duration(worst)
-        )));
+        )).advice("nothing, if the clock is right now: the order of the records stands"));
     }
     if let Some((seq, by)) = times.set {
         findings.push(Finding::note("D-CLOCK-SET", "clock").saying(format!(
             "since record {seq} the wall clock was set by {}: it and the time since the boot do not agree",
             human_duration(by)
-        )));
+        )).advice("look whether the clock is right now; time limits go by the time since the boot"));
     }
     if let Some((seq, at)) = times.before.filter(|(_, at)| now.at < *at) {
         let by = human_duration(at.micros_since(now.at));

@@ -94,6 +94,7 @@ pub(super) fn of_import(found: &import::Finding, file: &str) -> Finding {
     Finding::new(found.code, severity, place)
         .about(found.item.as_deref(), found.phase.as_deref())
         .saying(found.message.clone())
+        .advice(import::advice(found.code))
 }
 
 /// Temp and backup files of other programs, and what was set aside here.
@@ -120,7 +121,8 @@ pub(super) fn lying_around(ports: &Ports, dir: &Path, is_store: bool, findings: 
     if kept > 0 {
         findings.push(
             Finding::note("D-QUARANTINE", format!("{WAL}/{QUARANTINE}"))
-                .saying(format!("{kept} files were set aside by a repair or instead of an edit; they are never removed by themselves")),
+                .saying(format!("{kept} files were set aside by a repair or instead of an edit; they are never removed by themselves"))
+                .advice("remove them when nobody wants to look at them any more"),
         );
     }
 }

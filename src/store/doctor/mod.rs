@@ -83,54 +83,62 @@ impl Severity {
 /// What to do about a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing.
-    Nothing,
     /// A command of ours: its verb with flags, and its operands.
     Command(&'static str, Vec<String>),
-    /// Something else, in words.
+    /// Something else, or why there is nothing to do, in words.
     Words(&'static str),
 }
 
+/// A finding that does not say yet what to do: so none goes out without.
+struct Draft(Finding);
+
 impl Finding {
-    fn new(code: &'static str, severity: Severity, place: impl Into<String>) -> Self {
-        Self {
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "what it returns becomes one when it says what to do"
+    )]
+    fn new(code: &'static str, severity: Severity, place: impl Into<String>) -> Draft {
+        Draft(Self {
             code,
             severity,
             place: place.into(),
             item: None,
             phase: None,
             message: String::new(),
-            next: Next::Nothing,
-        }
+            next: Next::Words(""),
+        })
     }
 
-    fn note(code: &'static str, place: impl Into<String>) -> Self {
+    fn note(code: &'static str, place: impl Into<String>) -> Draft {
         Self::new(code, Severity::Note, place)
     }
 
-    fn warning(code: &'static str, place: impl Into<String>) -> Self {
+    fn warning(code: &'static str, place: impl Into<String>) -> Draft {
         Self::new(code, Severity::Warning, place)
     }
+}
 
+impl Draft {
     fn about(mut self, item: Option<&str>, phase: Option<&str>) -> Self {
-        (self.item, self.phase) = (item.map(str::to_owned), phase.map(str::to_owned));
+        let finding = &mut self.0;
+        (finding.item, finding.phase) = (item.map(str::to_owned), phase.map(str::to_owned));
         self
     }
 
     fn saying(mut self, message: impl Into<String>) -> Self {
-        self.message = message.into();
+        self.0.message = message.into();
         self
     }
 
-    fn then(mut self, verb: &'static str, operands: &[&str]) -> Self {
+    fn then(self, verb: &'static str, operands: &[&str]) -> Finding {
         let operands = operands.iter().map(|it| (*it).to_owned()).collect();
-        self.next = Next::Command(verb, operands);
-        self
+        let next = Next::Command(verb, operands);
+        Finding { next, ..self.0 }
     }
 
-    fn advice(mut self, words: &'static str) -> Self {
-        self.next = Next::Words(words);
-        self
+    fn advice(self, words: &'static str) -> Finding {
+        let next = Next::Words(words);
+        Finding { next, ..self.0 }
     }
 }
 
@@ -233,6 +241,15 @@ fn of_verify(found: &verify::Finding) -> Finding {
         (Some("phaselog compact"), _) => finding.then("compact", &[]),
         (_, Verdict::Torn) | (Some("phaselog resume"), _) => finding.then("resume", &[]),
         (Some(words), _) if !words.starts_with("phaselog ") => finding.advice(words),
-        _ => finding,
+        _ => match found.code {
+            "V-LEFT-OVER" => finding.advice("nothing: it goes with the next one of its kind"),
+            "V-SEALED" => finding.advice("nothing: what was cut there was never acknowledged"),
+            "V-LOST" => finding.advice("nothing more: a repair has given it up"),
+            "V-MARK" => finding.advice("nothing, if the next record mends it; else move it away"),
+            "V-LOCK" | "V-NAME" => finding.advice("move it away"),
+            "V-NEWER" => finding.advice("install the version that wrote it"),
+            "V-SNAPSHOT" => finding.then("compact", &[]),
+            _ => finding.then("verify", &[]),
+        },
     }
 }

@@ -144,10 +144,13 @@ impl WithoutData {
     fn finding(self) -> Option<Finding> {
         let first = self.first.filter(|_| self.with > 0)?;
         let note = Finding::note("D-ONLY-IN", "enrichment_data.json").about(Some(&first), None);
-        Some(note.saying(format!(
-            "items without data, though {} have some: {}, this is the first",
-            self.with, self.without
-        )))
+        Some(
+            note.saying(format!(
+                "items without data, though {} have some: {}, this is the first",
+                self.with, self.without
+            ))
+            .then("enrich", &[&first, "FIELD=JSON"]),
+        )
     }
 }
 
@@ -176,7 +179,8 @@ impl Names {
                     .saying(format!(
                         "it has the id {} of index {other}; `id:` names neither",
                         item.id()
-                    )),
+                    ))
+                    .advice("name them in full, or by index:N"),
             );
         }
     }

@@ -19,7 +19,11 @@ pub(super) fn look(ports: &Ports, dir: &Path, findings: &mut Vec<Finding>) {
     match &here {
         Ok(here) => of_file_system(here, ".", findings),
         Err(error) => findings.push(
-            Finding::warning("D-FILE-SYSTEM", ".").saying(format!("it cannot be asked: {error}")),
+            Finding::warning("D-FILE-SYSTEM", ".")
+                .saying(format!("it cannot be asked: {error}"))
+                .advice(
+                    "look with df -T whether it is a local disk, and with df -h how much is free",
+                ),
         ),
     }
     let wal = dir.join(WAL);
@@ -40,7 +44,8 @@ fn of_file_system(here: &Surroundings, place: &str, findings: &mut Vec<Finding>)
         .map(|bytes| format!(", {} MB free", bytes / 1_000_000));
     findings.push(
         Finding::note("D-FILE-SYSTEM", place)
-            .saying(format!("file system {kind}{}", free.unwrap_or_default())),
+            .saying(format!("file system {kind}{}", free.unwrap_or_default()))
+            .advice("nothing: phaselog crash-test --dir DIR proves what this disk keeps"),
     );
     if here.network {
         findings.push(
