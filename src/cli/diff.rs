@@ -11,7 +11,7 @@ use super::context::Context;
 use super::exit;
 use super::failure::Failure;
 use super::moment;
-use super::render::{Format, Report, Style, rows};
+use super::render::{Format, Report, Style, rows, verbatim};
 
 pub(super) const NAME: &str = "diff";
 
@@ -87,7 +87,7 @@ impl Report for DiffReport {
         let changes = self.changes.iter().map(|change| {
             json!({"item": change.item, "phase": change.phase, "from": change.from, "to": change.to})
         });
-        let value = |value: &Option<Json>| value.as_ref().map(Json::to_value);
+        let value = |value: &Option<Json>| value.as_ref().map(|it| verbatim(it.as_str()));
         let data = self.data.iter().map(|(item, change)| {
             json!({
                 "item": item, "field": change.field, "from": value(&change.old), "to": value(&change.new),

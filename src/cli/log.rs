@@ -15,7 +15,7 @@ use crate::store::records::{self, Found, Ground, Raw, Unreadable};
 use super::context::Context;
 use super::failure::Failure;
 use super::moment::RangeArgs;
-use super::render::{Format, Report, Style, escape};
+use super::render::{Format, Report, Style, escape, one_line};
 use super::told;
 
 pub(super) const NAME: &str = "log";
@@ -178,7 +178,7 @@ fn go_on_anew(context: &mut Context<'_>, mut through: Seq) -> Result<u8, Failure
 fn print(context: &mut Context<'_>, told: &Told) {
     let line = match context.print.format {
         Format::Text => line(told, context.print.style),
-        Format::Json | Format::JsonLines => Value::Object(told::element(told)).to_string(),
+        Format::Json | Format::JsonLines => one_line(&Value::Object(told::element(told))),
     };
     context.print.line(&line);
 }

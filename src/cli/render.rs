@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use crate::pipeline::Timestamp;
 
@@ -109,7 +110,7 @@ impl<'a> Printer<'a> {
                     let elements = json.get_mut(key).map(Value::take).unwrap_or_default();
                     let lines = elements.as_array().into_iter().flatten();
                     lines.fold(String::new(), |mut all, line| {
-                        let _ = writeln!(all, "{line}");
+                        let _ = writeln!(all, "{}", one_line(line));
                         all
                     })
                 }
@@ -121,7 +122,7 @@ impl<'a> Printer<'a> {
     /// Prints one document, or, where it is one of several, one line of them.
     pub(super) fn document(&mut self, body: Value, of_several: bool) {
         match self.format {
-            Format::JsonLines if of_several => self.line(&body.to_string()),
+            Format::JsonLines if of_several => self.line(&one_line(&body)),
             _ => self.line(&document(body)),
         }
     }
@@ -222,13 +223,51 @@ impl<'a> Printer<'a> {
 
 /// A document with its `schema_version` in front.
 pub(super) fn document(body: Value) -> String {
-    let mut all = serde_json::Map::new();
+    let mut all = Map::new();
     all.insert("schema_version".into(), 1.into());
     match body {
         Value::Object(fields) => all.extend(fields),
         other => drop(all.insert("value".into(), other)),
     }
-    Value::Object(all).to_string()
+    one_line(&Value::Object(all))
+}
+
+/// The key under which a value carries JSON that is printed as it stands.
+const VERBATIM: &str = "\0verbatim";
+
+/// JSON that somebody wrote, as a value that [`one_line`] and [`document`] print as it stands: a number in a [`Value`]
+/// would be spelled in another way, `1e+5` for `1E5`.
+pub(super) fn verbatim(json: &str) -> Value {
+    json!({VERBATIM: json})
+}
+
+/// A value as JSON in one line.
+pub(super) fn one_line(value: &Value) -> String {
+    serde_json::to_string(&Printed(value)).expect("a value is plain JSON")
+}
+
+/// A value, with what is to be printed as it stands.
+struct Printed<'a>(&'a Value);
+
+impl Serialize for Printed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Array(all) => serializer.collect_seq(all.iter().map(Printed)),
+            Value::Object(fields) => match carried(fields) {
+                Some(raw) => raw.serialize(serializer),
+                None => serializer.collect_map(fields.iter().map(|(key, it)| (key, Printed(it)))),
+            },
+            plain => plain.serialize(serializer),
+        }
+    }
+}
+
+/// The JSON that an object made by [`verbatim`] carries.
+fn carried(fields: &Map<String, Value>) -> Option<&RawValue> {
+    match fields.get(VERBATIM) {
+        Some(Value::String(text)) if fields.len() == 1 => serde_json::from_str(text).ok(),
+        _ => None,
+    }
 }
 
 /// Turns what serde can write into a value.
@@ -269,4 +308,26 @@ pub(super) fn rows<'a>(rows: impl IntoIterator<Item = Vec<&'a str>>, nul: bool) 
         }
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_wrote_is_printed_as_it_stands() {
+        let data = r#"{"n":[1E5,1e-07,0.90,-0,12345678901234567890123],"s":"\u0000"}"#;
+        let value = json!({"seq": 7, "data": verbatim(data), "list": [verbatim("1E5"), null]});
+        let text = format!(r#"{{"seq":7,"data":{data},"list":[1E5,null]}}"#);
+        assert_eq!(one_line(&value), text);
+        assert!(document(value).ends_with(&text[1..]));
+        // What only looks like it is printed as any other object.
+        for other in [
+            json!({VERBATIM: "{"}),
+            json!({VERBATIM: 1}),
+            json!({VERBATIM: "1", "a": 2}),
+        ] {
+            assert_eq!(one_line(&other), other.to_string());
+        }
+    }
 }

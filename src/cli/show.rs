@@ -12,7 +12,7 @@ use crate::pipeline::members::Members;
 use crate::pipeline::ready::{self, Reason};
 use crate::pipeline::time::human_duration;
 use crate::pipeline::{
-    ExtractionStatus, Item, ItemData, ItemId, Json, PhaseState, Status, Timestamp, lookup,
+    ExtractionStatus, Item, ItemData, ItemId, PhaseState, Status, Timestamp, lookup,
 };
 use crate::position::Seq;
 use crate::snapshot::enrichment;
@@ -23,7 +23,7 @@ use super::failure::Failure;
 use super::leases::LeaseFacts;
 use super::moment::{AtArg, Look};
 use super::receipts::count;
-use super::render::{Format, Report, Style, escape};
+use super::render::{Format, Report, Style, escape, verbatim};
 use super::table::{Align, Table};
 
 pub(super) const NAME: &str = "show";
@@ -99,7 +99,7 @@ fn sources_text(known: &ItemData, style: Style) -> String {
 
 fn sources_json(known: &ItemData) -> Value {
     let sources = known.sources().into_iter().map(|(field, by)| {
-        let confidence = by.confidence.as_ref().map(Json::to_value);
+        let confidence = by.confidence.as_ref().map(|it| verbatim(it.as_str()));
         let row = json!({
             "source": by.source, "confidence": confidence, "seq": by.seq,
             "at": by.at.to_offset_text(),
@@ -311,7 +311,7 @@ impl Report for ShowReport {
             "status": item.status(), "held": item.hold.is_some(),
             "created_at": time(item.created_at), "last_updated": time(item.last_updated),
             "phases": phases.collect::<serde_json::Map<_, _>>(),
-            "data": item.data.as_ref().map(|data| data.object().to_value()),
+            "data": item.data.as_ref().map(|data| verbatim(data.object().as_str())),
             "sources": item.data.as_deref().map(sources_json),
             "extraction": item.extraction.as_ref().map(|it| json!({
                 "status": it.status, "last_checked": time(it.last_checked),

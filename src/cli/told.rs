@@ -3,12 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
+use crate::pipeline::Json;
+use crate::pipeline::members::Members;
 use crate::store::history::{Strange, Told};
 use crate::store::records::{Ground, Unreadable};
 
 use super::context::Context;
 use super::exit;
-use super::render::Style;
+use super::render::{Style, verbatim};
 
 /// A record as JSON: its place, its checksum, and the payload as it stands.
 pub(super) fn element(told: &Told) -> Map<String, Value> {
@@ -17,15 +19,17 @@ pub(super) fn element(told: &Told) -> Map<String, Value> {
     fields.insert("crc32".into(), told.crc32.to_string().into());
     fields.insert("at".into(), Value::Null);
     fields.insert("event".into(), Value::Null);
-    match serde_json::from_str(&told.payload) {
-        Ok(Value::Object(payload)) => {
-            for (key, value) in payload {
+    // Checked and without white space; what it carries is printed as it was written.
+    let payload = serde_json::from_str::<Json>(&told.payload).ok();
+    match payload.as_ref().and_then(|it| Members::of(it.as_str())) {
+        Some(members) => {
+            for (key, value) in members.iter() {
                 if key != "seq" && key != "crc32" {
-                    fields.insert(key, value);
+                    fields.insert(key.to_owned(), verbatim(value));
                 }
             }
         }
-        _ => drop(fields.insert("payload".into(), told.payload.clone().into())),
+        None => drop(fields.insert("payload".into(), told.payload.clone().into())),
     }
     fields
 }
