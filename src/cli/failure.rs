@@ -83,7 +83,7 @@ impl Failure {
                 Rejection::Needs { .. } => ("E-NEEDS", 8),
                 Rejection::Held { .. } => ("E-HELD", 8),
                 Rejection::TooDeep { .. } => ("E-TOO-LARGE", 1),
-                Rejection::OtherOperation { .. } => ("E-USAGE", 2),
+                Rejection::OtherOperation { .. } | Rejection::OtherAddress { .. } => ("E-USAGE", 2),
                 Rejection::NothingReady { .. } => ("E-NOTHING-READY", 4),
                 Rejection::Drained { .. } => ("E-DRAINED", 9),
                 Rejection::NotAToken { .. } => ("E-UNKNOWN-SEQ", 6),

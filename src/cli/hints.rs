@@ -262,6 +262,9 @@ fn about_rejection(rejection: &Rejection, shell: &Shell) -> String {
                 shell.command("show --data", &[item.as_str()])
             )
         }
+        Rejection::OtherAddress { .. } => {
+            "leave the field out: enrichment_data.json has the item there by itself".to_owned()
+        }
         Rejection::Needs { item, phase, .. } => on("why", item, phase),
         Rejection::Held { item, .. } => shell.command("unhold", &[item.as_str()]),
         Rejection::PlanChange { .. } => format!("{} shows the plan in force", command("plan")),

@@ -32,7 +32,7 @@ use learn::{brought, enrich, extract};
 pub fn decide(facts: &dyn Facts, command: &Command, now: &Now) -> Result<Decision, Rejection> {
     let decision = choose(facts, command, now)?;
     if let Decision::Record(events) = &decision {
-        events.iter().try_for_each(learn::stays_readable)?;
+        events.iter().try_for_each(learn::can_be_kept)?;
     }
     Ok(decision)
 }

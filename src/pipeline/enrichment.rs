@@ -34,6 +34,9 @@ pub use words::plain;
 /// object stands in a list or an object there.
 pub const MAX_LEVELS: usize = 98;
 
+/// The field that tells readers which item an object of data is about.
+pub const ADDRESS: &str = "full_address";
+
 /// A change of an item's data, with who made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataChange {
@@ -53,6 +56,21 @@ pub struct DataChange {
     /// The fields that changed, in this order, behind the object if there is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<FieldChange>,
+}
+
+impl DataChange {
+    /// What it makes of the field [`ADDRESS`], as JSON; `None` if it leaves it alone or takes it away.
+    pub(super) fn address(&self) -> Option<String> {
+        let object = self.object.as_ref().and_then(|it| Members::of(it.as_str()));
+        let of_object = object.and_then(|members| members.get(ADDRESS).map(str::to_owned));
+        let of_change = |change: &FieldChange| match &*change.field.keys() {
+            [key] if key == ADDRESS => change.new.as_ref().map(Json::to_string),
+            // Something in it: then it is an object.
+            [key, ..] if key == ADDRESS => Some("{…}".to_owned()),
+            _ => None,
+        };
+        self.changes.iter().find_map(of_change).or(of_object)
+    }
 }
 
 /// One field that changed.

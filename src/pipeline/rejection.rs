@@ -150,6 +150,16 @@ pub enum Rejection {
         /// How deep at most.
         limit: usize,
     },
+    /// The data names another item than the one that it is about.
+    #[error(
+        "the data of {item} cannot have {given} as its full_address: that field tells readers which item the data is about"
+    )]
+    OtherAddress {
+        /// The item.
+        item: ItemId,
+        /// What the field would be, as JSON.
+        given: String,
+    },
     /// Phases that this one needs are not settled.
     #[error("cannot start {phase} of {item}: it needs {}", join(unmet))]
     Needs {
@@ -247,6 +257,7 @@ impl Rejection {
             | Self::Transition { item, .. }
             | Self::NewData { item, .. }
             | Self::TooDeep { item, .. }
+            | Self::OtherAddress { item, .. }
             | Self::Needs { item, .. }
             | Self::OtherOperation { item, .. }
             | Self::Held { item, .. } => Some(item.as_str()),
@@ -262,6 +273,7 @@ impl Rejection {
             | Self::Drained { .. }
             | Self::NotAToken { .. }
             | Self::TooDeep { .. }
+            | Self::OtherAddress { .. }
             | Self::PlanChange { .. } => None,
             Self::UnknownPhase { phase, .. }
             | Self::StaleToken { phase, .. }
@@ -273,6 +285,11 @@ impl Rejection {
             | Self::OtherOperation { phase, .. }
             | Self::Held { phase, .. } => Some(phase),
         }
+    }
+
+    /// True if the same without its data would have been taken.
+    pub const fn is_about_data(&self) -> bool {
+        matches!(self, Self::TooDeep { .. } | Self::OtherAddress { .. })
     }
 
     /// The event that keeps this refusal for the audit: a late or stale report, if the same one is not on record already.

@@ -24,15 +24,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::TimeStyle;
 use super::sink::Sink;
 use super::work_items::DataRow;
+pub use crate::pipeline::enrichment::ADDRESS;
 use crate::pipeline::enrichment::ItemData;
 use crate::pipeline::members::Members;
 use crate::pipeline::{Json, PipelineState};
 
 /// The file's name.
 pub const NAME: &str = "enrichment_data.json";
-
-/// The key that tells in a list which item an object is about.
-pub const ADDRESS: &str = "full_address";
 
 /// How the objects are held together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -373,6 +373,15 @@ impl Floor<'_> {
             self.owed.push(owed);
             return self.open_again();
         }
+        if let Err(Error::Rejected(why)) = &answer
+            && why.is_about_data()
+            && owed.report.data.take().is_some()
+        {
+            // Where its data cannot be kept the work is not done, as where there is none.
+            let (error, permanent) = (why.to_string(), false);
+            owed.report.kind = ReportKind::Fail { error, permanent };
+            return self.settle(owed);
+        }
         self.close(owed, answer);
     }
 

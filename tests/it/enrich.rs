@@ -221,6 +221,14 @@ fn misuse_is_told_with_the_way_to_write_it() {
         &["enrich", HOUSE, "--data", "@cut.json"],
         &["enrich", HOUSE, "--data", "@twice.json"],
         &["enrich", HOUSE, "--data", "@deep.json"],
+        &["enrich", HOUSE, "full_address=\"200 W Mockup Ave\""],
+        &[
+            "complete",
+            HOUSE,
+            "list",
+            "--enrich",
+            r#"{"full_address":7}"#,
+        ],
         &["enrich", "no such house", "a=1"],
         &["complete", HOUSE, "list", "--source", "me"],
         &["checkpoint", HOUSE, "list", "in_progress", "--enrich", "{}"],
@@ -230,6 +238,63 @@ fn misuse_is_told_with_the_way_to_write_it() {
     shows("enrich__misuse", &all);
     let log = lab.must(&["log"]).stdout;
     assert!(!log.contains("enriched"), "{log}");
+}
+
+/// However deep it is read from, a number is printed as it was written.
+#[test]
+fn numbers_are_printed_as_they_were_written() {
+    let lab = lab();
+    let numbers = "[1E5,1e5,1e+05,1.0E-7,1e400,-0,-0.0,0.90,6.0,12345678901234567890123]";
+    lab.must(&[
+        "enrich",
+        HOUSE,
+        &format!("n={numbers}"),
+        "--confidence",
+        "9E-1",
+    ]);
+    lab.must(&["enrich", HOUSE, "x.y=1E5"]);
+    lab.must(&["enrich", HOUSE, "x.y=2E5"]);
+    let whole = format!(r#"{{"n":{numbers},"x":{{"y":2E5}}}}"#);
+    for (args, wanted) in [
+        (&["show", HOUSE, "--data"][..], whole.as_str()),
+        (
+            &["show", HOUSE, "--data", "--sources"],
+            r#""confidence":9E-1"#,
+        ),
+        (&["log"], numbers),
+        (&["history", HOUSE], numbers),
+        (&["history", HOUSE], r#""new":2E5"#),
+        (&["diff", "@4", "@7"], numbers),
+        (&["export", "--as", "jsonl", "--rows", "items"], numbers),
+        (&["export", "--as", "jsonl", "--rows", "events"], numbers),
+        (&["export", "--as", "csv", "--rows", "items"], "1.0E-7"),
+    ] {
+        let formats = match args[0] {
+            "export" => vec![vec![]],
+            _ => vec![vec!["--json"], vec!["--format", "jsonl"]],
+        };
+        for format in formats {
+            let told = lab.must(&[&format, args].concat());
+            let skipped = args[0] == "diff" && format.len() == 2;
+            assert!(
+                skipped || told.stdout.contains(wanted),
+                "{wanted} in {}",
+                told.text()
+            );
+        }
+    }
+    for args in [
+        &["show", HOUSE, "--data"][..],
+        &["history", HOUSE],
+        &["log"],
+        &["diff", "@4", "@7"],
+    ] {
+        let told = lab.must(args).stdout;
+        assert!(
+            told.contains("1.0E-7") && !told.contains("1.0e-7"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

@@ -360,3 +360,71 @@ fn the_help_says_what_every_code_means() {
         assert!(meaning.is_some(), "{code} in\n{help}");
     }
 }
+
+#[test]
+fn an_address_that_is_no_text_is_called_that() {
+    let lab = with(&[(
+        "data.json",
+        r#"[{"full_address":5},{"full_address":" "},{"x":1},{"full_address":"100 N Example St"}]"#,
+    )]);
+    let told = lab.run(&["import", "old/data.json"]).stdout;
+    for said in [
+        ":1:2: its full_address is a number, not a text; it is left out",
+        ":1:21: its full_address is empty; it is left out",
+        ":1:42: an object without a full_address; it is left out",
+    ] {
+        assert!(told.contains(said), "{said} in {told}");
+    }
+}
+
+/// Ten lines of a code were all that was shown, so notes hid what was judged, and one word hid another.
+#[test]
+fn nothing_that_was_judged_is_hidden_behind_notes_or_other_words() {
+    let item = |at: usize, word: &str| {
+        format!(
+            "{{\"address\":\"{at} N Example St\",\"phases\":{{\"p\":{{\"status\":\"{word}\"}}}}}}"
+        )
+    };
+    let mut items: Vec<String> = (0..40).map(|at| item(at, "blocked")).collect();
+    items.extend((40..80).map(|at| item(at, "dunno")));
+    items.extend((80..100).map(|at| item(at, &format!("odd{}", at % 15))));
+    let lab = with(&[(
+        "w.json",
+        &format!("{{\"work_items\":[{}]}}", items.join(",\n")),
+    )]);
+    let told = lab.run(&["import", "old/w.json"]);
+    assert_eq!(told.exit, Some(3), "{}", told.text());
+    let lines = |severity: &str, word: &str| {
+        let lines = told.stdout.lines();
+        let start = format!("  {severity} I-WORD ");
+        lines
+            .filter(|it| it.starts_with(&start) && it.contains(word))
+            .count()
+    };
+    assert_eq!(
+        (lines("note  ", "\"blocked\""), lines("judged", "\"dunno\"")),
+        (10, 10),
+        "{}",
+        told.text()
+    );
+    for word in 0..15 {
+        assert_eq!(
+            lines("judged", &format!("\"odd{word}\"")),
+            1,
+            "odd{word} {}",
+            told.text()
+        );
+    }
+    assert!(
+        told.stdout
+            .contains("  note   I-WORD: and 30 more (--json)\n"),
+        "{}",
+        told.text()
+    );
+    assert!(
+        told.stdout
+            .contains("  judged I-WORD: and 35 more (--json)\n"),
+        "{}",
+        told.text()
+    );
+}

@@ -38,7 +38,8 @@ pub(super) fn brought(
 }
 
 /// Data that is nested too deep could be written down and never be read again, neither from the log nor from a snapshot.
-pub(super) fn stays_readable(event: &Event) -> Result<(), Rejection> {
+/// Data with the address of another item would be one thing here and another in the file, where that field is the item.
+pub(super) fn can_be_kept(event: &Event) -> Result<(), Rejection> {
     let (Event::Completed {
         item,
         data: Some(data),
@@ -48,6 +49,14 @@ pub(super) fn stays_readable(event: &Event) -> Result<(), Rejection> {
     else {
         return Ok(());
     };
+    let is_item =
+        |json: &String| serde_json::from_str::<String>(json).is_ok_and(|it| it == item.as_str());
+    if let Some(given) = data.address().filter(|json| !is_item(json)) {
+        return Err(Rejection::OtherAddress {
+            item: item.clone(),
+            given,
+        });
+    }
     let levels = data.levels();
     if levels <= MAX_LEVELS {
         return Ok(());

@@ -182,3 +182,33 @@ fn data_stays_as_deep_as_it_can_be_read() {
     }
     assert_eq!(data_of(&driven).map(str::to_owned), before);
 }
+
+/// `enrich ITEM full_address="…"` was recorded, and from then on the store said one thing and the file another: there
+/// that field is the item.
+#[test]
+fn data_tells_of_no_other_item() {
+    let mut driven = Driven::new(r#"[{"phase":"p"}]"#);
+    let enrich = |text: &str| Command::Enrich {
+        item: item(),
+        patch: data_patch(text),
+    };
+    let own = serde_json::to_string(item().as_str()).unwrap();
+    // As the first data, and as a change of what is there.
+    for _ in 0..2 {
+        for other in [
+            r#"{"full_address":"200 W Mockup Ave"}"#,
+            r#"{"beds":3,"full_address":5}"#,
+            r#"{"full_address":{"street":"Example"}}"#,
+        ] {
+            let refused = driven.submit(&enrich(other));
+            assert!(
+                matches!(refused, Err(Rejection::OtherAddress { .. })),
+                "{other}"
+            );
+        }
+        let more = format!("{{\"full_address\":{own},\"beds\":2}}");
+        driven.submit(&enrich(&more)).unwrap();
+    }
+    driven.submit(&enrich(r#"{"full_address":null}"#)).unwrap();
+    assert_eq!(data_of(&driven), Some(r#"{"beds":2}"#));
+}
