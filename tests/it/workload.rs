@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use phaselog::pipeline::enrichment::DataPatch;
+use phaselog::pipeline::extraction::ExtractionStatus;
 use phaselog::pipeline::{Command, ItemId, NewItem, Phase, PhasePlan, Plan, Report, ReportKind};
 use phaselog::position::Seq;
 use phaselog::store::{CacheMode, CompactMode};
@@ -75,6 +77,31 @@ pub(crate) fn report(
 
 pub(crate) fn complete(name: &str) -> Step {
     Step::Do(report(name, "p", None, ReportKind::Complete))
+}
+
+/// A price, and where it is from.
+pub(crate) fn price(price: u32) -> DataPatch {
+    DataPatch {
+        patch: serde_json::from_str(&format!("{{\"list_price\":{price}}}")).unwrap(),
+        source: Some("a browser".to_owned()),
+        confidence: None,
+    }
+}
+
+/// Another price: with data there are three snapshots.
+pub(crate) fn enrich(name: &str, list_price: u32) -> Step {
+    Step::Do(Command::Enrich {
+        item: item(name),
+        patch: price(list_price),
+    })
+}
+
+/// Images that were extracted.
+pub(crate) fn extract(name: &str) -> Step {
+    Step::Do(Command::Extract {
+        item: item(name),
+        status: ExtractionStatus::Completed,
+    })
 }
 
 pub(crate) fn add(names: &[&str]) -> Step {
@@ -156,8 +183,15 @@ impl Worker<'_> {
                 Ok(())
             }
             Step::Complete(name, phase_name) => {
-                let done = report(name, phase_name, self.token, ReportKind::Complete);
-                self.submit(&done).map(drop)
+                // The phase, its data and its extraction are one record.
+                let (name, phase) = (item(name), phase(phase_name));
+                let done = Report::new(name, phase, self.token, ReportKind::Complete);
+                let done = Report {
+                    data: Some(price(650_000)),
+                    extraction: Some(ExtractionStatus::Completed),
+                    ..done
+                };
+                self.submit(&Command::Report(done)).map(drop)
             }
             Step::Resume => {
                 let store = self.store()?;

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex};
 use phaselog::log::mark;
 use phaselog::testing::oracles::Claim;
 use phaselog::testing::{
-    Actors, CallKind, Claims, Errno, Explored, Failure, Fault, Kills, Outcome, Run, Seen, SimDisk,
+    Actors, CallKind, Claims, Errno, Explored, Failure, Fault, Kills, Run, Seen, SimDisk,
     each_schedule, interleave,
 };
 use phaselog::{Ports, Store};
 
 use crate::bench::{Bench, check};
 use crate::table::Row;
-use crate::workload::{DIR, Step, add, base, complete, hold, options, report, start, work};
+use crate::workload::{DIR, Step, add, base, complete, hold, options, start, work};
 
 pub(crate) fn run(bench: &Bench) -> Vec<Row> {
     let mut together = Explored::default();
@@ -207,9 +207,6 @@ fn failed_sync(bench: &Bench) -> Row {
             }
         }
     }
-    if !bench.first_only || violations.is_empty() {
-        violations.extend(flag_after_the_write(bench));
-    }
     Row {
         layer: "a failed sync, three actors",
         count: states,
@@ -283,47 +280,4 @@ fn submit(store: &mut Store, command: &phaselog::pipeline::Command, claims: &Cla
     for claim in promised.into_iter().flatten() {
         claims.push(claim);
     }
-}
-
-/// A's sync fails. Before A has raised the flag B opens the file, sees no flag, and writes; then the flag goes up; then
-/// B syncs, and is told that all is well. It must look at the flag once more.
-fn flag_after_the_write(bench: &Bench) -> Vec<String> {
-    let (disk, claims) = (base(), Claims::default());
-    disk.fail(
-        Fault::new(Failure::Error(Errno::Eio))
-            .by("A")
-            .on(CallKind::Sync)
-            .at_path(".wal"),
-    );
-    let watched = disk.clone();
-    let schedule = move |_: &[usize], _: Option<usize>| {
-        let calls = watched.calls_made();
-        let did = |actor: &str, kind: CallKind, end: &str| {
-            calls
-                .iter()
-                .any(|call| &*call.actor == actor && call.kind == kind && call.path.ends_with(end))
-        };
-        let failed = calls
-            .iter()
-            .any(|call| call.kind == CallKind::Sync && matches!(call.outcome, Outcome::Failed(_)));
-        let flag = did("A", CallKind::CreateNew, "poisoned");
-        usize::from(failed && (!did("B", CallKind::WriteAt, ".wal") || flag))
-    };
-    let command = report("b", "p", None, phaselog::pipeline::ReportKind::Complete);
-    let actors: Actors<'_> = vec![
-        ("A", {
-            let claims = claims.clone();
-            Box::new(move |ports| bench.work(ports, &claims, &[hold("a")]))
-        }),
-        ("B", {
-            let claims = claims.clone();
-            Box::new(move |ports| bench.work(ports, &claims, &[Step::Do(command)]))
-        }),
-    ];
-    interleave(&disk, actors, schedule);
-    let wrong = disk.crash_states(64).find_map(|after| {
-        let wrong = check(&after, &claims.all()).err()?;
-        Some(format!("flag after the write: {wrong}\n{}", disk.trace()))
-    });
-    wrong.into_iter().collect()
 }

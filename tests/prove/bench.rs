@@ -55,6 +55,17 @@ impl Bench {
         }
     }
 
+    /// The command that runs a layer again as it is run here.
+    pub(crate) fn again(&self, layer: &str) -> String {
+        let (release, long) = if self.is_long() {
+            (" --release", " --long")
+        } else {
+            ("", "")
+        };
+        let seed = self.seed;
+        format!("cargo test --locked{release} --test prove -- {layer} --seed {seed}{long}")
+    }
+
     pub(crate) fn is_long(&self) -> bool {
         self.effort == Effort::Long
     }

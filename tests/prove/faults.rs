@@ -103,7 +103,7 @@ const MISTAKES: [Mistake; 37] = [
     ),
     switch(
         "durable claimed for what was read during the sync",
-        "actors",
+        "moments",
         Fault::ProvesWhatItDidNotRead,
     ),
     door(
@@ -121,7 +121,7 @@ const MISTAKES: [Mistake; 37] = [
     switch("a failed sync retried", "actors", Fault::SyncRetried),
     switch(
         "flag checked only before the write",
-        "actors",
+        "moments",
         Fault::FlagCheckedOnlyBefore,
     ),
     switch(
@@ -186,7 +186,7 @@ const MISTAKES: [Mistake; 37] = [
     ),
     switch(
         "a record attests what was not synced",
-        "sweep",
+        "actors",
         Fault::AttestsTheUnsynced,
     ),
     switch(

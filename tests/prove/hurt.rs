@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use phaselog::log::mark::MARK;
 use phaselog::testing::oracles::{self, Budget, Claim, Place};
 use phaselog::testing::{Claims, SimDisk, Survivors};
 
@@ -17,6 +18,8 @@ pub(crate) fn run(bench: &Bench) -> Vec<Row> {
         violations: Vec::new(),
     };
     let (disk, claims) = store(bench);
+    let unmarked = disk.fork();
+    unmarked.plant(format!("{DIR}/wal/{MARK}"), b"").unwrap();
     let files: Vec<(String, Vec<u8>)> = disk
         .files()
         .into_iter()
@@ -30,6 +33,10 @@ pub(crate) fn run(bench: &Bench) -> Vec<Row> {
             flipped[at] ^= 1 << (at % 8);
             hurts.check(&disk, &claims, path, &flipped, "flipped");
             hurts.check(&disk, &claims, path, &bytes[..at], "cut");
+            // The mark is a hint and may be gone; then the records behind a hurt one are all that attests it.
+            if at < last_line(bytes) {
+                hurts.check(&unmarked, &claims, path, &flipped, "flipped, no mark");
+            }
         }
         // The last record, which nobody behind it attests.
         for back in (1..60.min(bytes.len())).step_by(bench.pick(7, 1)) {
@@ -49,6 +56,13 @@ pub(crate) fn run(bench: &Bench) -> Vec<Row> {
     }]
 }
 
+/// Where the last line begins.
+fn last_line(bytes: &[u8]) -> usize {
+    let before = bytes.len().saturating_sub(1);
+    let newline = bytes[..before].iter().rposition(|&byte| byte == b'\n');
+    newline.map_or(0, |at| at + 1)
+}
+
 /// A store of several segments with a snapshot, all of it acknowledged and durable.
 fn store(bench: &Bench) -> (SimDisk, Vec<Claim>) {
     let (disk, claims) = (base(), Claims::default());
@@ -60,7 +74,11 @@ fn store(bench: &Bench) -> (SimDisk, Vec<Claim>) {
         Step::Start("a", "q"),
         Step::Complete("a", "q"),
         complete("c"),
+        // The last segment has records of its own: only the mark and the records behind attest those.
+        hold("d"),
+        hold("e"),
     ];
+
     bench.work(disk.ports_for("worker"), &claims, &steps);
     disk.settle();
     (disk, claims.all())

@@ -23,6 +23,7 @@ mod nested;
 mod errors;
 mod syncs;
 mod actors;
+mod moments;
 mod hurt;
 mod properties;
 #[cfg(feature = "seeded-faults")]
@@ -36,12 +37,13 @@ use table::Row;
 /// A layer: what it is called, and what runs it.
 type Layer = (&'static str, fn(&Bench) -> Vec<Row>);
 
-const LAYERS: [Layer; 7] = [
+const LAYERS: [Layer; 8] = [
     ("sweep", sweep::run),
     ("nested", nested::run),
     ("errors", errors::run),
     ("syncs", syncs::run),
     ("actors", actors::run),
+    ("moments", moments::run),
     ("hurt", hurt::run),
     ("properties", properties::run),
 ];
@@ -80,14 +82,15 @@ fn main() -> ExitCode {
     let mut rows = Vec::new();
     for (name, run) in LAYERS {
         if mine(name) {
-            rows.extend(run(&bench));
+            let again = bench.again(name);
+            rows.extend(run(&bench).into_iter().map(|row| (row, again.clone())));
         }
     }
     if rows.is_empty() {
         return ExitCode::SUCCESS;
     }
     println!("{}", table::render(&rows, effort));
-    if rows.iter().all(Row::holds) {
+    if rows.iter().all(|(row, _)| row.holds()) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

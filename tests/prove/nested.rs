@@ -9,7 +9,7 @@ use phaselog::{Error, Options, Ports, Store};
 
 use crate::bench::{Bench, FIRST, check};
 use crate::table::Row;
-use crate::workload::{DIR, Step, base, complete, hold, options, start};
+use crate::workload::{DIR, Step, base, complete, enrich, extract, hold, options, start};
 
 pub(crate) fn run(bench: &Bench) -> Vec<Row> {
     let mut total = Explored::default();
@@ -51,6 +51,18 @@ fn cases() -> Vec<(&'static str, Vec<Step>, Vec<Step>)> {
             "compaction after compactions",
             compacted_twice(),
             vec![complete("b"), Step::Compact, Step::Look],
+        ),
+        (
+            "compaction of three files after compactions",
+            vec![
+                enrich("a", 1),
+                extract("a"),
+                Step::Compact,
+                enrich("a", 2),
+                extract("b"),
+                Step::Compact,
+            ],
+            vec![enrich("b", 3), Step::Compact, Step::Look],
         ),
         (
             "recovery after compactions",

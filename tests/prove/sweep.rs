@@ -4,11 +4,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use phaselog::testing::{Explored, Kills, Rng, Seen, SimDisk};
+use phaselog::testing::{Claims, Explored, Kills, Rng, Seen, SimDisk};
 
 use crate::bench::{Bench, check};
 use crate::table::Row;
-use crate::workload::{Step, add, base, complete, hold};
+use crate::workload::{Step, add, base, complete, enrich, extract, hold, work};
 
 /// An operation of the sweep, as the steps that do it.
 type Op = (&'static str, fn() -> Vec<Step>);
@@ -99,11 +99,13 @@ fn case(names: &[&str], stages: &[Vec<Step>]) -> Case {
     }
 }
 
-/// Somebody is at `a`, `q` already, and has a token for it.
+/// Somebody is at `a`, `q` already, and has a token for it; and there is data.
 fn begun() -> SimDisk {
     let disk = base();
-    let claims = phaselog::testing::Claims::default();
-    crate::workload::work(&disk.ports_for("setup"), &claims, &[Step::Start("a", "q")]);
+    let claims = Claims::default();
+    // With data and an extraction a compaction writes three files.
+    let steps = [Step::Start("a", "q"), enrich("a", 1), extract("b")];
+    work(&disk.ports_for("setup"), &claims, &steps);
     disk.settle();
     disk
 }

@@ -27,13 +27,13 @@ impl Row {
     }
 }
 
-/// The table, with what is wrong below it.
-pub(crate) fn render(rows: &[Row], effort: Effort) -> String {
+/// The table, with what is wrong below it; with each row the command that runs its layer again.
+pub(crate) fn render(rows: &[(Row, String)], effort: Effort) -> String {
     let mut lines = vec![format!(
         "{:<34} {:>10} {:<16} {:>10} {:>10}  {}",
         "layer", "count", "", "target", "violations", ""
     )];
-    for row in rows {
+    for (row, _) in rows {
         let target = match row.target {
             0 => "all".to_owned(),
             target => target.to_string(),
@@ -48,7 +48,10 @@ pub(crate) fn render(rows: &[Row], effort: Effort) -> String {
     if effort == Effort::Short {
         lines.push("(a part of each layer; targets are those of `--long`)".to_owned());
     }
-    for row in rows {
+    for (row, again) in rows {
+        if !row.violations.is_empty() {
+            lines.push(format!("\n{}: again with\n  {again}", row.layer));
+        }
         for violation in row.violations.iter().take(3) {
             lines.push(format!("\n{}: {violation}", row.layer));
         }
