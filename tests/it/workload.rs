@@ -88,22 +88,6 @@ pub(crate) fn price(price: u32) -> DataPatch {
     }
 }
 
-/// Another price: with data there are three snapshots.
-pub(crate) fn enrich(name: &str, list_price: u32) -> Step {
-    Step::Do(Command::Enrich {
-        item: item(name),
-        patch: price(list_price),
-    })
-}
-
-/// Images that were extracted.
-pub(crate) fn extract(name: &str) -> Step {
-    Step::Do(Command::Extract {
-        item: item(name),
-        status: ExtractionStatus::Completed,
-    })
-}
-
 pub(crate) fn add(names: &[&str]) -> Step {
     Step::Do(Command::Add {
         items: new_items(names),

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use phaselog::pipeline::Command;
+use phaselog::pipeline::extraction::ExtractionStatus;
 use phaselog::testing::oracles::{self, Claim};
 use phaselog::testing::{Explored, Explorer, Kills, Proxy, Seen, SimDisk};
 use phaselog::{Ports, View};
 
 use crate::table::Row;
-use crate::workload::{DIR, Step, options, work};
+use crate::workload::{DIR, Step, item, options, price, work};
 
 /// How far to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +144,22 @@ pub(crate) fn check(disk: &SimDisk, claims: &[Claim]) -> Result<(), String> {
         }
     }
     oracles::after_power_cut(disk, dir, &options(), claims)
+}
+
+/// Another price: with data there are three snapshots.
+pub(crate) fn enrich(name: &str, list_price: u32) -> Step {
+    Step::Do(Command::Enrich {
+        item: item(name),
+        patch: price(list_price),
+    })
+}
+
+/// Images that were extracted.
+pub(crate) fn extract(name: &str) -> Step {
+    Step::Do(Command::Extract {
+        item: item(name),
+        status: ExtractionStatus::Completed,
+    })
 }
 
 /// The first segment.

@@ -7,9 +7,9 @@ use phaselog::testing::oracles::{self, Claim, Place, Reading};
 use phaselog::testing::{Explored, Explorer, Kills, Seen, SimDisk};
 use phaselog::{Error, Options, Ports, Store};
 
-use crate::bench::{Bench, FIRST, check};
+use crate::bench::{Bench, FIRST, check, enrich, extract};
 use crate::table::Row;
-use crate::workload::{DIR, Step, base, complete, enrich, extract, hold, options, start};
+use crate::workload::{DIR, Step, base, complete, hold, options, start};
 
 pub(crate) fn run(bench: &Bench) -> Vec<Row> {
     let mut total = Explored::default();
@@ -43,16 +43,6 @@ fn cases() -> Vec<(&'static str, Vec<Step>, Vec<Step>)> {
     };
     vec![
         (
-            "recovery after an append",
-            vec![Step::SmallSegments, Step::Start("a", "p"), hold("b")],
-            vec![Step::Late, Step::Resume],
-        ),
-        (
-            "compaction after compactions",
-            compacted_twice(),
-            vec![complete("b"), Step::Compact, Step::Look],
-        ),
-        (
             "compaction of three files after compactions",
             vec![
                 enrich("a", 1),
@@ -63,6 +53,16 @@ fn cases() -> Vec<(&'static str, Vec<Step>, Vec<Step>)> {
                 Step::Compact,
             ],
             vec![enrich("b", 3), Step::Compact, Step::Look],
+        ),
+        (
+            "recovery after an append",
+            vec![Step::SmallSegments, Step::Start("a", "p"), hold("b")],
+            vec![Step::Late, Step::Resume],
+        ),
+        (
+            "compaction after compactions",
+            compacted_twice(),
+            vec![complete("b"), Step::Compact, Step::Look],
         ),
         (
             "recovery after compactions",

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use phaselog::testing::{Claims, Explored, Kills, Rng, Seen, SimDisk};
 
-use crate::bench::{Bench, check};
+use crate::bench::{Bench, check, enrich, extract};
 use crate::table::Row;
-use crate::workload::{Step, add, base, complete, enrich, extract, hold, work};
+use crate::workload::{Step, add, base, complete, hold, work};
 
 /// An operation of the sweep, as the steps that do it.
 type Op = (&'static str, fn() -> Vec<Step>);
