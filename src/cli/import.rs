@@ -85,10 +85,8 @@ fn zone(text: &str) -> Result<Zone, String> {
     match text.to_ascii_lowercase().as_str() {
         "local" => Ok(Zone::Local),
         "utc" => Ok(Zone::Utc),
-        _ => text
-            .parse()
-            .map(Zone::Named)
-            .map_err(|_| "not local, utc, or a zone such as America/Phoenix".to_owned()),
+        _ => Zone::named(text)
+            .ok_or_else(|| "not local, utc, or a zone such as America/Phoenix".to_owned()),
     }
 }
 

@@ -184,7 +184,7 @@ pub fn can_salvage(path: &Path, bytes: &[u8], kind: &str, options: &Options) -> 
     let (path, salvage) = (path.display().to_string(), true);
     let options = &Options {
         salvage,
-        ..*options
+        ..options.clone()
     };
     match kind {
         // Half of a set would look whole.

@@ -62,7 +62,7 @@ pub fn is_left_over(name: &str) -> bool {
 pub const HELD_BY_ITEM: &str = "imported as ";
 
 /// What the caller knows that the file does not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Where times without an offset are taken to be.
     pub zone: Zone,

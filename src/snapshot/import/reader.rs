@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
             path,
             text,
             places: Places::new(text),
-            options: *options,
+            options: options.clone(),
             remarks: Vec::new(),
             words: BTreeMap::new(),
             renamed: BTreeSet::new(),
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
             remark.found(text.clone()).decided(decided).says(message)
         };
         let reading = match &node.value {
-            Value::Text(text) => times::read(text, self.options.zone),
+            Value::Text(text) => times::read(text, &self.options.zone),
             Value::Number => times::read_number(&text).map_or(Reading::Bad, Reading::Exact),
             _ => Reading::Bad,
         };
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
                 time
             }
             Reading::Skipped(time) => {
-                let zone = self.options.zone;
+                let zone = &self.options.zone;
                 let message =
                     format!("{key}: the clocks of zone {zone} skipped {text}; read as {time}");
                 self.remark(judged(time.to_string(), message));

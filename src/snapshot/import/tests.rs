@@ -11,7 +11,7 @@ const NOW: &str = "2026-11-23T00:00:00Z";
 
 fn options() -> Options {
     Options {
-        zone: Zone::Named(chrono_tz::America::Phoenix),
+        zone: Zone::named("America/Phoenix").unwrap(),
         now: at(NOW),
         linear: false,
         salvage: false,

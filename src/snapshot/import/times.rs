@@ -2,20 +2,30 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike, Utc,
+};
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 
 use crate::pipeline::Timestamp;
 
 /// Where times without an offset are taken to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Zone {
     /// The zone of this machine. Its rules are the only thing that an import takes from outside its arguments.
     #[default]
     Local,
     /// UTC.
     Utc,
-    /// A zone by name.
-    Named(chrono_tz::Tz),
+    /// A zone by name, by the rules that this program was built with.
+    Named(TimeZone),
+}
+
+impl Zone {
+    /// The zone of that name, such as `America/Phoenix`, upper or lower case; `None` if there is none.
+    pub fn named(name: &str) -> Option<Self> {
+        TimeZoneDatabase::bundled().get(name).ok().map(Self::Named)
+    }
 }
 
 impl fmt::Display for Zone {
@@ -23,7 +33,7 @@ impl fmt::Display for Zone {
         match self {
             Self::Local => f.write_str("local"),
             Self::Utc => f.write_str("UTC"),
-            Self::Named(zone) => f.write_str(zone.name()),
+            Self::Named(zone) => f.write_str(zone.iana_name().unwrap_or("a zone without a name")),
         }
     }
 }
@@ -42,7 +52,7 @@ pub(super) enum Reading {
 }
 
 /// Reads a time: RFC 3339 and what Python's `isoformat` and `str` write.
-pub(super) fn read(text: &str, zone: Zone) -> Reading {
+pub(super) fn read(text: &str, zone: &Zone) -> Reading {
     let (time, offset) = split_offset(text.trim());
     let Some(naive) = naive(time) else {
         return Reading::Bad;
@@ -53,8 +63,8 @@ pub(super) fn read(text: &str, zone: Zone) -> Reading {
         Offset::None => {
             let (at, skipped) = match zone {
                 Zone::Utc => (Some(naive.and_utc()), false),
-                Zone::Local => in_zone(&chrono::Local, naive),
-                Zone::Named(zone) => in_zone(&zone, naive),
+                Zone::Local => in_local_zone(naive),
+                Zone::Named(zone) => in_zone(zone, naive),
             };
             let Some(at) = at else { return Reading::Bad };
             (
@@ -87,7 +97,6 @@ pub(super) fn read_number(text: &str) -> Option<Timestamp> {
 
 /// Only years that have four digits can be written and read again.
 fn timestamp(at: DateTime<Utc>) -> Option<Timestamp> {
-    use chrono::Datelike;
     (1..=9998).contains(&at.year()).then(|| Timestamp::from(at))
 }
 
@@ -160,11 +169,35 @@ fn naive(text: &str) -> Option<NaiveDateTime> {
 }
 
 /// The earlier of the moments that a local time can mean, and whether the clocks skipped it.
-fn in_zone<Z: TimeZone>(zone: &Z, naive: NaiveDateTime) -> (Option<DateTime<Utc>>, bool) {
+fn in_zone(zone: &TimeZone, naive: NaiveDateTime) -> (Option<DateTime<Utc>>, bool) {
+    let Some(civil) = civil(naive) else {
+        return (None, false);
+    };
+    let (offset, skipped) = match zone.to_ambiguous_timestamp(civil).offset() {
+        AmbiguousOffset::Unambiguous { offset } => (offset, false),
+        AmbiguousOffset::Fold { before, after } => (before.max(after), false),
+        // Neither the offset before the gap nor the one behind it makes that time appear on a clock.
+        AmbiguousOffset::Gap { before, after } => (before.max(after), true),
+    };
+    let east = Duration::seconds(offset.seconds().into());
+    (naive.and_utc().checked_sub_signed(east), skipped)
+}
+
+/// To the second: no offset depends on less.
+fn civil(naive: NaiveDateTime) -> Option<jiff::civil::DateTime> {
+    let small = |number: u32| i8::try_from(number).ok();
+    let year = i16::try_from(naive.year()).ok()?;
+    let (month, day) = (small(naive.month())?, small(naive.day())?);
+    let (hour, minute) = (small(naive.hour())?, small(naive.minute())?);
+    jiff::civil::DateTime::new(year, month, day, hour, minute, small(naive.second())?, 0).ok()
+}
+
+/// As [`in_zone`], by the rules of this machine.
+fn in_local_zone(naive: NaiveDateTime) -> (Option<DateTime<Utc>>, bool) {
+    let zone = chrono::Local;
     if let Some(at) = zone.from_local_datetime(&naive).earliest() {
         return (Some(at.with_timezone(&Utc)), false);
     }
-    // Neither the offset before the gap nor the one behind it makes that time appear on a clock.
     let day = Duration::days(1);
     let moments = [naive.checked_sub_signed(day), naive.checked_add_signed(day)];
     let earlier = moments
@@ -182,8 +215,13 @@ fn in_zone<Z: TimeZone>(zone: &Z, naive: NaiveDateTime) -> (Option<DateTime<Utc>
 mod tests {
     use super::*;
 
-    const PHOENIX: Zone = Zone::Named(chrono_tz::America::Phoenix);
-    const NEW_YORK: Zone = Zone::Named(chrono_tz::America::New_York);
+    fn phoenix() -> Zone {
+        Zone::named("America/Phoenix").unwrap()
+    }
+
+    fn new_york() -> Zone {
+        Zone::named("america/new_york").unwrap()
+    }
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse_rfc3339(text).unwrap()
@@ -203,20 +241,20 @@ mod tests {
             "2025-12-03 02:11:14.588367 UTC",
             "2025-12-03T02:11:14.588367999Z",
         ] {
-            assert_eq!(read(text, PHOENIX), Reading::Exact(same), "{text}");
+            assert_eq!(read(text, &phoenix()), Reading::Exact(same), "{text}");
         }
     }
 
     #[test]
     fn no_offset_means_the_zone() {
         let same = Reading::Naive(at("2025-12-03T00:42:45.855497Z"));
-        assert_eq!(read("2025-12-02T17:42:45.855497", PHOENIX), same);
-        assert_eq!(read("2025-12-02 17:42:45,855497", PHOENIX), same);
-        assert_eq!(read("2025-12-03T00:42:45.855497", Zone::Utc), same);
+        assert_eq!(read("2025-12-02T17:42:45.855497", &phoenix()), same);
+        assert_eq!(read("2025-12-02 17:42:45,855497", &phoenix()), same);
+        assert_eq!(read("2025-12-03T00:42:45.855497", &Zone::Utc), same);
         let day = Reading::Naive(at("2025-12-02T07:00:00Z"));
-        assert_eq!(read("2025-12-02", PHOENIX), day);
+        assert_eq!(read("2025-12-02", &phoenix()), day);
         assert!(matches!(
-            read("2025-12-02T17:42", Zone::Local),
+            read("2025-12-02T17:42", &Zone::Local),
             Reading::Naive(_)
         ));
     }
@@ -224,13 +262,23 @@ mod tests {
     #[test]
     fn an_hour_that_comes_twice_means_the_first() {
         let first = Reading::Naive(at("2026-11-01T05:30:00Z"));
-        assert_eq!(read("2026-11-01T01:30:00", NEW_YORK), first);
+        assert_eq!(read("2026-11-01T01:30:00", &new_york()), first);
     }
 
     #[test]
     fn an_hour_that_the_clocks_skip_is_told_apart() {
         let earlier = Reading::Skipped(at("2026-03-08T06:30:00Z"));
-        assert_eq!(read("2026-03-08T02:30:00", NEW_YORK), earlier);
+        assert_eq!(read("2026-03-08T02:30:00", &new_york()), earlier);
+        // The rules go on for ever.
+        let later = Reading::Naive(at("2077-07-01T04:00:00.25Z"));
+        assert_eq!(read("2077-07-01T00:00:00.25", &new_york()), later);
+    }
+
+    #[test]
+    fn a_zone_is_known_by_its_name() {
+        assert_eq!(new_york().to_string(), "America/New_York");
+        assert_eq!(Zone::named("America/Nowhere"), None);
+        assert_eq!(Zone::named(""), None);
     }
 
     #[test]
@@ -253,7 +301,7 @@ mod tests {
             "2025-12-0ä",
             "2025-12-02T17:40:46+ä",
         ] {
-            assert_eq!(read(text, PHOENIX), Reading::Bad, "{text}");
+            assert_eq!(read(text, &phoenix()), Reading::Bad, "{text}");
         }
     }
 

@@ -200,7 +200,7 @@ fn times_that_cannot_be_are_judged_and_kept_as_text() {
 
 #[test]
 fn a_time_that_the_clocks_skipped_is_judged() {
-    let zone = Zone::Named(chrono_tz::America::New_York);
+    let zone = Zone::named("America/New_York").unwrap();
     let text = one_item(r#"{"a":{"status":"completed","completed_at":"2026-03-08T02:30:00"}}"#);
     let document = read("x", text.as_bytes(), &Options { zone, ..options() }).unwrap();
     assert_eq!(codes(&document), ["I-BAD-TIME", "I-NAIVE"]);
