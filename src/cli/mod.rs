@@ -39,7 +39,7 @@ mod welcome;
 use std::ffi::OsString;
 use std::io::Write;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::ports::Ports;
 use context::Context;
@@ -93,6 +93,19 @@ macro_rules! commands {
         }
 
         impl Command {
+            /// The command of that name, by itself.
+            fn alone(name: &str) -> Option<clap::Command> {
+                match name {
+                    $(
+                        $(#[$when])?
+                        $module::NAME => {
+                            Some($module::Args::augment_args(clap::Command::new($module::NAME)))
+                        }
+                    )*
+                    _ => None,
+                }
+            }
+
             fn run(self, context: &mut Context<'_>) -> Result<u8, Failure> {
                 match self {
                     $($(#[$when])? Self::$variant(args) => $module::run(args, context),)*
@@ -158,11 +171,7 @@ pub fn run(
     err: &mut dyn Write,
 ) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
-    let matches = match Cli::command().try_get_matches_from(&args) {
-        Ok(matches) => matches,
-        Err(error) => return failure::usage(&error, &args, out, err),
-    };
-    let cli = match Cli::from_arg_matches(&matches) {
+    let cli = match parse(&args) {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error, &args, out, err),
     };
@@ -181,4 +190,79 @@ pub fn run(
         None => welcome::run(&mut context),
     };
     context.finish(result)
+}
+
+/// Reads a command line.
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    match parse_lean(args) {
+        Some(cli) => Ok(cli),
+        None => Cli::from_arg_matches(&Cli::command().try_get_matches_from(args)?),
+    }
+}
+
+/// Reads a command line with only that command in mind whose name stands in it first: to build all the others takes longer
+/// than to do what is asked. What it understands means the same to the whole; what it does not is for the whole to judge,
+/// and to explain.
+fn parse_lean(args: &[OsString]) -> Option<Cli> {
+    let named = |arg: &OsString| Command::alone(arg.to_str()?);
+    let command = args.iter().skip(1).find_map(named)?;
+    let root = Global::augment_args(clap::Command::new("phaselog")).subcommand(command);
+    let matches = root
+        .disable_help_subcommand(true)
+        .try_get_matches_from(args);
+    Cli::from_arg_matches(&matches.ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        std::iter::once("phaselog")
+            .chain(line.split(' '))
+            .map(OsString::from)
+            .collect()
+    }
+
+    #[test]
+    fn one_command_by_itself_is_read_as_among_all() {
+        for line in [
+            "complete a b",
+            "-s d complete a b --token 7 --json",
+            "--now 2026-11-23T00:00:00Z -C d claim --phase x --worker w --quiet",
+            "start a b --color never",
+            "import x.json --assume-tz america/phoenix --dry-run",
+            "status",
+            "list --status failed --utc",
+            "export --format jsonl",
+            "history a -v",
+        ] {
+            let words = words(line);
+            let whole = Cli::command().try_get_matches_from(&words);
+            let whole = whole.and_then(|matches| Cli::from_arg_matches(&matches));
+            let (lean, whole) = (parse_lean(&words).unwrap(), whole.unwrap());
+            assert_eq!(format!("{lean:?}"), format!("{whole:?}"), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_one_command_cannot_say_is_left_to_all() {
+        for line in [
+            "",
+            "complet a b",
+            "complete",
+            "complete --help",
+            "--version complete a b",
+            "-s complete start a b",
+            "help complete",
+        ] {
+            assert!(parse_lean(&words(line)).is_none(), "{line}");
+        }
+        let value = words("-s complete start a b");
+        let command = parse(&value).unwrap().command;
+        assert!(matches!(command, Some(Command::Start(_))));
+        for command in Cli::command().get_subcommands() {
+            assert!(Command::alone(command.get_name()).is_some());
+        }
+    }
 }
