@@ -80,6 +80,13 @@ pub enum Error {
         /// The record in question, if there is one.
         seq: Option<Seq>,
     },
+    /// The lock's file was removed or replaced during a write: somebody else may have written there too. Repeat the
+    /// command with the same token.
+    #[error("not acknowledged ({} was removed or replaced while it was held); it may or may not survive", path.display())]
+    LockLost {
+        /// The lock.
+        path: PathBuf,
+    },
     /// A sync of the log failed here, and this process may not clear the flag, or could not.
     #[error("a sync of the log failed ({detail}); nothing is acknowledged until that is cleared")]
     Poisoned {

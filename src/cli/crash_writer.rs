@@ -1,6 +1,8 @@
 //! `crash-writer`: a writer that lives to be killed, hidden from the help. It works through a store in every way there
 //! is and says each answer as one line, so that `crash-test`, and the tests, know what was promised.
 
+use std::ops::ControlFlow;
+
 use crate::store::{CompactMode, Options};
 use crate::testing::crash_test::{self, worker};
 
@@ -39,6 +41,11 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     worker::work(&ports, &dir, &options, orders, &mut |claim| {
         print.line(&crash_test::to_line(claim));
         print.flush();
+        if print.is_closed() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     })?;
     Ok(exit::DONE)
 }

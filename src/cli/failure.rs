@@ -69,7 +69,9 @@ impl Failure {
             Error::NoStore { .. } => ("E-NO-STORE", 10),
             Error::LockTimeout { .. } => ("E-LOCK-TIMEOUT", 11),
             Error::NewerFormat { .. } => ("E-NEWER-FORMAT", 12),
-            Error::NotRecorded { .. } | Error::NotAcknowledged { .. } => ("E-NOT-DURABLE", 13),
+            Error::NotRecorded { .. } | Error::NotAcknowledged { .. } | Error::LockLost { .. } => {
+                ("E-NOT-DURABLE", 13)
+            }
             Error::Poisoned { .. } => ("E-POISONED", 13),
             Error::Rejected(rejection) => match **rejection {
                 Rejection::StaleToken { .. } => ("E-STALE-TOKEN", 5),
@@ -179,7 +181,9 @@ impl Failure {
             "retryable": matches!(exit, 4 | 11 | 13),
             "outcome": match &self.error {
                 Error::NotRecorded { .. } | Error::Poisoned { written: false, .. } => Some("none"),
-                Error::NotAcknowledged { .. } | Error::Poisoned { written: true, .. } => Some("unknown"),
+                Error::NotAcknowledged { .. }
+                | Error::LockLost { .. }
+                | Error::Poisoned { written: true, .. } => Some("unknown"),
                 _ => None,
             },
             "left": match rejection {

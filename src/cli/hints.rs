@@ -104,7 +104,7 @@ pub(super) fn hint(error: &Error, shell: &Shell) -> String {
             "repeat the command; PHASELOG_LOCK_TIMEOUT=60s waits longer".to_owned()
         }
         Error::NotRecorded { .. } => "mend the cause and repeat the command".to_owned(),
-        Error::NotAcknowledged { .. } => {
+        Error::NotAcknowledged { .. } | Error::LockLost { .. } => {
             "repeat the command; what survived is then found".to_owned()
         }
         Error::Poisoned { .. } => "look at the disk (dmesg), then repeat the command".to_owned(),

@@ -82,7 +82,7 @@ fn rewrite(log: &Log, ends: &[(SegmentId, u64)]) -> io::Result<()> {
     let disk = &*log.ports.disk;
     let quarantine = log.wal.join(QUARANTINE);
     if !ends.is_empty() {
-        files::ensure_dir(disk, &quarantine)?;
+        disk.ensure_own_dir(&quarantine)?;
     }
     for &(segment, bytes) in ends {
         if faults::on(Fault::ClearedWithoutReplacing) {

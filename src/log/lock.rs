@@ -1,6 +1,6 @@
 //! Kernel locks: taken with a wait, and only on the file that the lock's name leads to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,27 @@ use crate::ports::{File, FileId, LockKind, Ports};
 /// A lock, held until this is dropped.
 pub struct Held {
     file: Arc<dyn File>,
+    id: FileId,
+    ports: Ports,
+    path: PathBuf,
+}
+
+impl Held {
+    /// Refuses to go on if the lock's name leads to another file by now, or to none: whoever removed or replaced it let
+    /// others in.
+    ///
+    /// Looked at before a write and after it. What is found in place after the write was read by everybody who takes the
+    /// lock later, so it may be acknowledged.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`]; [`Error::Io`] if nobody can tell.
+    pub fn check(&self) -> Result<()> {
+        if has_name(&self.ports, &self.path, self.id)? {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        Err(Error::LockLost { path })
+    }
 }
 
 impl std::fmt::Debug for Held {
@@ -38,10 +59,9 @@ impl Kept {
     /// As [`exclusive`].
     pub fn exclusive(&mut self, ports: &Ports, path: &Path, wait: Duration) -> Result<Held> {
         if let Some(file) = self.0.take() {
-            let id = file.id().map_err(Error::io("look at", path))?;
             let held = lock(ports, path, LockKind::Exclusive, wait, file)?;
             // A lock on a file that lost its name keeps nobody out.
-            if has_name(ports, path, id)? {
+            if has_name(ports, path, held.id)? {
                 self.0 = Some(held.file.clone());
                 return Ok(held);
             }
@@ -90,9 +110,8 @@ fn take(
     const TRIES: usize = 3;
     for _ in 0..TRIES {
         let file: Arc<dyn File> = open().map_err(Error::io("open", path))?.into();
-        let id = file.id().map_err(Error::io("look at", path))?;
         let held = lock(ports, path, kind, wait, file)?;
-        if has_name(ports, path, id)? {
+        if has_name(ports, path, held.id)? {
             return Ok(held);
         }
     }
@@ -108,10 +127,15 @@ fn lock(
     wait: Duration,
     file: Arc<dyn File>,
 ) -> Result<Held> {
-    if file.lock(kind, wait).map_err(Error::io("lock", path))? {
-        return Ok(Held { file });
-    }
     let id = file.id().map_err(Error::io("look at", path))?;
+    if file.lock(kind, wait).map_err(Error::io("lock", path))? {
+        return Ok(Held {
+            file,
+            id,
+            ports: ports.clone(),
+            path: path.to_owned(),
+        });
+    }
     Err(Error::LockTimeout {
         path: path.to_owned(),
         holder: ports.process.lock_holder(id),

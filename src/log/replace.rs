@@ -65,7 +65,7 @@ pub fn set_aside(log: &Log, path: &Path) -> Result<PathBuf> {
 }
 
 fn keep(log: &Log, path: &Path) -> io::Result<PathBuf> {
-    files::ensure_dir(&*log.ports.disk, &log.wal.join(QUARANTINE))?;
+    log.ports.disk.ensure_own_dir(&log.wal.join(QUARANTINE))?;
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or(io::ErrorKind::InvalidFilename)?;
     let (at, random) = (log.ports.clock.now().at, log.ports.process.random());

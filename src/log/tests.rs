@@ -218,6 +218,31 @@ fn lock_that_is_held_makes_a_tail_in_flight_and_a_writer_wait() {
     assert!(matches!(end, Err(Error::LockTimeout { .. })));
 }
 
+/// Somebody took a writer for hung and removed the lock: the next one came in, and both wrote to one place. One record
+/// was acknowledged and overwritten, and its token given out twice.
+#[test]
+fn who_lost_the_lock_writes_nothing() {
+    let (dir, mut writer) = two_segments();
+    let mut locked = writer.lock().unwrap();
+    locked.catch_up(&mut |_| Ok(())).unwrap();
+    let before = locked.position().clone();
+    fs::remove_file(wal(&dir).join("lock")).unwrap();
+    let refused = locked.append(&[event(9)]).unwrap_err();
+    assert!(matches!(refused, Error::NotRecorded { .. }), "{refused}");
+    fs::write(wal(&dir).join("lock"), "").unwrap();
+    let refused = locked.rotate(at()).unwrap_err();
+    assert!(matches!(refused, Error::NotRecorded { .. }), "{refused}");
+    assert_eq!(*locked.position(), before);
+    drop(locked);
+    let (seen, end) = read_all(&log(&dir), Seq::NONE, false);
+    assert_eq!(
+        (seqs(&seen).last().copied(), end.unwrap().tail),
+        (Some(before.last_seq().get()), Tail::Clean)
+    );
+    // With the lock that is there now it goes on.
+    append(&mut writer, &[event(9)]);
+}
+
 #[test]
 fn two_writers_see_each_other() {
     let (dir, mut one) = two_segments();

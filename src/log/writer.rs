@@ -158,7 +158,7 @@ impl Writer {
         Ok(Locked {
             writer: self,
             caught_up: false,
-            _held: held,
+            held,
         })
     }
 
@@ -168,7 +168,7 @@ impl Writer {
         Locked {
             writer: self,
             caught_up: false,
-            _held: held,
+            held,
         }
     }
 
@@ -312,7 +312,7 @@ impl Writer {
 pub struct Locked<'w> {
     writer: &'w mut Writer,
     caught_up: bool,
-    _held: lock::Held,
+    held: lock::Held,
 }
 
 impl<'w> Locked<'w> {
@@ -415,7 +415,8 @@ impl Locked<'_> {
     ///
     /// # Errors
     /// [`Error::NotRecorded`] if the write failed or was cut short: what was written stays, the position does not
-    /// move, and before the next write everything is verified again. [`Error::TooLarge`] and [`Error::Usage`] for a
+    /// move, and before the next write everything is verified again. [`Error::LockLost`] if somebody else may have
+    /// written there too; likewise. [`Error::TooLarge`] and [`Error::Usage`] for a
     /// payload that is none; then nothing was written.
     pub fn append(&mut self, payloads: &[String]) -> Result<Appended> {
         let appended = self.append_groups(&[payloads])?;
@@ -455,12 +456,22 @@ impl Locked<'_> {
                 bytes.extend_from_slice(&encoded.bytes);
             }
         }
+        // As near to the write as can be: the lock may have been taken away from under us.
+        if self.held.check().is_err() {
+            return Err(without_lock());
+        }
         writer.unproven_write = true;
         if let Err(source) = writer.file.write_full_at(position.offset.get(), &bytes) {
             // Nothing is cut back: a region that is written twice may show old text after a power cut.
             writer.doubtful = true;
             self.caught_up = false;
             return Err(Error::NotRecorded { source });
+        }
+        if let Err(error) = self.held.check() {
+            // Somebody else may have written there too: only another look tells whose bytes these are.
+            writer.doubtful = true;
+            self.caught_up = false;
+            return Err(error);
         }
         position.offset = position.offset.plus(bytes.len() as u64);
         (position.next, position.previous) = (next, previous);
@@ -525,6 +536,10 @@ impl Locked<'_> {
             writer: WRITER.to_owned(),
             clock_given: log.ports.clock.now().given,
         };
+        if self.held.check().is_err() {
+            self.caught_up = false;
+            return Err(without_lock());
+        }
         let end = begin_segment(log, &header, position.next, position.previous, last);
         let end = end.inspect_err(|error| {
             // The new segment may have its name by now. Only another look tells.
@@ -547,6 +562,11 @@ impl Locked<'_> {
         }
         Ok(())
     }
+}
+
+fn without_lock() -> Error {
+    let source = io::Error::other("the lock file was removed or replaced while it was held");
+    Error::NotRecorded { source }
 }
 
 fn not_caught_up() -> Error {

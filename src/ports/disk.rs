@@ -50,6 +50,24 @@ pub trait Disk: Send + Sync {
         self.create_dir(path)
     }
 
+    /// Creates one directory unless it is there; true if it was created. A symbolic link is none: who put it there would
+    /// choose where copies go.
+    ///
+    /// # Errors
+    /// `NotADirectory` if anything else has that name; otherwise as [`Disk::create_dir`].
+    fn ensure_own_dir(&self, path: &Path) -> io::Result<bool> {
+        match self.create_dir(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                match self.metadata(path)?.kind {
+                    EntryKind::Dir => Ok(false),
+                    _ => Err(io::ErrorKind::NotADirectory.into()),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// True if every user of the system may make, replace and remove names in the directory.
     ///
     /// # Errors

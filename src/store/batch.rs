@@ -195,6 +195,7 @@ pub(super) fn alike(error: &Error) -> Option<Error> {
         Error::NotRecorded { source } => Error::NotRecorded {
             source: again(source),
         },
+        Error::LockLost { path } => Error::LockLost { path: path.clone() },
         Error::NotAcknowledged { source, seq } => Error::NotAcknowledged {
             source: again(source),
             seq: *seq,

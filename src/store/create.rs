@@ -311,11 +311,8 @@ pub(super) fn keep_original(
 ) -> Result<()> {
     let disk = &*ports.disk;
     let folder = dir.join(WAL).join(IMPORTED);
-    match disk.create_dir(&folder) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(Error::io("make", folder)(error)),
-    }
+    disk.ensure_own_dir(&folder)
+        .map_err(Error::io("make", &folder))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let path = folder.join(format!("{}-{name}", &sha256[..16]));
     if let Ok(kept) = disk.read(&path, bytes.len() as u64)

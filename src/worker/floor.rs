@@ -465,6 +465,7 @@ const fn is_passing(error: &Error) -> bool {
         Error::LockTimeout { .. }
             | Error::NotRecorded { .. }
             | Error::NotAcknowledged { .. }
+            | Error::LockLost { .. }
             | Error::Poisoned { .. }
     )
 }

@@ -4,9 +4,11 @@
 use std::path::Path;
 
 use phaselog::pipeline::{Command, ReportKind};
+use phaselog::position::Seq;
 use phaselog::testing::oracles::{self, Claim};
 use phaselog::testing::{
-    CallKind, Claims, Errno, Explored, Explorer, Failure, Fault, Kills, SimDisk, interleave,
+    CallKind, Claims, Errno, Explored, Explorer, Failure, Fault, Kills, Order, PortCall, Proxy,
+    SimDisk, interleave,
 };
 use phaselog::{Ports, Store};
 
@@ -185,6 +187,30 @@ fn a_store_opens_when_segments_follow_the_one_behind_its_snapshot() {
         .count();
     assert!(segments > 3, "{segments} segments");
     oracles::after_power_cut(&disk, Path::new(DIR), &options(), &claims.all()).unwrap();
+}
+
+#[test]
+fn a_lock_that_is_taken_away_during_a_write_acknowledges_nothing() {
+    // While A writes, somebody removes the lock: A cannot know who else writes there by now.
+    let disk = base();
+    let hand = disk.clone();
+    let ports = Proxy::before(&disk.ports_for("A"), move |call: &PortCall| {
+        if call.kind == CallKind::WriteAt && call.path.extension().is_some_and(|it| it == "wal") {
+            // The second time there is none.
+            let _ = hand.uproot("data/wal/lock");
+        }
+        Order::Do
+    });
+    let mut first = Store::open(ports, Path::new(DIR), options()).unwrap();
+    let lost = first.submit(&start("a", "p")).unwrap_err();
+    assert!(matches!(lost, phaselog::Error::LockLost { .. }), "{lost}");
+    // What it wrote is found by whoever comes next, itself included; a token is given out once.
+    let mut second = Store::open(disk.ports_for("B"), Path::new(DIR), options()).unwrap();
+    let answer = second.submit(&start("b", "p")).unwrap();
+    assert_eq!(answer.seq(), Some(Seq::new(5)), "4 is A's");
+    assert!(first.submit(&start("a", "p")).is_err(), "it is in progress");
+    let claims = Claim::of_answer(&Ok(answer), 5).unwrap();
+    oracles::after_power_cut(&disk, Path::new(DIR), &options(), &claims).unwrap();
 }
 
 #[test]

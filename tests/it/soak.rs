@@ -80,3 +80,26 @@ fn a_crash_test_says_what_it_cannot_do() {
     assert_eq!(lab.run(&["crash-test", "--cycles", "0"]).exit, Some(2));
     assert_eq!(std::fs::read_dir(lab.path(".")).unwrap().count(), 1);
 }
+
+/// A crash test was killed, and its writers went on for ever, in a directory that nobody would clean up.
+#[test]
+fn a_writer_that_nobody_listens_to_ends() {
+    use std::io::{BufRead as _, BufReader};
+    let lab = Lab::new();
+    let plan = ["--phase", "county", "--phase", "listing:needs=county"];
+    lab.must(&[&["init"], &plan[..], &["100 N Example St"]].concat());
+    let args = ["crash-writer", "--seed", "7", "--steps", "3000"];
+    let mut child = lab
+        .command(&args)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    drop(said);
+    child.wait().unwrap();
+    let log = lab.run(&["--format", "jsonl", "log"]);
+    let records = log.stdout.lines().count();
+    assert!(records < 200, "{records} records, after {line}");
+}

@@ -53,15 +53,15 @@ impl Saving<'_> {
     /// Copies bytes to a new file in the quarantine, durably; returns its name there.
     pub(super) fn set_aside(&mut self, name: &str, bytes: &[u8]) -> Result<String> {
         let quarantine = self.quarantine;
-        match self.disk.create_dir(quarantine) {
-            Ok(()) => {
-                let parent = quarantine.parent().unwrap_or(quarantine);
-                self.disk
-                    .sync_dir(parent)
-                    .map_err(Error::io("sync", parent))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(Error::io("create", quarantine)(error)),
+        let made = self
+            .disk
+            .ensure_own_dir(quarantine)
+            .map_err(Error::io("create", quarantine))?;
+        if made {
+            let parent = quarantine.parent().unwrap_or(quarantine);
+            self.disk
+                .sync_dir(parent)
+                .map_err(Error::io("sync", parent))?;
         }
         let stamp = self.stamp.utc().format("%Y%m%dT%H%M%S");
         let (path, file) = self.create(

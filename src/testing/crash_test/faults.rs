@@ -1,5 +1,6 @@
 //! The same writer on a simulated disk: each call fails, or is its last and then the power is cut, in many ways.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -86,7 +87,10 @@ fn sim_options() -> Options {
 /// Lets the writer work until it is done, fails or dies; what it was told.
 fn work(disk: &SimDisk, seed: u64) -> Vec<Claim> {
     let mut claims = Vec::new();
-    let mut say = |claim: &Claim| claims.push(claim.clone());
+    let mut say = |claim: &Claim| {
+        claims.push(claim.clone());
+        ControlFlow::Continue(())
+    };
     let orders = Orders {
         seed,
         steps: STEPS,

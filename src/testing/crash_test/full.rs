@@ -1,6 +1,7 @@
 //! A disk of every size, from nothing to enough: whatever was acknowledged before it was full is there, and the store
 //! goes on when there is room again.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::{Row, Stage, count_lost, false_alarm, is_full, options, worker};
@@ -60,7 +61,10 @@ fn fill(stage: &mut Stage<'_>, dir: &Path, pages: u64, row: &mut Row) -> Result<
     let made = worker::init(stage.ports, &store, &options(), 20);
     let worked = made.and_then(|made| {
         claims.extend(made);
-        let mut say = |claim: &Claim| claims.push(claim.clone());
+        let mut say = |claim: &Claim| {
+            claims.push(claim.clone());
+            ControlFlow::Continue(())
+        };
         worker::work(stage.ports, &store, &options(), orders, &mut say)
     });
     row.checked += 1;
@@ -90,7 +94,10 @@ fn fill(stage: &mut Stage<'_>, dir: &Path, pages: u64, row: &mut Row) -> Result<
         steps: 5,
         room: None,
     };
-    let mut say = |claim: &Claim| claims.push(claim.clone());
+    let mut say = |claim: &Claim| {
+        claims.push(claim.clone());
+        ControlFlow::Continue(())
+    };
     let went_on = worker::work(stage.ports, &store, &options(), again, &mut say);
     let said = match went_on {
         Ok(()) => check(stage, &store, &claims),

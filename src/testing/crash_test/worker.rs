@@ -1,5 +1,6 @@
 //! A writer that lives to be killed: it works through a store in every way there is, and says what it was told.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -51,7 +52,10 @@ pub fn init(ports: &Ports, dir: &Path, options: &Options, items: usize) -> Resul
     }])
 }
 
-/// Works, and says each answer the moment it has it.
+/// Tells somebody of an answer; breaks when nobody listens any more.
+pub type Say<'s> = dyn FnMut(&Claim) -> ControlFlow<()> + 's;
+
+/// Works, and says each answer the moment it has it. Ends when nobody listens: whoever should have killed it is dead.
 ///
 /// # Errors
 /// What the disk says; by then everything that was answered was said.
@@ -60,7 +64,7 @@ pub fn work(
     dir: &Path,
     options: &Options,
     orders: Orders,
-    say: &mut dyn FnMut(&Claim),
+    say: &mut Say<'_>,
 ) -> Result<()> {
     if let Some(room) = orders.room {
         limit(ports, dir, room)?;
@@ -75,18 +79,22 @@ pub fn work(
         name: format!("w{:x}", orders.seed & 0xffff_ffff),
         made: 0,
         say,
+        alone: false,
     };
     for _ in 0..orders.steps {
         writer.step()?;
+        if writer.alone {
+            break;
+        }
     }
     Ok(())
 }
 
 /// Says the error if it accuses the store: nobody hurt it.
-fn accused<T>(result: Result<T>, say: &mut dyn FnMut(&Claim)) -> Result<T> {
+fn accused<T>(result: Result<T>, say: &mut Say<'_>) -> Result<T> {
     result.inspect_err(|error| {
         if let Some(alarm) = Claim::alarm(error) {
-            say(&alarm);
+            let _ = say(&alarm);
         }
     })
 }
@@ -120,10 +128,16 @@ struct Writer<'w> {
     name: String,
     /// Items that it has made up.
     made: usize,
-    say: &'w mut dyn FnMut(&Claim),
+    say: &'w mut Say<'w>,
+    /// Nobody listens any more.
+    alone: bool,
 }
 
 impl Writer<'_> {
+    fn say(&mut self, claim: &Claim) {
+        self.alone |= (self.say)(claim).is_break();
+    }
+
     fn step(&mut self) -> Result<()> {
         match self.rng.below(100) {
             0..45 => self.job(),
@@ -140,7 +154,7 @@ impl Writer<'_> {
         let answer = self.store.submit(command);
         let seen = self.store.state().last_seq.get();
         for claim in Claim::of_answer(&answer, seen).unwrap_or_default() {
-            (self.say)(&claim);
+            self.say(&claim);
         }
         match answer {
             Ok(receipt) => Ok(receipt.seq()),
@@ -220,7 +234,7 @@ impl Writer<'_> {
     fn look(&mut self) -> Result<()> {
         let view = accused(View::open(self.ports, self.dir, self.options), self.say)?;
         if view.complete() {
-            (self.say)(&Claim::Shown {
+            self.say(&Claim::Shown {
                 seq: view.last_seq().get(),
             });
         }
@@ -229,17 +243,17 @@ impl Writer<'_> {
 
     fn compact(&mut self) -> Result<()> {
         let compacted = accused(self.store.compact(false), self.say)?;
-        (self.say)(&Claim::compacted(&compacted));
+        self.say(&Claim::compacted(&compacted));
         Ok(())
     }
 
     fn resume(&mut self) -> Result<()> {
         let resumed = accused(self.store.resume(None), self.say)?;
         for record in &resumed.resets {
-            (self.say)(&Claim::recorded(record));
+            self.say(&Claim::recorded(record));
         }
         let seq = self.store.state().last_seq.get();
-        (self.say)(&Claim::Shown { seq });
+        self.say(&Claim::Shown { seq });
         Ok(())
     }
 }
