@@ -201,7 +201,7 @@ const MISTAKES: [Mistake; 37] = [
     ),
     switch(
         "a read error taken for the end",
-        "errors",
+        "actors",
         Fault::ReadErrorIsTheEnd,
     ),
     switch(
