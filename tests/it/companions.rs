@@ -323,6 +323,13 @@ fn a_form_that_cannot_say_it_takes_nothing_away() {
     lab.must(&["compact"]);
     assert_eq!(load(&lab, EXTRACTION).as_object().unwrap().len(), 3);
     lab.must(&["import", "data"]);
+    // Nothing is no form.
+    let before = load(&lab, EXTRACTION);
+    lab.write(EXTRACTION, "{}");
+    assert_eq!(lab.run(&["import", EXTRACTION]).exit, Some(3));
+    lab.must(&["compact"]);
+    let keys = |it: &Value| it.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&load(&lab, EXTRACTION)), keys(&before));
     // Out of all lists is out of the file: told, and not deleted.
     edit(&lab, EXTRACTION, |state| {
         remove(&mut state["completed_properties"], a);

@@ -99,9 +99,10 @@ impl<'s> Taking<'s> {
             &self.state.extraction
         };
         let base = one.against.and_then(Against::base);
-        if let (Some(base), Some(now)) = (base, companion)
-            && base.shape == file.shape
-        {
+        // A file in which nothing stands has no shape of its own.
+        let as_before = base.is_some_and(|base| base.shape == file.shape)
+            || one.original.document.items.is_empty();
+        if let (true, Some(now)) = (as_before, companion) {
             file.shape = now.shape.to_string();
         }
         let none = Extras::default();
