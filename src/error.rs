@@ -96,10 +96,12 @@ pub enum Error {
         written: bool,
     },
     /// Somebody else changed a snapshot. Take the changes with `import`, or drop them with `compact --discard-edits`.
-    #[error("{} was changed by another program since it was written", file.display())]
+    #[error("{} was changed by another program since it was written{}", file.display(), unreadable_now(unreadable.as_deref()))]
     Edited {
         /// The file.
         file: PathBuf,
+        /// Why it cannot be read any more, if so: then it is to be mended first.
+        unreadable: Option<String>,
     },
     /// A file is not what it should be.
     #[error("{}{}: {message}", path.display(), place(*line, *column))]
@@ -291,6 +293,13 @@ impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(Box::new(rejection))
     }
+}
+
+/// What follows in a message where a file cannot be read any more.
+fn unreadable_now(why: Option<&str>) -> String {
+    why.map_or_else(String::new, |why| {
+        format!(", and cannot be read any more: {why}")
+    })
 }
 
 fn place(line: usize, column: usize) -> String {

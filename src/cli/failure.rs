@@ -157,7 +157,7 @@ impl Failure {
                 file: at, seq: s, ..
             } => (*file, *seq) = (path(at), json!(s)),
             Error::OtherLog { file: at, .. }
-            | Error::Edited { file: at }
+            | Error::Edited { file: at, .. }
             | Error::Io { path: at, .. }
             | Error::LockTimeout { path: at, .. } => *file = path(at),
             Error::NotAcknowledged { seq: s, .. } => *seq = json!(s),

@@ -108,7 +108,18 @@ pub(super) fn hint(error: &Error, shell: &Shell) -> String {
             "repeat the command; what survived is then found".to_owned()
         }
         Error::Poisoned { .. } => "look at the disk (dmesg), then repeat the command".to_owned(),
-        Error::Edited { file } => format!(
+        Error::Edited {
+            file,
+            unreadable: Some(_),
+        } => {
+            let file = file.display().to_string();
+            format!(
+                "{} says where; mend it and import it, or {} drops it and keeps a copy",
+                shell.command("import --dry-run", &[&file]),
+                command("compact --discard-edits")
+            )
+        }
+        Error::Edited { file, .. } => format!(
             "{} takes the changes in; {} drops them and keeps a copy",
             shell.command("import", &[&file.display().to_string()]),
             command("compact --discard-edits")

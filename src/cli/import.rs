@@ -107,8 +107,12 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         beside,
         passed,
     } = files::named(&asked, context)?;
+    let how = MergeOptions {
+        reading: &options,
+        prefer_file: args.prefer == Some(Side::File),
+    };
     let Some((path, bytes)) = work_items else {
-        return alone::run(&beside, &passed, args.dry_run, context);
+        return alone::run(&beside, &passed, how, args.dry_run, context);
     };
     let given = path.display().to_string();
     let mut document = import::read(&given, &bytes, &options).map_err(|error| {
@@ -131,10 +135,6 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         more,
     };
     let dir = context.dir().to_owned();
-    let how = MergeOptions {
-        reading: &options,
-        prefer_file: args.prefer == Some(Side::File),
-    };
     let (imported, taken) = take(&original, files, how, args.dry_run, context)?;
     let told = Told {
         originals: &original.beside,
@@ -147,7 +147,12 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         Imported::Merged(merged) => &merged.findings,
     };
     let is_judged = |finding: &Finding| finding.severity == Severity::Judged;
-    let judged = findings.iter().any(is_judged) || told.judged();
+    let judged = match &imported {
+        Imported::Created(_) => findings.iter().any(is_judged),
+        Imported::Merged(merged) => merged.is_judged(),
+    };
+    let judged = judged || told.judged();
+    let ending = if judged { exit::FINDINGS } else { exit::DONE };
     let writes = taken.recorded.is_some()
         || !matches!(&imported, Imported::Merged(merged) if merged.recorded.is_none());
     let report = ImportReport {
@@ -161,11 +166,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     };
     context.print.report(&report);
     if args.dry_run || !writes {
-        return Ok(if judged && args.dry_run {
-            exit::FINDINGS
-        } else {
-            exit::DONE
-        });
+        return Ok(ending);
     }
     let mut options = context.options.clone();
     if args.snapshot_times.is_some() && options.compact == CompactMode::Auto {
@@ -177,13 +178,13 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     }
     if original.document.plan.phases().is_empty() && matches!(imported, Imported::Created(_)) {
         context.print.hint(&alone::no_phases(context));
-        return Ok(if judged { exit::FINDINGS } else { exit::DONE });
+        return Ok(ending);
     }
     let shell = &context.print.shell;
     let (resume, status) = (shell.command("resume", &[]), shell.command("status", &[]));
     let hint = format!("{resume} lists what is ready; {status} shows where everything stands");
     context.print.hint(&hint);
-    Ok(if judged { exit::FINDINGS } else { exit::DONE })
+    Ok(ending)
 }
 
 /// Takes the files over, or says what that would come to: what became of the progress, and of the files beside it,
@@ -208,12 +209,12 @@ fn take(
             files,
         },
         Imported::Merged(_) if original.beside.is_empty() => BesideTaken::default(),
-        Imported::Merged(_) => {
+        Imported::Merged(merged) => {
             let (ports, options, beside) = (&context.ports, &context.options, &original.beside);
             if dry_run {
-                Store::would_import_beside(ports, &dir, options, beside)?
+                Store::would_import_beside(ports, &dir, options, beside, how, Some(merged))?
             } else {
-                Store::import_beside(ports, &dir, options, beside)?
+                Store::import_beside(ports, &dir, options, beside, how)?
             }
         }
     };

@@ -324,6 +324,19 @@ impl ItemData {
         sources
     }
 
+    /// Who set what stands at a field: those who set it, what holds it, or what it holds.
+    pub fn set_by(&self, field: &FieldPath) -> impl Iterator<Item = &SetBy> {
+        let all = self
+            .later
+            .iter()
+            .flat_map(|(by, fields)| fields.iter().map(move |it| (it, by)));
+        let whole = all.clone().any(|(it, _)| field.is_within(it));
+        let origin = self.origin.as_ref().filter(|_| !whole);
+        let field = field.clone();
+        let later = all.filter(move |(it, _)| it.is_within(&field) || field.is_within(it));
+        origin.into_iter().chain(later.map(|(_, by)| by))
+    }
+
     /// Takes a change into the data of an item; `data` is `None` as long as it has none. Never fails.
     pub fn apply(data: &mut Option<Box<Self>>, change: &DataChange, seq: Seq, at: Timestamp) {
         let by = SetBy {

@@ -16,6 +16,8 @@
 
 mod fields;
 mod one;
+mod data;
+mod extraction;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,9 @@ use super::names::{ItemId, Phase};
 use super::plan::{PhasePlan, Plan};
 use crate::position::Seq;
 use one::One;
+
+pub use data::{Before, DataConflict, DataMerge, MergedData};
+pub use extraction::{ExtractionConflict, ExtractionMerge, MergedExtraction, says_the_same};
 
 /// An item as a state file has it.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +66,9 @@ pub struct Merge<'a> {
     pub base: Option<Base<'a>>,
     /// Without a base: whether somebody has worked on that phase of an item, or (with `None`) held or freed the item.
     pub touched: &'a dyn Fn(&ItemId, Option<&Phase>) -> bool,
+    /// With a base: whether this record took in what an earlier edit of the file said, so that nobody else has moved
+    /// what it changed.
+    pub by_file: &'a dyn Fn(Seq) -> bool,
     /// The record through which `touched` knows the log; what happened later is touched as well.
     pub through: Seq,
     /// Where all three differ the file counts.

@@ -76,6 +76,12 @@ impl OwnAddress {
     }
 }
 
+/// The text of an object's own [`ADDRESS`]; `None` if it has none.
+pub fn address_of(object: &Json) -> Option<String> {
+    let members = Members::of(object.as_str())?;
+    serde_json::from_str(members.get(ADDRESS)?).ok()
+}
+
 fn is_text(json: &str, text: &str) -> bool {
     serde_json::from_str::<String>(json).is_ok_and(|own| own == text)
 }

@@ -18,9 +18,9 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::enrichment;
 use super::work_items::{self, decode, decode_names};
 use super::{CompanionName, LogPlace};
+use super::{enrichment, extraction};
 use crate::error::{Error, Result};
 use crate::pipeline::PipelineState;
 use crate::ports::Disk;
@@ -34,6 +34,9 @@ pub const ROOT: &str = "work_items.json";
 
 /// The root of the set that is being put in place.
 pub const NEXT: &str = "work_items.json.next";
+
+/// The companions that there are.
+pub const COMPANIONS: [&str; 2] = [enrichment::NAME, extraction::NAME];
 
 /// The largest snapshot that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 4 << 30;
@@ -126,6 +129,10 @@ pub enum FindingKind {
     },
     /// Not JSON, or not whole.
     Damaged,
+    /// Not JSON, at the name of a companion. No crash leaves that: a companion gets its name when all of it is on disk.
+    Unparsable,
+    /// A file at the name of a companion of which no root knows: it matters once a companion of that name is written.
+    Unnamed,
     /// Never ours.
     Foreign,
     /// A file that the root names is not there, or nowhere as it was.

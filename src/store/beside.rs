@@ -1,24 +1,32 @@
 //! Takes the files beside `work_items.json` in: the items' data, and their image extraction.
 //!
-//! What an item does not have is filled in; where the store says otherwise the store stays, and that is reported. An
-//! item that only such a file knows is added, held, with that reason. All files of one import are one group.
+//! ```text
+//!   bytes -> compared with what?  (against)   -> original kept
+//!         -> [ lock -> catch up -> three-way merge (taking) -> imported, enriched, extracted, added … ]   one group
+//! ```
+//!
+//! What was changed in the file since it was written becomes records; where the log has moved the same field meanwhile
+//! the log stays, and that is reported. A file that does not tell when it was written may only fill in. An item that
+//! only such a file knows is added, held, with that reason; one that was taken out of the file stays.
 
-use std::collections::HashSet;
+mod against;
+mod one;
+mod taking;
+
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::pipeline::enrichment::{FieldChange, differences};
-use crate::pipeline::{
-    DataChange, Event, ExtractionChange, ExtractionStatus, Item, ItemData, ItemId, Json,
-    PipelineState, Record, Status, Timestamp,
-};
+use crate::pipeline::{Event, PipelineState, Record, Timestamp};
 use crate::ports::Ports;
 use crate::position::Seq;
-use crate::snapshot::import::{BesideDocument, BesideItem, Finding, Says, Severity};
+use crate::snapshot::import::{BesideDocument, Finding, Severity};
 
 use super::append::{self, Verdict};
 use super::create::keep_original;
+use super::merge::{MergeOptions, MergedFile};
 use super::{Options, Store, View};
+use against::{Against, Finder};
+use taking::Taking;
 
 /// A file to be taken in.
 #[derive(Debug)]
@@ -40,10 +48,30 @@ pub struct BesideResult {
     pub changed: usize,
     /// Items of which nothing was.
     pub unchanged: usize,
-    /// Where it was taken over before.
-    pub before: Option<Seq>,
+    /// Why nothing in it is news, if that is so.
+    pub known: Option<KnownAs>,
+    /// True if the log names it by its checksum now, and its original is kept.
+    pub recorded: bool,
     /// What was not as it should be, and what was decided.
     pub findings: Vec<Finding>,
+}
+
+/// Why nothing in a file is news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownAs {
+    /// It was taken over here, byte for byte.
+    Imported(Seq),
+    /// It is a snapshot of this record, as we wrote it.
+    Snapshot(Seq),
+}
+
+impl BesideResult {
+    /// True if something was decided that a person should look at, now: a file that was taken over before was judged
+    /// then.
+    pub fn is_judged(&self) -> bool {
+        let judged = |finding: &Finding| finding.severity == Severity::Judged;
+        self.recorded && self.findings.iter().any(judged)
+    }
 }
 
 /// What taking files in came to.
@@ -57,27 +85,29 @@ pub struct BesideTaken {
 }
 
 impl Store {
-    /// Takes files in beside what the store has; nothing is recorded of one that was taken over before.
+    /// Takes files in by three-way merge; nothing is recorded of one that was taken over before, or that is a snapshot
+    /// as it was written.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// As [`Store::open`]; [`crate::Error::OtherLog`] if the root beside a file names a place that the log does not have.
     pub fn import_beside(
         ports: &Ports,
         dir: &Path,
         options: &Options,
         originals: &[BesideOriginal],
+        how: MergeOptions<'_>,
     ) -> Result<BesideTaken> {
         let mut store = Self::open(ports.clone(), dir, options.clone())?;
-        // Where nothing is new nothing is kept.
-        let is_news = !take(store.state(), originals).0.is_empty();
-        for original in originals.iter().filter(|_| is_news) {
+        let log = store.writer.position().log.to_string();
+        let against = find(ports, dir, options, originals, how, (log, store.state()))?;
+        for (original, against) in originals.iter().zip(&against) {
             let (path, file) = (&original.path, &original.document.file);
-            if before(store.state(), original).is_none() {
+            if known_as(store.state(), original, against.as_ref()).is_none() {
                 keep_original(ports, dir, path, &file.sha256, &original.bytes)?;
             }
         }
         let done = append::transact(&mut store, |state, _| {
-            let (events, files) = take(state, originals);
+            let (events, files) = take(state, originals, &against, how.prefer_file);
             if events.is_empty() {
                 Verdict::Answer(files)
             } else {
@@ -92,18 +122,24 @@ impl Store {
         })
     }
 
-    /// What [`Store::import_beside`] would come to; nothing is written.
+    /// What [`Store::import_beside`] would come to, after `merged` if that would come first; nothing is written.
     ///
     /// # Errors
-    /// As [`View::open`].
+    /// As [`Store::import_beside`].
     pub fn would_import_beside(
         ports: &Ports,
         dir: &Path,
         options: &Options,
         originals: &[BesideOriginal],
+        how: MergeOptions<'_>,
+        merged: Option<&MergedFile>,
     ) -> Result<BesideTaken> {
         let view = View::open(ports, dir, options)?;
-        let (events, files) = take(view.state(), originals);
+        let log = view.log_id();
+        let mut state = view.into_state();
+        fold(&mut state, merged.map_or(&[][..], |merged| &merged.would));
+        let against = find(ports, dir, options, originals, how, (log, &state))?;
+        let (events, files) = take(&state, originals, &against, how.prefer_file);
         // Where they would stand cannot be known; that there are some can.
         let recorded = (!events.is_empty()).then_some((Seq::NONE, Seq::NONE));
         Ok(BesideTaken { recorded, files })
@@ -113,244 +149,92 @@ impl Store {
 /// What files add to a store that these events make.
 pub fn onto(events: &[Event], originals: &[BesideOriginal]) -> (Vec<Event>, Vec<BesideResult>) {
     let mut state = PipelineState::default();
-    for (event, seq) in events.iter().zip(1..) {
+    fold(&mut state, events);
+    let nothing: Vec<Option<Against>> = originals.iter().map(|_| None).collect();
+    take(&state, originals, &nothing, false)
+}
+
+/// Applies events that nobody has recorded.
+fn fold(state: &mut PipelineState, events: &[Event]) {
+    for event in events {
         state.apply(&Record {
-            seq: Seq::new(seq),
+            seq: state.last_seq.next(),
             at: Timestamp::EPOCH,
             clock_given: false,
             event: event.clone(),
         });
     }
-    take(&state, originals)
 }
 
+/// What each file is compared with; `None` for one that was taken over before and does not count now.
+fn find(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    originals: &[BesideOriginal],
+    how: MergeOptions<'_>,
+    (log, state): (String, &PipelineState),
+) -> Result<Vec<Option<Against>>> {
+    let mut finder = Finder {
+        ports,
+        dir,
+        options,
+        how,
+        log,
+        imports: &state.imports,
+        past: Vec::new(),
+    };
+    let find = |original: &BesideOriginal| {
+        // Asked to let the file count, the same bytes may come to something else.
+        if before(state, original).is_none() || how.prefer_file {
+            return finder.find(original).map(Some);
+        }
+        if !is_back(state, original) {
+            return Ok(None);
+        }
+        let found = finder.find(original)?;
+        Ok(Some(found).filter(|found| found.base().is_some()))
+    };
+    originals.iter().map(find).collect()
+}
+
+/// The record that has taken over these bytes.
 fn before(state: &PipelineState, original: &BesideOriginal) -> Option<Seq> {
     let sha256 = &original.document.file.sha256;
     let mut imports = state.imports.iter();
     imports.find(|it| it.sha256 == *sha256).map(|it| it.seq)
 }
 
-fn take(state: &PipelineState, originals: &[BesideOriginal]) -> (Vec<Event>, Vec<BesideResult>) {
-    let mut taking = Taking {
-        state,
-        new: HashSet::new(),
-        events: Vec::new(),
-    };
-    let files = originals.iter().map(|original| taking.file(original));
+/// True if another version was taken over since from the same place: with these bytes an edit of that was undone.
+fn is_back(state: &PipelineState, original: &BesideOriginal) -> bool {
+    let file = &original.document.file;
+    let mut imports = state.imports.iter();
+    let last = imports.rfind(|it| it.path == file.path);
+    last.is_some_and(|last| last.sha256 != file.sha256)
+}
+
+/// Why nothing in the file is news; `None` if something may be.
+fn known_as(
+    state: &PipelineState,
+    original: &BesideOriginal,
+    against: Option<&Against>,
+) -> Option<KnownAs> {
+    match against {
+        Some(Against::Snapshot(seq)) => Some(KnownAs::Snapshot(*seq)),
+        Some(Against::Base(_)) if is_back(state, original) => None,
+        _ => before(state, original).map(KnownAs::Imported),
+    }
+}
+
+fn take(
+    state: &PipelineState,
+    originals: &[BesideOriginal],
+    against: &[Option<Against>],
+    prefer_file: bool,
+) -> (Vec<Event>, Vec<BesideResult>) {
+    let mut taking = Taking::new(state, prefer_file);
+    let files = originals.iter().zip(against);
+    let files = files.map(|(original, against)| taking.file(original, against.as_ref()));
     let files = files.collect();
-    (taking.events, files)
-}
-
-struct Taking<'s> {
-    state: &'s PipelineState,
-    /// Items that are added here.
-    new: HashSet<ItemId>,
-    events: Vec<Event>,
-}
-
-impl Taking<'_> {
-    fn file(&mut self, original: &BesideOriginal) -> BesideResult {
-        let document = &original.document;
-        let mut result = BesideResult::default();
-        if let Some(seq) = before(self.state, original) {
-            result.before = Some(seq);
-            result.unchanged = document.items.len();
-            return result;
-        }
-        result.findings.clone_from(&document.findings);
-        let at = self.events.len();
-        for item in &document.items {
-            self.item(original, item, &mut result);
-        }
-        let companion = match &*document.file.kind {
-            crate::pipeline::event::ImportedFile::ENRICHMENT => &self.state.enrichment,
-            _ => &self.state.extraction,
-        };
-        let known = companion.as_ref().is_some_and(|known| {
-            *known.shape == *document.file.shape && known.extras == document.file.extras
-        });
-        if self.events.len() > at || !known {
-            let imported = Event::Imported(Box::new(document.file.clone()));
-            self.events.insert(at, imported);
-        }
-        let place = |finding: &Finding| (finding.line, finding.column);
-        result.findings.sort_by_key(place);
-        result
-    }
-
-    fn item(&mut self, original: &BesideOriginal, item: &BesideItem, result: &mut BesideResult) {
-        let name = &item.name;
-        let index = self.state.index_of(name.as_str());
-        let known = index.map(|index| &self.state.items()[index]);
-        let of_file = original.path.file_name().unwrap_or_default();
-        let of_file = of_file.to_string_lossy();
-        let is_new = known.is_none() && self.new.insert(name.clone());
-        if is_new {
-            let reason = format!("known only to {of_file}");
-            let message = "no other file knows the item; it is added, held";
-            result.findings.push(finding(
-                "I-ONLY-IN",
-                item,
-                name.as_str(),
-                "added, held",
-                message,
-            ));
-            self.events.push(Event::Added {
-                item: name.clone(),
-                id: None,
-                imported: None,
-            });
-            self.events.push(Event::Held {
-                item: name.clone(),
-                reason: Some(reason),
-            });
-            result.added += 1;
-        }
-        let events = self.events.len();
-        match &item.says {
-            Says::Data(object) => {
-                let data = known.and_then(|known| known.data.as_deref());
-                let source = Some(of_file.as_ref().into());
-                self.data(item, object, data, source, result);
-            }
-            Says::Extraction(change) => {
-                self.extraction(item, change, known, result);
-            }
-        }
-        if self.events.len() > events {
-            result.changed += usize::from(!is_new);
-        } else if !is_new {
-            result.unchanged += 1;
-        }
-    }
-
-    fn data(
-        &mut self,
-        item: &BesideItem,
-        object: &Json,
-        data: Option<&ItemData>,
-        source: Option<Box<str>>,
-        result: &mut BesideResult,
-    ) {
-        let Some(data) = data else {
-            self.enrich(item, Some(object.clone()), Vec::new(), source);
-            return;
-        };
-        let file = ItemData::from_parts(object.clone(), None, Vec::new());
-        let mut changes = Vec::new();
-        for change in differences(Some(data), Some(&file)) {
-            match (&change.old, &change.new) {
-                // What the store has and the file has not stays.
-                (_, None) => {}
-                (None, Some(_)) => changes.push(change),
-                (Some(old), Some(new)) => {
-                    let (old, new) = (old.as_str(), new.as_str());
-                    let field = &change.field;
-                    let message = format!(
-                        "{field} is {new} in the file, the store has {old}; the store counts"
-                    );
-                    let found = finding("I-EDIT-CONFLICT", item, new, old, &message);
-                    result.findings.push(found);
-                }
-            }
-        }
-        if !changes.is_empty() {
-            self.enrich(item, None, changes, source);
-        }
-    }
-
-    fn enrich(
-        &mut self,
-        item: &BesideItem,
-        object: Option<Json>,
-        changes: Vec<FieldChange>,
-        source: Option<Box<str>>,
-    ) {
-        let data = DataChange {
-            source,
-            confidence: None,
-            object,
-            changes,
-        };
-        self.events.push(Event::Enriched {
-            item: item.name.clone(),
-            data: Box::new(data),
-        });
-    }
-
-    fn extraction(
-        &mut self,
-        item: &BesideItem,
-        change: &ExtractionChange,
-        known: Option<&Item>,
-        result: &mut BesideResult,
-    ) {
-        if let Some(known) = known {
-            self.cross(item, change, known, result);
-        }
-        let Some(now) = known.and_then(|known| known.extraction.as_deref()) else {
-            self.events.push(Event::Extracted {
-                item: item.name.clone(),
-                extraction: Box::new(change.clone()),
-            });
-            return;
-        };
-        if now.status != change.status && change.status.is_some() {
-            let word = |status: Option<ExtractionStatus>| {
-                status.map_or("unknown", ExtractionStatus::as_str)
-            };
-            let (file, own) = (word(change.status), word(now.status));
-            let message = format!(
-                "its extraction is {file} in the file, {own} in the store; the store counts"
-            );
-            let found = finding("I-EDIT-CONFLICT", item, file, own, &message);
-            result.findings.push(found);
-        }
-    }
-
-    /// Holds an extraction against the phases that are about images.
-    fn cross(
-        &self,
-        item: &BesideItem,
-        change: &ExtractionChange,
-        known: &Item,
-        result: &mut BesideResult,
-    ) {
-        for (planned, phase) in self.state.plan.phases().iter().zip(&known.phases) {
-            let name = planned.phase.as_str();
-            if !["image", "photo"].iter().any(|word| name.contains(word)) {
-                continue;
-            }
-            let file = match (change.status, phase.status) {
-                (Some(status @ ExtractionStatus::Completed), Status::Pending | Status::Failed)
-                | (Some(status @ ExtractionStatus::Failed), Status::Completed) => status.as_str(),
-                _ => continue,
-            };
-            let status = phase.status.as_str();
-            let message = format!("its extraction is {file}, but {name} is {status}; both stay");
-            let mut found = finding("I-CROSS", item, file, "both stay", &message);
-            found.phase = Some(name.to_owned());
-            result.findings.push(found);
-        }
-    }
-}
-
-fn finding(
-    code: &'static str,
-    item: &BesideItem,
-    found: &str,
-    decided: &str,
-    message: &str,
-) -> Finding {
-    Finding {
-        code,
-        severity: Severity::Judged,
-        line: Some(item.line),
-        column: Some(item.column),
-        item: Some(item.name.to_string()),
-        phase: None,
-        found: found.to_owned(),
-        decided: decided.to_owned(),
-        message: message.to_owned(),
-    }
+    (taking.into_events(), files)
 }

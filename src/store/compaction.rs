@@ -105,8 +105,13 @@ impl Store {
             ));
         }
         if !self.snapshot.edited.is_empty() && !discard_edits {
+            let file = &self.snapshot.edited[0];
+            let unreadable = findings.iter().find(|finding| {
+                finding.kind == FindingKind::Unparsable && file.as_os_str() == &*finding.file
+            });
             return Err(Error::Edited {
-                file: self.dir.join(&self.snapshot.edited[0]),
+                file: self.dir.join(file),
+                unreadable: unreadable.map(|finding| finding.message.clone()),
             });
         }
         let now = self.ports.clock.now();

@@ -301,6 +301,15 @@ fn make_dirs(ports: &Ports, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Where the original of a file that was taken over is kept.
+pub(super) fn kept_at(dir: &Path, path: &Path, sha256: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let of_content = sha256.get(..16).unwrap_or(sha256);
+    dir.join(WAL)
+        .join(IMPORTED)
+        .join(format!("{of_content}-{name}"))
+}
+
 /// Copies the original into `wal/imported/`, durably, under a name that its content decides.
 pub(super) fn keep_original(
     ports: &Ports,
@@ -314,7 +323,7 @@ pub(super) fn keep_original(
     disk.ensure_own_dir(&folder)
         .map_err(Error::io("make", &folder))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let path = folder.join(format!("{}-{name}", &sha256[..16]));
+    let path = kept_at(dir, path, sha256);
     if let Ok(kept) = disk.read(&path, bytes.len() as u64)
         && kept == bytes
     {

@@ -6,6 +6,8 @@
 //!         -> original kept -> [ lock -> catch up -> merge -> imported, edited, added … ]   one group
 //! ```
 
+mod touched;
+
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -13,17 +15,18 @@ use crate::error::{Error, Result};
 use crate::pipeline::json::Extras;
 use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
 use crate::pipeline::same::same;
-use crate::pipeline::{Event, ItemId, Phase, PipelineState, codec, merge};
+use crate::pipeline::{Event, PipelineState, merge};
 use crate::ports::Ports;
 use crate::position::Seq;
+use crate::snapshot::LogPlace;
 use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severity};
 use crate::snapshot::work_items::{self, Names};
 
 use super::append::{self, Verdict};
 use super::create::{Original, keep_original};
-use super::records::{self, Found, Ground};
-use super::replay::{self, At};
+use super::replay::{self, At, Past};
 use super::{Options, Store, View};
+use touched::{Touched, by_file, touched};
 
 /// How a file is taken into a store that exists.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,17 @@ pub struct MergedFile {
     pub unchanged: usize,
     /// What was not as it should be, and what was decided.
     pub findings: Vec<Finding>,
+    /// Of a preview, what would be recorded.
+    pub(super) would: Vec<Event>,
+}
+
+impl MergedFile {
+    /// True if something was decided that a person should look at, now: a file that was taken over before was judged
+    /// then.
+    pub fn is_judged(&self) -> bool {
+        let judged = |finding: &Finding| finding.severity == Severity::Judged;
+        self.recorded.is_some() && self.findings.iter().any(judged)
+    }
 }
 
 /// What a file is compared with.
@@ -57,15 +71,8 @@ struct Against {
     /// What the file said when it was written; `None` if it does not say when that was.
     base: Option<(PipelineState, ImportedDocument)>,
     touched: Touched,
-}
-
-/// What somebody has worked on: what a file without a place in the log must not change.
-#[derive(Default)]
-struct Touched {
-    /// Items with their phases; without one, items that were held or freed.
-    places: HashSet<(ItemId, Option<Phase>)>,
-    /// The last record that was asked.
-    through: Seq,
+    /// Records that took in what an earlier edit of the file said, since it was written.
+    by_file: HashSet<Seq>,
 }
 
 /// What a merge would come to; nothing is written.
@@ -85,13 +92,14 @@ pub(super) fn preview(
     }
     let against = against(ports, dir, options, &view.log_id(), original, how)?;
     let merged = run(&against, original, how, view.state());
-    let is_news = !records(&against, original, &merged, view.state()).is_empty();
+    let would = records(&against, original, &merged, view.state());
     let mut told = told(&against, original, merged);
-    if is_news {
+    if !would.is_empty() {
         // Where they would stand cannot be known; that there are some can.
         told.recorded = Some((Seq::NONE, Seq::NONE));
     }
     told.as_of = view.last_seq();
+    told.would = would;
     Ok(told)
 }
 
@@ -174,6 +182,7 @@ fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
         } else {
             original.document.findings.clone()
         },
+        would: Vec::new(),
     }
 }
 
@@ -188,14 +197,18 @@ fn against(
     match work_items::stated_names(&original.bytes) {
         Some(names) if names.place.id == log => {
             let base = base(ports, dir, options, &names, original, how)?;
+            let file = (&*file_name(original), &*original.document.file.path);
+            let by_file = by_file(ports, dir, options, names.place.seq, file)?;
             Ok(Against {
                 base: Some(base),
                 touched: Touched::default(),
+                by_file,
             })
         }
         _ => Ok(Against {
             base: None,
             touched: touched(ports, dir, options)?,
+            by_file: HashSet::new(),
         }),
     }
 }
@@ -209,13 +222,28 @@ fn base(
     original: &Original,
     how: MergeOptions<'_>,
 ) -> Result<(PipelineState, ImportedDocument)> {
+    let past = past_at(ports, dir, options, &names.place, &original.path)?;
+    let mut bytes = Vec::new();
+    past.write_work_items_as(work_items::stated_style(&original.bytes), &mut bytes)
+        .expect("memory takes everything");
+    let path = original.path.display().to_string();
+    let document = import::read(&path, &bytes, how.reading)?;
+    Ok((past.state, document))
+}
+
+/// The state at a place that a file names, if the log has that place.
+pub(super) fn past_at(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    place: &LogPlace,
+    file: &Path,
+) -> Result<Past> {
     let other = |what: String| Error::OtherLog {
-        file: original.path.clone(),
+        file: file.to_owned(),
         what,
     };
-    let place = &names.place;
-    let past = replay::past(ports, dir, options, At::Seq(place.seq));
-    let past = match past {
+    let past = match replay::past(ports, dir, options, At::Seq(place.seq)) {
         Err(Error::UnknownSeq { seq, last }) => {
             return Err(other(format!(
                 "it was written at record {seq}, and the log ends at {last}"
@@ -226,48 +254,7 @@ fn base(
     if past.crc.value() != place.crc32 {
         return Err(other(format!("its record {} is not the log's", place.seq)));
     }
-    let mut bytes = Vec::new();
-    past.write_work_items_as(work_items::stated_style(&original.bytes), &mut bytes)
-        .expect("memory takes everything");
-    let path = original.path.display().to_string();
-    let document = import::read(&path, &bytes, how.reading)?;
-    Ok((past.state, document))
-}
-
-/// Walks the log for what was done by anything but an import.
-fn touched(ports: &Ports, dir: &Path, options: &Options) -> Result<Touched> {
-    let mut ground = Ground::open(ports, dir, options)?;
-    if let Some(error) = ground.failure.take() {
-        return Err(error);
-    }
-    let mut touched = Touched {
-        through: ground.through,
-        ..Touched::default()
-    };
-    records::walk(ports, dir, options, &ground, ground.through, &mut |found| {
-        if let Found::Record(raw) = found
-            && let Ok(record) = codec::decode(raw.seq, raw.payload)
-        {
-            touched.note(&record.event);
-        }
-        true
-    })?;
-    Ok(touched)
-}
-
-impl Touched {
-    fn note(&mut self, event: &Event) {
-        let place = match event {
-            // What a file brought another version of that file may change.
-            Event::Edited(_) | Event::Rejected { .. } => None,
-            Event::Held { item, .. } | Event::Unheld { item } => Some((item.clone(), None)),
-            other => other
-                .item()
-                .zip(other.phase())
-                .map(|(item, phase)| (item.clone(), Some(phase.clone()))),
-        };
-        self.places.extend(place);
-    }
+    Ok(past)
 }
 
 fn run(
@@ -290,6 +277,7 @@ fn run(
             let place = (item.clone(), phase.cloned());
             against.touched.places.contains(&place)
         },
+        by_file: &|seq| against.by_file.contains(&seq),
         through: against.touched.through,
         prefer_file: how.prefer_file,
     };
@@ -379,6 +367,7 @@ fn told(against: &Against, original: &Original, merged: Merged) -> MergedFile {
         changed: merged.changed,
         unchanged: merged.unchanged,
         findings,
+        would: Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::pipeline::{PipelineState, Record};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::set::{self, Finding, FindingKind, Loaded};
+use crate::snapshot::{enrichment, extraction};
 
 use super::cache::{self, Stamps};
 use super::dir::{self, WAL};
@@ -160,7 +161,7 @@ pub(super) fn look_at_snapshot(
     load_snapshot(ports, dir, Some(log)).map(set::Looked::from)
 }
 
-/// The findings that no import explains: a file that was taken over, byte for byte, is ours to replace. Was it the
+/// The findings that no import explains, of files that matter: a file that was taken over, byte for byte, is ours to replace. Was it the
 /// snapshot of another log, then the set before it came with it.
 pub(super) fn unexplained(findings: Vec<Finding>, state: &PipelineState) -> Vec<Finding> {
     let explained = |finding: &Finding| {
@@ -171,12 +172,33 @@ pub(super) fn unexplained(findings: Vec<Finding>, state: &PipelineState) -> Vec<
     };
     let other_log = |finding: &Finding| finding.kind == FindingKind::OtherLog;
     let is_root = |finding: &Finding| finding.file == set::ROOT;
+    // A companion that is told of itself, or is explained, is what its root misses.
+    let missed = findings.iter().any(|finding| {
+        let theirs = matches!(
+            finding.kind,
+            FindingKind::Edited { .. } | FindingKind::Unparsable | FindingKind::NotAFile
+        );
+        theirs && set::COMPANIONS.contains(&&*finding.file)
+    });
+    let is_written = |finding: &Finding| match &*finding.file {
+        enrichment::NAME => state.enrichment.is_some(),
+        extraction::NAME => state.extraction.is_some(),
+        _ => true,
+    };
+    let of_no_concern = |finding: &Finding| match finding.kind {
+        FindingKind::MissingCompanion => is_root(finding) && missed,
+        FindingKind::Unnamed => !is_written(finding),
+        _ => false,
+    };
     let came_with_root = findings
         .iter()
         .any(|finding| is_root(finding) && other_log(finding) && explained(finding));
     findings
         .into_iter()
-        .filter(|finding| !(explained(finding) || came_with_root && other_log(finding)))
+        .filter(|finding| {
+            let came_along = came_with_root && other_log(finding);
+            !(explained(finding) || of_no_concern(finding) || came_along)
+        })
         .collect()
 }
 
@@ -205,7 +227,11 @@ pub(super) fn edited(findings: &[Finding]) -> Vec<PathBuf> {
     let theirs = |kind| {
         matches!(
             kind,
-            FindingKind::Edited { .. } | FindingKind::Foreign | FindingKind::NotAFile
+            FindingKind::Edited { .. }
+                | FindingKind::Unparsable
+                | FindingKind::Unnamed
+                | FindingKind::Foreign
+                | FindingKind::NotAFile
         )
     };
     let files = findings.iter().filter(|finding| theirs(finding.kind));
@@ -271,7 +297,14 @@ fn snapshot_warning(finding: &Finding) -> Warning {
                 "{file} was changed by another program since it was written; the state comes from the log, and the file is left alone: `import` takes the changes in, `compact --discard-edits` drops them"
             ),
         ),
-        FindingKind::Foreign => Warning::new(
+        FindingKind::Unparsable => Warning::new(
+            "W-EDITED",
+            format!(
+                "{file} was changed by another program since it was written and cannot be read any more ({}); the state comes from the log, and the file is left alone: mend it and `import` takes the changes in, `compact --discard-edits` drops it",
+                finding.message
+            ),
+        ),
+        FindingKind::Foreign | FindingKind::Unnamed => Warning::new(
             "W-FOREIGN",
             format!(
                 "{file} is another program's; the state comes from the log, and the file is left alone: `import` takes it in, `compact --discard-edits` drops it"

@@ -9,7 +9,7 @@ use crate::log::frame::{self, Crc};
 use crate::log::head::{Head, Sha256Hex};
 use crate::log::header::{LogId, SegmentHeader};
 use crate::log::reader::{Access, From, Witnesses};
-use crate::pipeline::{Event, Now, PipelineState, Timestamp};
+use crate::pipeline::{Event, Now, PipelineState, Record, Timestamp};
 use crate::ports::{Disk, File, Ports};
 use crate::position::{SegmentId, Seq};
 use crate::snapshot::set::{MAX_FILE_BYTES, ROOT};
@@ -376,6 +376,22 @@ fn fold(ports: &Ports, dir: &Path, options: &Options, last: Option<Seq>) -> Resu
         log,
         crc,
         head: head.value(),
+    })
+}
+
+/// Walks the log from its first record.
+///
+/// # Errors
+/// As [`past`].
+pub(super) fn each(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    sink: &mut dyn FnMut(&Record),
+) -> Result<()> {
+    read_all(ports, dir, options, &mut |entry| {
+        sink(&recovery::decode(&entry)?);
+        Ok(())
     })
 }
 

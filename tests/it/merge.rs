@@ -156,6 +156,27 @@ fn where_the_log_has_moved_the_log_stays() {
 }
 
 #[test]
+fn who_edits_again_after_an_import_is_in_nobodys_way() {
+    let lab = compacted();
+    for (word, key) in [("in_progress", "started_at"), ("completed", "completed_at")] {
+        edit(&lab, |document| {
+            let list = phase(document, 1, "list");
+            list["status"] = json!(word);
+            list[key] = json!("2026-11-23T10:20:00+00:00");
+        });
+        lab.must(&["import", "data"]);
+        assert_eq!(status(&lab, HOUSES[1], "list")["status"], word);
+    }
+    // Somebody else is.
+    lab.must(&["retry", HOUSES[1], "list", "--force"]);
+    edit(&lab, |document| {
+        phase(document, 1, "list")["status"] = json!("failed");
+    });
+    assert_eq!(lab.run(&["import", "data"]).exit, Some(3));
+    assert_eq!(status(&lab, HOUSES[1], "list")["status"], "pending");
+}
+
+#[test]
 fn nothing_is_deleted_because_it_is_missing_in_a_file() {
     let lab = compacted();
     edit(&lab, |document| {

@@ -7,6 +7,7 @@ use crate::position::Seq;
 use crate::snapshot::import::Severity;
 use crate::store::Store;
 use crate::store::beside::{BesideOriginal, BesideTaken};
+use crate::store::merge::MergeOptions;
 
 use super::super::context::Context;
 use super::super::exit;
@@ -15,16 +16,18 @@ use super::super::receipts::count;
 use super::super::render::{Report, Style};
 use super::beside::Told;
 use super::files::Passed;
+use super::report::span;
 
 /// Takes files in, into the store that is there or a new one.
 pub(super) fn run(
     originals: &[BesideOriginal],
     passed: &[Passed],
+    how: MergeOptions<'_>,
     dry_run: bool,
     context: &mut Context<'_>,
 ) -> Result<u8, Failure> {
     let dir = context.dir().to_owned();
-    let (taken, is_new) = take(originals, dry_run, context)?;
+    let (taken, is_new) = take(originals, how, dry_run, context)?;
     let report = Alone {
         dry_run,
         is_new,
@@ -35,14 +38,14 @@ pub(super) fn run(
             passed,
         },
     };
-    let judged = report.told.judged();
+    let ending = if report.told.judged() {
+        exit::FINDINGS
+    } else {
+        exit::DONE
+    };
     context.print.report(&report);
     if taken.recorded.is_none() || dry_run {
-        return Ok(if judged && dry_run {
-            exit::FINDINGS
-        } else {
-            exit::DONE
-        });
+        return Ok(ending);
     }
     if let Ok(mut store) = Store::open(context.ports.clone(), &dir, context.options.clone()) {
         context.after_write(&mut store);
@@ -50,7 +53,7 @@ pub(super) fn run(
     if is_new {
         context.print.hint(&no_phases(context));
     }
-    Ok(if judged { exit::FINDINGS } else { exit::DONE })
+    Ok(ending)
 }
 
 /// What to do with a store whose plan is empty.
@@ -62,6 +65,7 @@ pub(super) fn no_phases(context: &Context<'_>) -> String {
 /// What taking them in comes to, and whether the store is new.
 fn take(
     originals: &[BesideOriginal],
+    how: MergeOptions<'_>,
     dry_run: bool,
     context: &mut Context<'_>,
 ) -> Result<(BesideTaken, bool), Failure> {
@@ -71,9 +75,9 @@ fn take(
     }
     let (ports, options) = (&context.ports, &context.options);
     let taken = if dry_run {
-        Store::would_import_beside(ports, &dir, options, originals)
+        Store::would_import_beside(ports, &dir, options, originals, how, None)
     } else {
-        Store::import_beside(ports, &dir, options, originals)
+        Store::import_beside(ports, &dir, options, originals, how)
     };
     match taken {
         Err(Error::NoStore { .. }) if dry_run => {
@@ -105,7 +109,7 @@ impl Report for Alone<'_> {
         let headline = match self.told.taken.recorded {
             None => format!("unchanged: nothing in {files} is new"),
             Some(_) if self.dry_run => format!("would take in {files}{new}"),
-            Some((first, last)) => format!("recorded {first}..{last}: took in {files}{new}"),
+            Some((first, last)) => format!("recorded {}: took in {files}{new}", span(first, last)),
         };
         headline + "\n" + &self.told.text(style)
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::snapshot::import::{Finding, Severity};
-use crate::store::beside::{BesideOriginal, BesideResult, BesideTaken};
+use crate::store::beside::{BesideOriginal, BesideResult, BesideTaken, KnownAs};
 
 use super::super::receipts::count;
 use super::super::render::Style;
@@ -25,9 +25,11 @@ impl Told<'_> {
         self.originals.iter().zip(&self.taken.files)
     }
 
-    /// True if something needed judgement.
+    /// True if something needed judgement, of a file that was not taken over before.
     pub(super) fn judged(&self) -> bool {
-        self.count(Severity::Judged) > 0
+        let mut passed = self.passed.iter();
+        self.taken.files.iter().any(BesideResult::is_judged)
+            || passed.any(|it| it.finding.severity == Severity::Judged)
     }
 
     /// How many findings are so severe.
@@ -63,21 +65,16 @@ impl Told<'_> {
         for (original, result) in self.each() {
             let file = &original.document.file;
             let what = format!("{} (shape {})", file.kind, file.shape);
-            if let Some(seq) = result.before {
-                let _ = writeln!(
-                    text,
-                    "  {}: {what}, as it was taken over at {seq}",
-                    file.path
-                );
-                continue;
-            }
             let (added, changed) = (count(result.added, "new item"), result.changed);
-            let same = result.unchanged;
-            let _ = writeln!(
-                text,
-                "  {}: {what}, {added}, {changed} changed, {same} as they were",
-                file.path
-            );
+            let became = match result.known {
+                Some(KnownAs::Imported(seq)) => format!("as it was taken over at {seq}"),
+                Some(KnownAs::Snapshot(seq)) => format!("the snapshot of {seq} as it was written"),
+                None => format!(
+                    "{added}, {changed} changed, {} as they were",
+                    result.unchanged
+                ),
+            };
+            let _ = writeln!(text, "  {}: {what}, {became}", file.path);
             text += &lines_of(&result.findings, &file.path, style);
         }
         for Passed { path, finding } in self.passed {
@@ -90,7 +87,7 @@ impl Told<'_> {
     pub(super) fn files_json(&self) -> impl Iterator<Item = Value> {
         self.each().map(|(original, result)| {
             let (document, file) = (&original.document, &original.document.file);
-            let taken = result.added + result.changed > 0;
+            let taken = result.recorded || result.added + result.changed > 0;
             json!({
                 "path": file.path, "kind": file.kind, "shape": file.shape, "bytes": file.bytes,
                 "sha256": file.sha256, "zone": file.zone,

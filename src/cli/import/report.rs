@@ -47,11 +47,20 @@ impl ImportReport<'_> {
         match merged.recorded {
             None => {
                 let seq = merged.as_of;
-                format!("unchanged: nothing in {} is new since {seq}", file.path)
+                let nothing = format!("nothing in {} is new since {seq}", file.path);
+                match self.beside.taken.recorded {
+                    None => format!("unchanged: {nothing}"),
+                    Some(_) if self.dry_run => {
+                        format!("would take in what lies beside it: {nothing}")
+                    }
+                    Some((first, last)) => {
+                        let records = span(first, last);
+                        format!("recorded {records}: took in what lies beside it: {nothing}")
+                    }
+                }
             }
             Some(_) if self.dry_run => format!("would merge {what}"),
-            Some((first, last)) if first == last => format!("recorded {first}: merged {what}"),
-            Some((first, last)) => format!("recorded {first}..{last}: merged {what}"),
+            Some((first, last)) => format!("recorded {}: merged {what}", span(first, last)),
         }
     }
 
@@ -155,6 +164,15 @@ impl Report for ImportReport<'_> {
 
     fn array(&self) -> Option<&'static str> {
         Some("findings")
+    }
+}
+
+/// The places of the first and the last record, as receipts show them.
+pub(super) fn span(first: Seq, last: Seq) -> String {
+    if first == last {
+        first.to_string()
+    } else {
+        format!("{first}..{last}")
     }
 }
 

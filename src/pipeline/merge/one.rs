@@ -87,7 +87,10 @@ impl<'m> One<'m, '_> {
             None => {
                 ours.since > self.wanted.through || (self.wanted.touched)(&item.name, Some(name))
             }
-            Some(base) => ours.since != since_in(base.state, item.name.as_str(), name),
+            Some(base) => {
+                let since = since_in(base.state, item.name.as_str(), name);
+                ours.since != since && !(self.wanted.by_file)(ours.since)
+            }
         };
         let three = Three {
             name,
@@ -152,8 +155,7 @@ impl<'m> One<'m, '_> {
     fn fill_in(&mut self, three: &Three<'_>) {
         let Three { ours, theirs, .. } = *three;
         let prefer = self.wanted.prefer_file;
-        let says_nothing = theirs.status == Status::Pending && !prefer;
-        if theirs.status != ours.status && !says_nothing {
+        if theirs.status != ours.status {
             let backwards = rank(theirs.status) < rank(ours.status);
             if (three.moved || backwards) && !prefer {
                 return self.conflict(three);
@@ -170,11 +172,7 @@ impl<'m> One<'m, '_> {
         if three.moved && !prefer {
             return;
         }
-        let set = if theirs.status == ours.status {
-            Fields::of(theirs).missing(ours, prefer)
-        } else {
-            Extras::default()
-        };
+        let set = Fields::of(theirs).missing(ours, prefer);
         let extras = Fields::of(theirs).extras_missing(ours, prefer);
         self.edit(three, None, fields::joined(set, &extras), Vec::new());
     }

@@ -147,6 +147,7 @@ fn merged(base: &PipelineState, theirs: &File, ours: &PipelineState, prefer_file
             state: base,
         }),
         touched: &|_, _| false,
+        by_file: &|_| false,
         through: Seq::NONE,
         prefer_file,
     };

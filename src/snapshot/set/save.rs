@@ -118,7 +118,7 @@ impl Saving<'_> {
             match std::iter::zip(&ours, std::iter::zip(&seen, self.look(&ours)?))
                 .find(|(_, (then, now))| *then != now)
             {
-                Some((name, _)) => Err(self.edited(name)),
+                Some((name, _)) => Err(self.edited(name, None)),
                 None => self.replace(before.valid.as_ref(), &files, &mut temps),
             }
         });
@@ -149,9 +149,10 @@ impl Saving<'_> {
         self.log.is_none_or(|log| log == names.place.id)
     }
 
-    fn edited(&self, name: &str) -> Error {
+    fn edited(&self, name: &str, unreadable: Option<&str>) -> Error {
         Error::Edited {
             file: self.dir.join(name),
+            unreadable: unreadable.map(str::to_owned),
         }
     }
 
@@ -185,7 +186,11 @@ impl Saving<'_> {
         let mut strays: Vec<&Stray> = Vec::new();
         for stray in survey.strays.iter().chain(&more) {
             // What is gone cannot be lost; and the root before is replaced only by a valid one, later.
-            let matters = stray.kind != FindingKind::MissingCompanion && stray.file != bak(ROOT);
+            // What no set has is not replaced; what this one has was looked at by its name.
+            let matters = !matches!(
+                stray.kind,
+                FindingKind::MissingCompanion | FindingKind::Unnamed
+            ) && stray.file != bak(ROOT);
             if matters && strays.iter().all(|other| other.file != stray.file) {
                 strays.push(stray);
             }
@@ -209,7 +214,7 @@ impl Saving<'_> {
             }
         }
         if let Some(stray) = strays.iter().find(is_somebodys) {
-            return Err(self.edited(&stray.file));
+            return Err(self.edited(&stray.file, stray.unreadable()));
         }
         let mut copies = Vec::new();
         for stray in strays {

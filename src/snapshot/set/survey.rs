@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{FindingKind, MAX_FILE_BYTES, NEXT, Source, bak};
+use super::{COMPANIONS, FindingKind, MAX_FILE_BYTES, NEXT, Source, bak};
 use crate::error::{Error, Result};
 use crate::ports::{Disk, EntryKind};
 use crate::snapshot::work_items::{Decoded, claimed_names, decode_names};
@@ -95,6 +95,13 @@ pub(super) struct Stray {
     pub(super) content: Content,
 }
 
+impl Stray {
+    /// Why it cannot be read, if that is what is wrong with it.
+    pub(super) fn unreadable(&self) -> Option<&str> {
+        (self.kind == FindingKind::Unparsable).then_some(&*self.message)
+    }
+}
+
 /// What roots say about the files beside them: bytes that they name are ours.
 #[derive(Debug, Default)]
 pub(super) struct Claims(pub(super) Vec<CompanionName>);
@@ -180,6 +187,7 @@ pub(super) fn survey<T>(
         });
         break;
     }
+    let unnamed = unnamed(disk, dir, &claims)?;
     // Last of all: a compaction that runs beside has its `.next` from before the first change until after the last.
     let next = read(disk, dir, NEXT)?;
     if let Some(bytes) = next.bytes() {
@@ -205,12 +213,41 @@ pub(super) fn survey<T>(
             strays.extend(stray(&file, content, &claims, elsewhere));
         }
     }
+    // A root that cannot be read does not tell which companions are ours.
+    let nobody_knows = strays
+        .iter()
+        .any(|stray| stray.kind == FindingKind::Damaged || stray.kind == FindingKind::OtherLog);
+    if !nobody_knows {
+        let theirs = unnamed
+            .into_iter()
+            .filter(|(file, content)| !claims.cover(file, content));
+        strays.extend(theirs.map(|(file, content)| Stray {
+            file: file.to_owned(),
+            kind: FindingKind::Unnamed,
+            message: "it is not of any snapshot".to_owned(),
+            content,
+        }));
+    }
     Ok(Survey {
         valid,
         strays,
         claims,
         next,
     })
+}
+
+/// The files at the names of companions that no root names so far.
+fn unnamed(disk: &dyn Disk, dir: &Path, claims: &Claims) -> Result<Vec<(&'static str, Content)>> {
+    let mut unnamed = Vec::new();
+    for name in COMPANIONS {
+        if claims.names().all(|it| it != name) {
+            let content = read(disk, dir, name)?;
+            if content.bytes().is_some() {
+                unnamed.push((name, content));
+            }
+        }
+    }
+    Ok(unnamed)
 }
 
 /// Judges what lies in the place of a companion; `None` if it is ours.
@@ -233,7 +270,7 @@ pub(super) fn stray(
                 FindingKind::Edited { log_seq: None },
                 "it is not what the snapshot names".to_owned(),
             ),
-            Err(error) => (FindingKind::Damaged, format!("it is no JSON: {error}")),
+            Err(error) => (FindingKind::Unparsable, format!("it is no JSON: {error}")),
         },
     };
     let file = file.to_owned();

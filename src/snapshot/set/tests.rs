@@ -494,7 +494,7 @@ fn an_edited_root_is_refused_and_set_aside_only_when_asked() {
     let before = files(&disk);
     let refused = save(&disk.actor("C"), &set(3, BOTH), false);
     assert!(
-        matches!(refused, Err(Error::Edited { file }) if file == Path::new("data/work_items.json"))
+        matches!(refused, Err(Error::Edited { file, .. }) if file == Path::new("data/work_items.json"))
     );
     assert_eq!(files(&disk), before, "nothing was changed");
     let saved = save(&disk.actor("D"), &set(3, BOTH), true).unwrap();
@@ -557,7 +557,7 @@ fn a_companion_that_somebody_changed_is_read_from_its_bak_or_not_at_all() {
         (Source::Root, Seq::new(2))
     );
     let refused = save(&disk.actor("C"), &set(3, BOTH), false);
-    assert!(matches!(refused, Err(Error::Edited { file }) if file == Path::new("data/a.json")));
+    assert!(matches!(refused, Err(Error::Edited { file, .. }) if file == Path::new("data/a.json")));
     // The copy in the .bak is the only one left: it must stay until the new set is in place.
     let explored = Explorer::new(&disk)
         .stage(
@@ -583,10 +583,55 @@ fn a_companion_that_somebody_changed_is_read_from_its_bak_or_not_at_all() {
     plant_over(&disk, "a.json", b"not JSON");
     let root = (ROOT.to_owned(), FindingKind::MissingCompanion);
     assert_eq!(kinds(&disk)[..1], [root]);
-    assert!(kinds(&disk).contains(&("a.json".to_owned(), FindingKind::Damaged)));
-    let saved = save(&disk.actor("E"), &set(4, BOTH), false).unwrap();
+    // No crash of ours leaves that: it is somebody's, as well.
+    assert!(kinds(&disk).contains(&("a.json".to_owned(), FindingKind::Unparsable)));
+    let refused = save(&disk.actor("E"), &set(4, BOTH), false);
+    assert!(
+        matches!(refused, Err(Error::Edited { file, unreadable: Some(why) })
+            if file == Path::new("data/a.json") && why.starts_with("it is no JSON"))
+    );
+    let saved = save(&disk.actor("E"), &set(4, BOTH), true).unwrap();
     assert_eq!(saved.set_aside.len(), 1, "{saved:?}");
     assert_eq!(number(&disk.actor("look")), Ok(4));
+}
+
+#[test]
+fn after_a_crash_anywhere_a_companion_that_somebody_changes_is_noticed_and_left_alone() {
+    let base = with_two_sets();
+    for mine in [&b"{\"mine\": 1}"[..], b"{\"mine\": 1", b""] {
+        let explored = Explorer::new(&base)
+            .stage(
+                "A",
+                Kills::AtEveryCall,
+                |ports, _: &crate::testing::Claims<u64>| {
+                    let _ = save(&*ports.disk, &set(3, BOTH), false);
+                },
+            )
+            .outcomes(OUTCOMES)
+            .run(|disk, _| {
+                let before = load_from(&disk.actor("look")).map_err(|error| error.to_string())?;
+                if let Some(found) = before.findings.iter().find(|it| it.file == "a.json") {
+                    return Err(format!("nobody did this: {found:?}"));
+                }
+                plant_over(disk, "a.json", mine);
+                let wanted = if mine.ends_with(b"}") {
+                    edited(None)
+                } else {
+                    FindingKind::Unparsable
+                };
+                if !kinds(disk).contains(&("a.json".to_owned(), wanted)) {
+                    return Err(format!("not noticed: {:?}", kinds(disk)));
+                }
+                let saved = save(&disk.actor("B"), &set(4, BOTH), false);
+                let refused =
+                    matches!(&saved, Err(Error::Edited { file, .. }) if file.ends_with("a.json"));
+                let kept = disk.peek("data/a.json").as_deref() == Some(mine);
+                (refused && kept)
+                    .then_some(())
+                    .ok_or_else(|| format!("written over: {saved:?}"))
+            });
+        explored.assert_clean();
+    }
 }
 
 #[test]
@@ -601,7 +646,7 @@ fn a_file_of_another_program_is_refused_unless_it_was_imported() {
     plant_over(&disk, ROOT, IMPORTED);
     plant_over(&disk, "a.json", b"{}");
     let refused = save(&disk.actor("B"), &set(1, BOTH), false);
-    assert!(matches!(refused, Err(Error::Edited { file }) if file == Path::new("data/a.json")));
+    assert!(matches!(refused, Err(Error::Edited { file, .. }) if file == Path::new("data/a.json")));
     plant_over(&disk, "a.json", IMPORTED);
     let saved = save(&disk.actor("C"), &set(1, BOTH), false).unwrap();
     assert_eq!(

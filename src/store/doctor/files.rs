@@ -34,7 +34,7 @@ pub(super) fn edited(
             Err(error) => vec![
                 Finding::warning("D-EDITED", &name)
                     .saying(format!("it was changed and cannot be taken in: {error}"))
-                    .then("compact --discard-edits", &[]),
+                    .then("import --dry-run", &[&path.display().to_string()]),
             ],
         });
     }

@@ -185,7 +185,7 @@ pub fn doctor(ports: &Ports, dir: &Path, options: &Options) -> Result<Diagnosis>
 fn of_store(ports: &Ports, dir: &Path, options: &Options, mut findings: Vec<Finding>) -> Diagnosis {
     let verdict = match verify::verify(ports, dir, options, &Extent::default()) {
         Ok(verified) => {
-            findings.extend(verified.findings.iter().map(of_verify));
+            findings.extend(verified.findings.iter().map(|it| of_verify(it, dir)));
             verified.verdict
         }
         Err(error) => {
@@ -221,7 +221,7 @@ fn of_store(ports: &Ports, dir: &Path, options: &Options, mut findings: Vec<Find
     }
 }
 
-fn of_verify(found: &verify::Finding) -> Finding {
+fn of_verify(found: &verify::Finding, dir: &Path) -> Finding {
     let hurt = found.weight >= Verdict::Ambiguous;
     let severity = if hurt {
         Severity::Damage
@@ -235,7 +235,9 @@ fn of_verify(found: &verify::Finding) -> Finding {
         .saying(found.message.clone());
     match (found.next, found.weight) {
         _ if found.code == "V-EDITED" || found.code == "V-FOREIGN" => {
-            finding.then("compact --discard-edits", &[])
+            // It writes nothing, says what would be recorded, and where a file cannot be read.
+            let given = dir.join(&found.file).display().to_string();
+            finding.then("import --dry-run", &[&given])
         }
         (_, Verdict::Ambiguous | Verdict::Damaged) => finding.then("repair", &[]),
         (Some("phaselog compact"), _) => finding.then("compact", &[]),

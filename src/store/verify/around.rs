@@ -59,10 +59,13 @@ pub(super) fn look(
         findings.extend(in_wal(ports, wal, &name)?);
     }
     findings.extend(strays.iter().map(|found| {
-        let (warning, discard) = (Verdict::Warnings, "phaselog compact --discard-edits");
+        // What loses nothing comes first: `compact --discard-edits` is the last resort.
+        let (warning, take) = (Verdict::Warnings, "phaselog import --dry-run");
         let (code, weight, what, next) = match found.kind {
-            FindingKind::Edited { .. } => ("V-EDITED", warning, "", discard),
-            FindingKind::Foreign => ("V-FOREIGN", warning, "it is another program's: ", discard),
+            FindingKind::Edited { .. } | FindingKind::Unparsable => ("V-EDITED", warning, "", take),
+            FindingKind::Foreign | FindingKind::Unnamed => {
+                ("V-FOREIGN", warning, "it is another program's: ", take)
+            }
             FindingKind::NotAFile => ("V-NAME", warning, "", "move it away"),
             // With a root of another history the store does not open.
             FindingKind::OtherLog if found.file == set::ROOT => {

@@ -102,7 +102,11 @@ pub fn o11_one_set_is_usable(place: Place<'_>, claims: &[Claim]) -> Verdict {
     let accuses = |kind: &FindingKind| {
         matches!(
             kind,
-            FindingKind::Edited { .. } | FindingKind::Foreign | FindingKind::OtherLog
+            FindingKind::Edited { .. }
+                | FindingKind::Unparsable
+                | FindingKind::Unnamed
+                | FindingKind::Foreign
+                | FindingKind::OtherLog
         )
     };
     if let Some(finding) = loaded

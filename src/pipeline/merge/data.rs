@@ -1,0 +1,220 @@
+//! The data of one item in the three: which fields were changed in the file, and which of these in the log as well.
+//!
+//! As for phases: what the file has as it had is no change, what both came to is none either; where the log has moved
+//! the same field it stays, and a person is told. A file that does not say when it was written may only fill in.
+//! Objects are gone into, lists are compared as a whole.
+
+use crate::pipeline::enrichment::{FieldChange, ItemData, SetBy};
+use crate::pipeline::field::FieldPath;
+use crate::pipeline::json::Json;
+use crate::pipeline::members::Members;
+use crate::pipeline::same::same;
+
+/// Fields by which scripts keep book: a change of these alone is none, and where both changed them nobody need choose.
+const BOOKKEEPING: [&str; 2] = ["_last_updated", "last_updated"];
+
+/// What a file said when it was written.
+#[derive(Clone, Copy, Debug)]
+pub enum Before<T> {
+    /// It does not say when that was.
+    Unknown,
+    /// This.
+    Known(T),
+}
+
+impl<T> Before<T> {
+    fn map<U>(self, with: impl FnOnce(T) -> U) -> Before<U> {
+        match self {
+            Self::Unknown => Before::Unknown,
+            Self::Known(before) => Before::Known(with(before)),
+        }
+    }
+}
+
+/// The data of an item in the three.
+pub struct DataMerge<'a> {
+    /// What the file had; `Known(None)` if the item had no data in it.
+    pub base: Before<Option<&'a Json>>,
+    /// What it has.
+    pub theirs: &'a Json,
+    /// What the log has.
+    pub ours: Option<&'a ItemData>,
+    /// A key that is no field in one of the three: it tells which item the object is about.
+    pub address: Option<&'a str>,
+    /// True if this record brought what an earlier version of the file had: nobody else has worked on that since.
+    pub by_file: &'a dyn Fn(&SetBy) -> bool,
+    /// Where all three differ the file counts.
+    pub prefer_file: bool,
+}
+
+/// What the data of an item comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MergedData {
+    /// What is to be recorded, field by field.
+    pub changes: Vec<FieldChange>,
+    /// Fields where the log stays.
+    pub conflicts: Vec<DataConflict>,
+    /// Bookkeeping that was changed in the file and is left out, being all that was.
+    pub bookkeeping: bool,
+}
+
+/// A field that was changed on both sides, or that a file without a place in the log has otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataConflict {
+    /// Which.
+    pub field: FieldPath,
+    /// What the file had, if that is known; nothing if it had no such field.
+    pub base: Option<Json>,
+    /// What it has.
+    pub found: Option<Json>,
+    /// What the log has.
+    pub decided: Option<Json>,
+}
+
+/// The fields of an object; none where there is none.
+fn fields(json: Option<&Json>) -> Members<'_> {
+    let members = json.and_then(|json| Members::of(json.as_str()));
+    members.unwrap_or_default()
+}
+
+impl DataMerge<'_> {
+    /// Compares the three. Pure, and the same question has the same answer.
+    pub fn merge(&self) -> MergedData {
+        let (mut theirs, mut ours) = (
+            fields(Some(self.theirs)),
+            fields(self.ours.map(ItemData::object)),
+        );
+        let mut base = self.base.map(fields);
+        if let Some(address) = self.address {
+            theirs.remove(address);
+            ours.remove(address);
+            if let Before::Known(base) = &mut base {
+                base.remove(address);
+            }
+        }
+        let mut run = Run {
+            wanted: self,
+            keys: Vec::new(),
+            merged: MergedData::default(),
+            kept_book: Vec::new(),
+        };
+        run.object(&base, &theirs, &ours);
+        let Run {
+            mut merged,
+            kept_book,
+            ..
+        } = run;
+        // With something else it goes along; alone it says nothing.
+        if merged.changes.is_empty() {
+            merged.bookkeeping = !kept_book.is_empty();
+        } else {
+            merged.changes.extend(kept_book);
+        }
+        merged
+    }
+}
+
+struct Run<'r, 'a> {
+    wanted: &'r DataMerge<'a>,
+    keys: Vec<String>,
+    merged: MergedData,
+    kept_book: Vec<FieldChange>,
+}
+
+impl Run<'_, '_> {
+    fn object(&mut self, base: &Before<Members<'_>>, theirs: &Members<'_>, ours: &Members<'_>) {
+        let before = |key: &str| match base {
+            Before::Unknown => Before::Unknown,
+            Before::Known(base) => Before::Known(base.get(key)),
+        };
+        for (key, value) in theirs.iter() {
+            self.member(key, before(key), Some(value), ours.get(key));
+        }
+        let Before::Known(base) = base else { return };
+        for (key, value) in base.iter() {
+            if theirs.get(key).is_none() {
+                self.member(key, Before::Known(Some(value)), None, ours.get(key));
+            }
+        }
+    }
+
+    fn member(
+        &mut self,
+        key: &str,
+        base: Before<Option<&str>>,
+        theirs: Option<&str>,
+        ours: Option<&str>,
+    ) {
+        let unchanged = matches!(base, Before::Known(base) if is_same(theirs, base));
+        if unchanged || is_same(theirs, ours) {
+            return;
+        }
+        let keeps_book = self.keys.is_empty() && BOOKKEEPING.contains(&key);
+        self.keys.push(key.to_owned());
+        let (inner, own) = (theirs.and_then(Members::of), ours.and_then(Members::of));
+        // An object that gives way to another is gone into; what had no object there has none of its fields.
+        let before = base.map(|base| base.map_or_else(|| Some(Members::default()), Members::of));
+        let before = match before {
+            Before::Unknown => Some(Before::Unknown),
+            Before::Known(before) => before.map(Before::Known),
+        };
+        if let (Some(inner), Some(own), Some(before)) = (inner, own, before) {
+            self.object(&before, &inner, &own);
+        } else {
+            self.leaf(base, theirs, ours, keeps_book);
+        }
+        self.keys.pop();
+    }
+
+    fn leaf(
+        &mut self,
+        base: Before<Option<&str>>,
+        theirs: Option<&str>,
+        ours: Option<&str>,
+        keeps_book: bool,
+    ) {
+        let json = |text: Option<&'_ str>| text.map(|text| Json::from_compact(text.to_owned()));
+        let field = FieldPath::new(&self.keys);
+        let (moved, base) = match base {
+            // Whatever stands there is somebody's.
+            Before::Unknown => (ours.is_some(), None),
+            Before::Known(base) => (!is_same(ours, base), base),
+        };
+        let stays = moved && !self.wanted.prefer_file && !self.is_by_file(&field);
+        if !stays {
+            let (old, new) = (json(ours), json(theirs));
+            let change = FieldChange { field, old, new };
+            if keeps_book {
+                self.kept_book.push(change);
+            } else {
+                self.merged.changes.push(change);
+            }
+        } else if !keeps_book {
+            self.merged.conflicts.push(DataConflict {
+                field,
+                base: json(base),
+                found: json(theirs),
+                decided: json(ours),
+            });
+        }
+    }
+
+    fn is_by_file(&self, field: &FieldPath) -> bool {
+        let Some(ours) = self.wanted.ours else {
+            return false;
+        };
+        let mut by = ours.set_by(field).peekable();
+        by.peek().is_some() && by.all(self.wanted.by_file)
+    }
+}
+
+fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    let json = |text: &str| Json::from_compact(text.to_owned());
+    match (one, other) {
+        (Some(one), Some(other)) => one == other || same(&json(one), &json(other)),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! The image extraction of one item in the three: how it stands, when it was looked at, how often it failed.
+
+use super::data::Before;
+use crate::pipeline::extraction::{
+    ExtractionChange, ExtractionStatus, ImportedExtraction, ItemExtraction,
+};
+
+/// The extraction of an item in the three.
+pub struct ExtractionMerge<'a> {
+    /// What the file had; `Known(None)` if it did not have the item.
+    pub base: Before<Option<&'a ExtractionChange>>,
+    /// What it has.
+    pub theirs: &'a ExtractionChange,
+    /// What the log has.
+    pub ours: Option<&'a ItemExtraction>,
+    /// The log has said something about it since the file was written; without a base, anybody but an earlier version
+    /// of the file has.
+    pub moved: bool,
+    /// Where all three differ the file counts.
+    pub prefer_file: bool,
+}
+
+/// What the extraction of an item comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MergedExtraction {
+    /// What is to be recorded.
+    pub change: Option<ExtractionChange>,
+    /// Where the log stays.
+    pub conflicts: Vec<ExtractionConflict>,
+}
+
+/// What was changed on both sides, or what a file without a place in the log has otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtractionConflict {
+    /// `extraction`, `property_last_checked` or `retry_counts`.
+    pub what: &'static str,
+    /// What the file has.
+    pub found: String,
+    /// What the log has.
+    pub decided: String,
+}
+
+/// Which of two values counts.
+enum Choice<T> {
+    Ours,
+    Theirs(T),
+    Conflict,
+}
+
+impl ExtractionMerge<'_> {
+    /// Compares the three. Pure, and the same question has the same answer.
+    pub fn merge(&self) -> MergedExtraction {
+        let Some(ours) = self.ours else {
+            let unchanged =
+                matches!(self.base, Before::Known(Some(base)) if says_the_same(base, self.theirs));
+            return MergedExtraction {
+                change: (!unchanged).then(|| self.theirs.clone()),
+                conflicts: Vec::new(),
+            };
+        };
+        let nothing = ExtractionChange {
+            status: None,
+            imported: None,
+        };
+        let base = match self.base {
+            Before::Unknown => None,
+            Before::Known(base) => Some(base.unwrap_or(&nothing)),
+        };
+        let mut conflicts = Vec::new();
+        let mut stays = |what: &'static str, found: String, decided: String| {
+            conflicts.push(ExtractionConflict {
+                what,
+                found,
+                decided,
+            });
+        };
+        let theirs = self.theirs;
+        let status = match self.status(base, ours) {
+            Choice::Ours => ours.status,
+            Choice::Theirs(status) => status,
+            Choice::Conflict => {
+                stays("extraction", word(theirs.status), word(ours.status));
+                ours.status
+            }
+        };
+        // Both came to the same: when, and after how many tries, is what the log says.
+        let agreed = theirs.status == ours.status
+            && base.is_none_or(|base| base.status != theirs.status)
+            && self.moved;
+        let at = |of: &ExtractionChange| of.imported.as_ref().and_then(|it| it.last_checked);
+        let checked = self.choose(base.map(at), at(theirs), ours.last_checked, None);
+        let last_checked = match checked {
+            Choice::Theirs(at) => at,
+            // One finding of an item is enough where the status itself is one.
+            Choice::Conflict if base.is_some() && !agreed && status == theirs.status => {
+                let shown = |at: Option<crate::pipeline::Timestamp>| {
+                    at.map_or_else(|| "nothing".to_owned(), |at| at.to_string())
+                };
+                stays(
+                    "property_last_checked",
+                    shown(at(theirs)),
+                    shown(ours.last_checked),
+                );
+                ours.last_checked
+            }
+            _ => ours.last_checked,
+        };
+        let count = |of: &ExtractionChange| of.imported.as_ref().map_or(0, |it| it.retry_count);
+        let counted = self.choose(base.map(count), count(theirs), ours.retry_count, 0);
+        let retry_count = match counted {
+            Choice::Theirs(count) => count,
+            Choice::Conflict if !agreed => {
+                let (found, decided) = (count(theirs).to_string(), ours.retry_count.to_string());
+                stays("retry_counts", found, decided);
+                ours.retry_count
+            }
+            _ => ours.retry_count,
+        };
+        let is_news = (status, last_checked, retry_count)
+            != (ours.status, ours.last_checked, ours.retry_count);
+        let found = theirs.imported.iter().flat_map(|it| it.found.clone());
+        let change = is_news.then(|| ExtractionChange {
+            status,
+            imported: Some(Box::new(ImportedExtraction {
+                last_checked,
+                retry_count,
+                found: found.collect(),
+            })),
+        });
+        MergedExtraction { change, conflicts }
+    }
+
+    fn status(
+        &self,
+        base: Option<&ExtractionChange>,
+        ours: &ItemExtraction,
+    ) -> Choice<Option<ExtractionStatus>> {
+        let theirs = self.theirs.status;
+        if base.is_none() && !self.prefer_file && !self.moved && theirs.is_some() {
+            // An earlier version of the file said so; a later one moves it on, never back.
+            if rank(theirs) < rank(ours.status) {
+                return Choice::Conflict;
+            }
+            return Choice::Theirs(theirs);
+        }
+        self.choose(base.map(|base| base.status), theirs, ours.status, None)
+    }
+
+    /// One of the three; `base` is `None` if what the file had is not known, `nothing` is what says nothing.
+    fn choose<T: Copy + PartialEq>(
+        &self,
+        base: Option<T>,
+        theirs: T,
+        ours: T,
+        nothing: T,
+    ) -> Choice<T> {
+        if theirs == ours || base.map_or(theirs == nothing, |base| theirs == base) {
+            return Choice::Ours;
+        }
+        let stays = self.moved && (base.is_some() || ours != nothing);
+        if stays && !self.prefer_file {
+            Choice::Conflict
+        } else {
+            Choice::Theirs(theirs)
+        }
+    }
+}
+
+/// True if two say the same of an item.
+pub fn says_the_same(one: &ExtractionChange, other: &ExtractionChange) -> bool {
+    let said = |it: &ExtractionChange| {
+        let imported = it.imported.as_deref().cloned().unwrap_or_default();
+        (it.status, imported.last_checked, imported.retry_count)
+    };
+    said(one) == said(other)
+}
+
+fn word(status: Option<ExtractionStatus>) -> String {
+    status
+        .map_or("in no list", ExtractionStatus::as_str)
+        .to_owned()
+}
+
+/// How far an extraction has come.
+const fn rank(status: Option<ExtractionStatus>) -> u8 {
+    match status {
+        None => 0,
+        Some(ExtractionStatus::InProgress) => 1,
+        Some(ExtractionStatus::Failed) => 2,
+        Some(ExtractionStatus::Completed) => 3,
+    }
+}

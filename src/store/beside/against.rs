@@ -1,0 +1,398 @@
+//! What a file beside the root is compared with: what it said when it was written, as far as a root tells when that was.
+//!
+//! ```text
+//!   its bytes are those that a root names          a snapshot as we wrote it: nothing in it is news
+//!   an `imported` record carries its SHA-256       taken over before
+//!   a root lies beside it, with its `log.seq`      the state at that record; `.bak` where the root says nothing.
+//!                                                  Was it taken over since, and edited again: its version then
+//!   else                                           nothing: it may only fill in
+//! ```
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::error::{Error, Result};
+use crate::log::files::parent;
+use crate::pipeline::event::ImportedFile;
+use crate::pipeline::json::Extras;
+use crate::pipeline::merge::Before;
+use crate::pipeline::state::ImportSource;
+use crate::pipeline::{Event, ExtractionChange, Item, ItemExtraction, ItemId, Json, PipelineState};
+use crate::ports::Ports;
+use crate::position::Seq;
+use crate::snapshot::import::{self, Finding, Says};
+use crate::snapshot::set::{self, NEXT, ROOT};
+use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
+
+use super::super::create::kept_at;
+use super::super::merge::{MergeOptions, past_at};
+use super::super::{Options, replay};
+use super::BesideOriginal;
+
+/// What one file is compared with.
+pub(super) enum Against {
+    /// It is a snapshot as we wrote it, of this record.
+    Snapshot(Seq),
+    /// What it said when it was written.
+    Base(Base),
+    /// Nothing tells when it was written.
+    Nothing {
+        /// Records with what an earlier version of the file said of an extraction.
+        by_file: HashSet<Seq>,
+    },
+}
+
+/// What a file said when it was written, or when it was taken over last.
+pub(super) struct Base {
+    /// The state when it was written.
+    state: Rc<PipelineState>,
+    /// The record of its version that was taken over since.
+    version: Option<Seq>,
+    /// What that version says, or the snapshot said of extractions, item by item. The data of the snapshot is the state's.
+    said: HashMap<ItemId, Says>,
+    /// What was odd in it then, and is no news.
+    pub(super) findings: Vec<Finding>,
+    /// Which of the known shapes it had.
+    pub(super) shape: String,
+    /// Its fields that we do not know.
+    pub(super) extras: Extras,
+    /// Records with what an earlier version of the file said of an extraction.
+    by_file: HashSet<Seq>,
+}
+
+impl Base {
+    fn item(&self, name: &ItemId) -> Option<&Item> {
+        let index = self.state.index_of(name.as_str())?;
+        self.state.items().get(index)
+    }
+
+    /// The data that the file had; `None` if it had none of the item.
+    pub(super) fn data(&self, name: &ItemId) -> Option<&Json> {
+        match (self.said.get(name), self.version) {
+            (Some(Says::Data(object)), _) => Some(object),
+            (None, None) => Some(self.item(name)?.data.as_ref()?.object()),
+            _ => None,
+        }
+    }
+
+    /// What the file said of its extraction; `None` if nothing.
+    pub(super) fn extraction(&self, name: &ItemId) -> Option<&ExtractionChange> {
+        match self.said.get(name)? {
+            Says::Extraction(change) => Some(change),
+            Says::Data(_) => None,
+        }
+    }
+
+    /// True if the extraction of an item, which stands as it does since that record, is another than the file knew.
+    fn has_moved(&self, name: &ItemId, ours: &ItemExtraction) -> bool {
+        let Some(version) = self.version else {
+            let then = self.item(name).and_then(|item| item.extraction.as_ref());
+            return then.map_or(Seq::NONE, |it| it.since) != ours.since;
+        };
+        let said = self.extraction(name).and_then(|said| said.status);
+        // Where the log stayed when that version was taken over, it still stands apart.
+        let apart = said.is_some() && said != ours.status;
+        apart || ours.since > version && !self.by_file.contains(&ours.since)
+    }
+
+    /// The items that the file had, in the order of the state.
+    pub(super) fn names(&self, kind: &str) -> Vec<&ItemId> {
+        let has = |name: &&ItemId| match kind {
+            ImportedFile::EXTRACTION => self.extraction(name).is_some(),
+            _ => self.data(name).is_some(),
+        };
+        let items = self.state.items().iter().map(|item| &item.name);
+        let mut names: Vec<&ItemId> = items.filter(has).collect();
+        // Those that came in since.
+        let is_later = |name: &&ItemId| self.state.index_of(name.as_str()).is_none();
+        let mut later: Vec<&ItemId> = self.said.keys().filter(is_later).collect();
+        later.sort_unstable();
+        names.append(&mut later);
+        names
+    }
+}
+
+impl Against {
+    /// What is known of what the file was made from.
+    pub(super) const fn base(&self) -> Option<&Base> {
+        match self {
+            Self::Base(base) => Some(base),
+            Self::Snapshot(_) | Self::Nothing { .. } => None,
+        }
+    }
+
+    /// The same, of one item.
+    pub(super) fn before<'b, T>(&'b self, get: impl FnOnce(&'b Base) -> T) -> Before<T> {
+        self.base()
+            .map_or(Before::Unknown, |base| Before::Known(get(base)))
+    }
+
+    /// True if the log stands apart from what the file was made from. Of a file that does not tell what that was: if
+    /// it was not an earlier version of that file that said so last.
+    pub(super) fn has_moved(&self, name: &ItemId, ours: &ItemExtraction) -> bool {
+        match self {
+            Self::Base(base) => base.has_moved(name, ours),
+            Self::Nothing { by_file } => !by_file.contains(&ours.since),
+            Self::Snapshot(_) => true,
+        }
+    }
+}
+
+/// Finds out what files are compared with; each state is replayed once.
+pub(super) struct Finder<'f> {
+    pub(super) ports: &'f Ports,
+    pub(super) dir: &'f Path,
+    pub(super) options: &'f Options,
+    pub(super) how: MergeOptions<'f>,
+    /// The id of the log.
+    pub(super) log: String,
+    /// What was imported so far.
+    pub(super) imports: &'f [ImportSource],
+    /// States that were replayed.
+    pub(super) past: Vec<Rc<PipelineState>>,
+}
+
+/// What the roots around a file tell of it.
+struct Roots {
+    /// It is the file that a root names; that root's record.
+    named: Option<Seq>,
+    /// The place of the root that it lies beside.
+    place: Option<LogPlace>,
+}
+
+impl Finder<'_> {
+    /// What the file is compared with.
+    ///
+    /// # Errors
+    /// [`Error::OtherLog`] if the root beside it names a place that this log does not have; as [`replay::past`].
+    pub(super) fn find(&mut self, original: &BesideOriginal) -> Result<Against> {
+        let roots = self.roots(original)?;
+        if let Some(seq) = roots.named {
+            return Ok(Against::Snapshot(seq));
+        }
+        let kind = &*original.document.file.kind;
+        let by_file = if kind == ImportedFile::EXTRACTION {
+            self.by_file(&original.document.file.path)?
+        } else {
+            HashSet::new()
+        };
+        let Some(place) = roots.place else {
+            return Ok(Against::Nothing { by_file });
+        };
+        let state = self.past(&place, original)?;
+        if let Some(against) = self.version(&state, original, &by_file)? {
+            return Ok(against);
+        }
+        if kind == ImportedFile::EXTRACTION {
+            self.extraction(state, original, by_file)
+        } else {
+            Ok(data(state, original, by_file))
+        }
+    }
+
+    fn roots(&self, original: &BesideOriginal) -> Result<Roots> {
+        let (path, file) = (&original.path, &original.document.file);
+        let own = if file.kind == ImportedFile::EXTRACTION {
+            extraction::NAME
+        } else {
+            enrichment::NAME
+        };
+        let name = path.file_name().unwrap_or_default();
+        let (is_own, is_bak) = (name == own, name == &*set::bak(own));
+        let crc32 = crc32fast::hash(&original.bytes);
+        let mut roots = Roots {
+            named: None,
+            place: None,
+        };
+        let bak = set::bak(ROOT);
+        let beside = if is_bak {
+            [&*bak, ROOT, NEXT]
+        } else {
+            [ROOT, &*bak, NEXT]
+        };
+        for (at, here) in [(parent(path), true), (self.dir, false)] {
+            for root in beside {
+                let Some(bytes) = self.read(&at.join(root))? else {
+                    continue;
+                };
+                let Some(names) = work_items::stated_names(&bytes) else {
+                    continue;
+                };
+                if names.place.id != self.log {
+                    continue;
+                }
+                let mut companions = names.companions.iter();
+                if companions
+                    .any(|it| it.name == own && it.bytes == file.bytes && it.crc32 == crc32)
+                {
+                    roots.named = Some(names.place.seq);
+                    return Ok(roots);
+                }
+                // A set that is still being put in place says nothing about what somebody edits.
+                if here && (is_own || is_bak) && root != NEXT {
+                    roots.place = roots.place.or(Some(names.place));
+                }
+            }
+        }
+        Ok(roots)
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        match self.ports.disk.read(path, set::MAX_FILE_BYTES) {
+            Ok(bytes) => Ok(Some(bytes)),
+            // What is no regular file is no root.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    || self
+                        .ports
+                        .disk
+                        .metadata(path)
+                        .is_ok_and(|found| found.kind != crate::ports::EntryKind::File) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(Error::io("read", path)(error)),
+        }
+    }
+
+    /// The version of the file that was taken over since its snapshot was written: who edits a file twice begins the
+    /// second time where the first ended. `None` if there is none, or its original is not there any more.
+    fn version(
+        &self,
+        state: &Rc<PipelineState>,
+        original: &BesideOriginal,
+        by_file: &HashSet<Seq>,
+    ) -> Result<Option<Against>> {
+        let file = &original.document.file;
+        // Asked to let the file count, all that differs from the snapshot does.
+        let mut imports = self.imports.iter().filter(|_| !self.how.prefer_file);
+        let version = imports.rfind(|it| it.path == file.path && it.sha256 != file.sha256);
+        let Some(version) = version.filter(|it| it.seq > state.last_seq) else {
+            return Ok(None);
+        };
+        let kept = kept_at(self.dir, &original.path, &version.sha256);
+        let Some(bytes) = self.read(&kept)? else {
+            return Ok(None);
+        };
+        let read = import::read_beside(&file.path, &bytes, &file.kind, self.how.reading);
+        let Some(read) = read.ok().filter(|it| it.file.sha256 == version.sha256) else {
+            return Ok(None);
+        };
+        let said = read.items.into_iter().map(|item| (item.name, item.says));
+        Ok(Some(Against::Base(Base {
+            state: Rc::clone(state),
+            version: Some(version.seq),
+            said: said.collect(),
+            findings: read.findings,
+            shape: read.file.shape,
+            extras: read.file.extras,
+            by_file: by_file.clone(),
+        })))
+    }
+
+    fn past(&mut self, place: &LogPlace, original: &BesideOriginal) -> Result<Rc<PipelineState>> {
+        if let Some(known) = self.past.iter().find(|it| it.last_seq == place.seq) {
+            return Ok(Rc::clone(known));
+        }
+        let past = past_at(self.ports, self.dir, self.options, place, &original.path)?;
+        let state = Rc::new(past.state);
+        self.past.push(Rc::clone(&state));
+        Ok(state)
+    }
+
+    fn extraction(
+        &self,
+        state: Rc<PipelineState>,
+        original: &BesideOriginal,
+        by_file: HashSet<Seq>,
+    ) -> Result<Against> {
+        if state.extraction.is_none() {
+            return Ok(Against::Nothing { by_file });
+        }
+        let mut bytes = Vec::new();
+        let times = TimeStyle::of(state.document.times);
+        extraction::encode(&state, times, &mut bytes).expect("memory takes everything");
+        if bytes == original.bytes {
+            return Ok(Against::Snapshot(state.last_seq));
+        }
+        // Read as the file is read: what it cannot say is then said by neither.
+        let file = &original.document.file;
+        let read = import::read_beside(&file.path, &bytes, &file.kind, self.how.reading)?;
+        let said = read.items.into_iter().map(|item| (item.name, item.says));
+        Ok(Against::Base(Base {
+            version: None,
+            said: said.collect(),
+            findings: read.findings,
+            shape: extraction::Shape::of(&state).as_str().to_owned(),
+            extras: read.file.extras,
+            by_file,
+            state,
+        }))
+    }
+
+    /// The records with what earlier versions of the file at this path said of extractions.
+    fn by_file(&self, path: &str) -> Result<HashSet<Seq>> {
+        let (mut by_file, mut here) = (HashSet::new(), false);
+        replay::each(
+            self.ports,
+            self.dir,
+            self.options,
+            &mut |record| match &record.event {
+                Event::Imported(file) => {
+                    here = file.kind == ImportedFile::EXTRACTION && file.path == path;
+                }
+                Event::Extracted { extraction, .. } if here && extraction.imported.is_some() => {
+                    by_file.insert(record.seq);
+                }
+                _ => {}
+            },
+        )?;
+        Ok(by_file)
+    }
+}
+
+fn data(state: Rc<PipelineState>, original: &BesideOriginal, by_file: HashSet<Seq>) -> Against {
+    let Some(companion) = &state.enrichment else {
+        return Against::Nothing { by_file };
+    };
+    let mut same = Same(&original.bytes);
+    if enrichment::encode(&state, &mut same).is_ok() && same.0.is_empty() {
+        return Against::Snapshot(state.last_seq);
+    }
+    let shape = enrichment::Shape::of(&state);
+    let extras = match shape {
+        enrichment::Shape::Dict => companion.extras.clone(),
+        // A list has no place for them.
+        enrichment::Shape::List => Extras::default(),
+    };
+    Against::Base(Base {
+        version: None,
+        said: HashMap::new(),
+        findings: Vec::new(),
+        shape: shape.as_str().to_owned(),
+        extras,
+        by_file,
+        state,
+    })
+}
+
+/// Takes bytes as long as they are those that are expected.
+struct Same<'s>(&'s [u8]);
+
+impl io::Write for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.strip_prefix(bytes) {
+            Some(rest) => {
+                self.0 = rest;
+                Ok(bytes.len())
+            }
+            None => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! One file beside the root while it is taken in, and what a person should know about it.
+
+use std::collections::HashSet;
+
+use crate::pipeline::event::ImportedFile;
+use crate::pipeline::json::Json;
+use crate::pipeline::merge::DataConflict;
+use crate::pipeline::same::same;
+use crate::pipeline::{ExtractionChange, ExtractionStatus, ItemId};
+use crate::snapshot::enrichment;
+use crate::snapshot::import::{BesideItem, Finding, Severity};
+
+use super::against::Against;
+use super::{BesideOriginal, BesideResult};
+
+/// Characters of a value that a sentence shows.
+const LONG: usize = 60;
+
+/// One file, while it is taken in.
+pub(super) struct One<'o> {
+    pub(super) original: &'o BesideOriginal,
+    /// Its name, for records and messages.
+    pub(super) file: String,
+    pub(super) against: Option<&'o Against>,
+    pub(super) result: BesideResult,
+    /// Items of which only the bookkeeping was changed.
+    pub(super) bookkeeping: usize,
+}
+
+impl One<'_> {
+    /// The key that says which item an object is about, where it says no more than that.
+    pub(super) fn address(&self, item: &BesideItem, object: &Json) -> Option<&'static str> {
+        let dict = enrichment::Shape::Dict.as_str();
+        let base = self.against.and_then(Against::base);
+        let by_key =
+            self.original.document.file.shape == dict && base.is_none_or(|base| base.shape == dict);
+        let is_name = enrichment::address_of(object).is_some_and(|own| own == item.name.as_str());
+        // In our own file it is a field like any other where the key tells the item.
+        let counts = by_key && (base.is_some() || !is_name);
+        (!counts).then_some(enrichment::ADDRESS)
+    }
+
+    /// What a person should look at.
+    pub(super) fn judge(
+        &mut self,
+        code: &'static str,
+        item: Option<&BesideItem>,
+        found: &str,
+        decided: &str,
+        message: String,
+    ) -> &mut Finding {
+        self.result.findings.push(Finding {
+            code,
+            severity: Severity::Judged,
+            line: item.map(|item| item.line),
+            column: item.map(|item| item.column),
+            item: item.map(|item| item.name.to_string()),
+            phase: None,
+            found: found.to_owned(),
+            decided: decided.to_owned(),
+            message,
+        });
+        self.result.findings.last_mut().expect("one was just added")
+    }
+
+    /// What is worth knowing and asks for no judgement.
+    pub(super) fn note(&mut self, code: &'static str, found: &str, decided: &str, message: String) {
+        self.judge(code, None, found, decided, message).severity = Severity::Note;
+    }
+}
+
+/// What a form of the file cannot say it says as before: who writes only two lists does not mean that nothing else is so.
+pub(super) fn said_by_shape(shape: &str, before: &ExtractionChange, theirs: &mut ExtractionChange) {
+    let was = before.imported.as_deref().cloned().unwrap_or_default();
+    if shape == "v2" {
+        return;
+    }
+    let now = theirs.imported.get_or_insert_default();
+    now.retry_count = was.retry_count;
+    if theirs.status.is_none() && before.status == Some(ExtractionStatus::InProgress) {
+        theirs.status = before.status;
+    }
+    if shape == "older" {
+        now.last_checked = was.last_checked;
+    }
+}
+
+/// What is odd in the file, without what was odd in it when it was written.
+pub(super) fn news(original: &BesideOriginal, against: Option<&Against>) -> Vec<Finding> {
+    let document = &original.document;
+    let mut findings = document.findings.clone();
+    let Some(base) = against.and_then(Against::base) else {
+        return findings;
+    };
+    let named: HashSet<&str> = base
+        .names(&document.file.kind)
+        .into_iter()
+        .map(ItemId::as_str)
+        .collect();
+    let key = |it: &Finding| (it.code, it.item.clone(), it.phase.clone(), it.found.clone());
+    findings.retain(|it| {
+        let about_known = it.item.as_deref().is_some_and(|item| named.contains(item));
+        let of_names = matches!(it.code, "I-NEAR-DUPLICATE" | "I-FIELD")
+            && document.file.kind == ImportedFile::ENRICHMENT;
+        let before = base.findings.iter().any(|other| key(it) == key(other));
+        !(before || of_names && about_known)
+    });
+    findings
+}
+
+/// Items that were taken out of the file: nothing is ever deleted for that.
+pub(super) fn gone(one: &mut One<'_>) {
+    let document = &one.original.document;
+    let Some(base) = one.against.and_then(Against::base) else {
+        return;
+    };
+    // What stands behind the damage of a file was taken out by nobody.
+    if document.findings.iter().any(|it| it.code == "I-SALVAGED") {
+        return;
+    }
+    let there: HashSet<&ItemId> = document.items.iter().map(|item| &item.name).collect();
+    for name in base.names(&document.file.kind) {
+        if there.contains(name) {
+            continue;
+        }
+        let unsaid = one.original.document.file.shape != "v2"
+            && base
+                .extraction(name)
+                .is_some_and(|it| it.status == Some(ExtractionStatus::InProgress));
+        if unsaid {
+            continue;
+        }
+        let message = format!(
+            "the item was taken out of {}; nothing is deleted for that",
+            one.file
+        );
+        let (found, decided) = ("not in the file any more", "it stays");
+        let finding = one.judge("I-ONLY-IN", None, found, decided, message);
+        finding.item = Some(name.to_string());
+    }
+}
+
+pub(super) fn is_same(one: Option<&Json>, other: Option<&Json>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => same(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// What was decided about a field, in a sentence.
+pub(super) fn words(conflict: &DataConflict, has_base: bool) -> String {
+    let value = |json: &Option<Json>| short(&shown(json.as_ref()));
+    let (found, decided) = (value(&conflict.found), value(&conflict.decided));
+    let field = &conflict.field;
+    if has_base {
+        let base = value(&conflict.base);
+        format!(
+            "{field} is {found} in the file, which had {base}, and {decided} in the store by now; the store counts"
+        )
+    } else {
+        format!("{field} is {found} in the file, the store has {decided}; the store counts")
+    }
+}
+
+pub(super) fn shown(value: Option<&Json>) -> String {
+    value.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+}
+
+/// As much of a value as a sentence has room for.
+pub(super) fn short(text: &str) -> String {
+    match text.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,331 @@
+//! The merge of one file beside the root after the other: events, and what a person should know.
+
+use std::collections::HashSet;
+
+use crate::pipeline::enrichment::{FieldChange, SetBy};
+use crate::pipeline::event::ImportedFile;
+use crate::pipeline::json::{Extras, Json};
+use crate::pipeline::merge::{Before, DataMerge, ExtractionMerge, says_the_same};
+use crate::pipeline::{
+    DataChange, Event, ExtractionChange, ExtractionStatus, Item, ItemId, PipelineState, Status,
+};
+use crate::snapshot::import::{BesideItem, Finding, Says};
+
+use super::against::Against;
+use super::one::{One, gone, is_same, news, said_by_shape, short, shown, words};
+use super::{BesideOriginal, BesideResult, KnownAs, before, known_as};
+
+pub(super) struct Taking<'s> {
+    state: &'s PipelineState,
+    prefer_file: bool,
+    /// Items that are added here.
+    new: HashSet<ItemId>,
+    events: Vec<Event>,
+}
+
+impl<'s> Taking<'s> {
+    pub(super) fn new(state: &'s PipelineState, prefer_file: bool) -> Self {
+        let (new, events) = (HashSet::new(), Vec::new());
+        Self {
+            state,
+            prefer_file,
+            new,
+            events,
+        }
+    }
+
+    pub(super) fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+
+    pub(super) fn file(
+        &mut self,
+        original: &BesideOriginal,
+        against: Option<&Against>,
+    ) -> BesideResult {
+        let document = &original.document;
+        let known = known_as(self.state, original, against);
+        if let Some(known) = known
+            && (matches!(known, KnownAs::Snapshot(_)) || !self.prefer_file)
+        {
+            return BesideResult {
+                known: Some(known),
+                unchanged: document.items.len(),
+                ..BesideResult::default()
+            };
+        }
+        let file = original.path.file_name().unwrap_or_default();
+        let mut one = One {
+            original,
+            file: file.to_string_lossy().into_owned(),
+            against,
+            result: BesideResult::default(),
+            bookkeeping: 0,
+        };
+        one.result.findings = news(original, against);
+        let at = self.events.len();
+        for item in &document.items {
+            self.item(item, &mut one);
+        }
+        gone(&mut one);
+        let imported = self.imported(&mut one);
+        if one.bookkeeping > 0 {
+            let (file, items) = (&one.file, one.bookkeeping);
+            let message = format!(
+                "items of {file} in which only the time of their last update was changed: {items}; that says nothing"
+            );
+            one.note("I-FIELD", &items.to_string(), "left out", message);
+        }
+        // One that was taken over before has its record; it gets another only for what is new.
+        let is_news = self.events.len() > at || before(self.state, original).is_none();
+        if is_news {
+            self.events.insert(at, Event::Imported(Box::new(imported)));
+            one.result.recorded = true;
+        } else {
+            one.result.known = known;
+        }
+        let place = |finding: &Finding| (finding.line, finding.column);
+        one.result.findings.sort_by_key(place);
+        one.result
+    }
+
+    /// The record of the file itself: its shape where that was changed, and its fields that nobody knows, merged.
+    fn imported(&self, one: &mut One<'_>) -> ImportedFile {
+        let mut file = one.original.document.file.clone();
+        let is_data = file.kind == ImportedFile::ENRICHMENT;
+        let companion = if is_data {
+            &self.state.enrichment
+        } else {
+            &self.state.extraction
+        };
+        let base = one.against.and_then(Against::base);
+        // A file in which nothing stands has no shape of its own.
+        let as_before = base.is_some_and(|base| base.shape == file.shape)
+            || one.original.document.items.is_empty();
+        if let (true, Some(now)) = (as_before, companion) {
+            file.shape = now.shape.to_string();
+        }
+        let none = Extras::default();
+        let ours = companion.as_ref().map_or(&none, |it| &it.extras);
+        file.extras = self.extras(base.map(|base| &base.extras), &file.extras, ours, one);
+        file
+    }
+
+    /// The fields of the document that nobody knows, as they are to be; none if they stay as they are.
+    fn extras(
+        &self,
+        base: Option<&Extras>,
+        theirs: &Extras,
+        ours: &Extras,
+        one: &mut One<'_>,
+    ) -> Extras {
+        let (mut merged, mut changed) = (ours.clone(), false);
+        for field in theirs.iter() {
+            let (now, then) = (ours.get(&field.key), base.map(|base| base.get(&field.key)));
+            let value = Some(&field.value);
+            if is_same(value, now) || then.is_some_and(|then| is_same(value, then)) {
+                continue;
+            }
+            let moved = then.map_or(now.is_some(), |then| !is_same(now, then));
+            if moved && !self.prefer_file {
+                let (found, decided) = (field.value.as_str(), shown(now));
+                let message = format!(
+                    "{} of the file is {}, the store has {}; the store counts",
+                    field.key,
+                    short(found),
+                    short(&decided)
+                );
+                one.judge("I-EDIT-CONFLICT", None, found, &decided, message);
+                continue;
+            }
+            merged.set(&field.after, &field.key, field.value.clone());
+            changed = true;
+        }
+        for field in base.iter().flat_map(|base| base.iter()) {
+            if theirs.get(&field.key).is_some() || ours.get(&field.key).is_none() {
+                continue;
+            }
+            let mut without = merged.clone();
+            without.remove(&field.key);
+            if !without.is_empty() && is_same(ours.get(&field.key), Some(&field.value)) {
+                (merged, changed) = (without, true);
+                continue;
+            }
+            let message = format!("{} was taken out of the file; it stays", field.key);
+            let found = "not in the file any more";
+            one.judge("I-ONLY-IN", None, found, "it stays", message);
+        }
+        if changed { merged } else { Extras::default() }
+    }
+
+    fn item(&mut self, item: &BesideItem, one: &mut One<'_>) {
+        let name = &item.name;
+        let index = self.state.index_of(name.as_str());
+        let known = index.map(|index| &self.state.items()[index]);
+        let is_new = known.is_none() && self.new.insert(name.clone());
+        if is_new {
+            let reason = format!("known only to {}", one.file);
+            let message = "no other file knows the item; it is added, held".to_owned();
+            let (found, decided) = (name.as_str(), "added, held");
+            one.judge("I-ONLY-IN", Some(item), found, decided, message);
+            self.events.push(Event::Added {
+                item: name.clone(),
+                id: None,
+                imported: None,
+            });
+            self.events.push(Event::Held {
+                item: name.clone(),
+                reason: Some(reason),
+            });
+            one.result.added += 1;
+        }
+        let events = self.events.len();
+        match &item.says {
+            Says::Data(object) => self.data(item, object, known, one),
+            Says::Extraction(change) => self.extraction(item, change, known, one),
+        }
+        if self.events.len() > events {
+            one.result.changed += usize::from(!is_new);
+        } else if !is_new {
+            one.result.unchanged += 1;
+        }
+    }
+
+    fn data(&mut self, item: &BesideItem, object: &Json, known: Option<&Item>, one: &mut One<'_>) {
+        let ours = known.and_then(|known| known.data.as_deref());
+        let base = one.against.map_or(Before::Unknown, |against| {
+            against.before(|base| base.data(&item.name))
+        });
+        let Some(ours) = ours else {
+            return self.enrich(item, Some(object.clone()), Vec::new(), one);
+        };
+        let merged = DataMerge {
+            base,
+            theirs: object,
+            ours: Some(ours),
+            address: one.address(item, object),
+            by_file: &|by| self.is_by_file(by, one),
+            prefer_file: self.prefer_file,
+        }
+        .merge();
+        for it in merged.conflicts {
+            let has_base = matches!(base, Before::Known(_));
+            let (found, decided) = (shown(it.found.as_ref()), shown(it.decided.as_ref()));
+            let message = words(&it, has_base);
+            one.judge("I-EDIT-CONFLICT", Some(item), &found, &decided, message);
+        }
+        one.bookkeeping += usize::from(merged.bookkeeping);
+        if !merged.changes.is_empty() {
+            self.enrich(item, None, merged.changes, one);
+        }
+    }
+
+    /// True if that was set by an earlier version of this very file.
+    fn is_by_file(&self, by: &SetBy, one: &One<'_>) -> bool {
+        // Where it is known what the file was made from, that tells.
+        if one.against.and_then(Against::base).is_some() {
+            return false;
+        }
+        let imports = &self.state.imports;
+        let last = imports.partition_point(|it| it.seq < by.seq);
+        let came_with = last.checked_sub(1).map(|last| &imports[last]);
+        by.source.as_deref() == Some(&*one.file)
+            && came_with.is_some_and(|it| it.path == one.original.document.file.path)
+    }
+
+    fn enrich(
+        &mut self,
+        item: &BesideItem,
+        object: Option<Json>,
+        changes: Vec<FieldChange>,
+        one: &One<'_>,
+    ) {
+        let data = DataChange {
+            source: Some(one.file.as_str().into()),
+            confidence: None,
+            object,
+            changes,
+        };
+        self.events.push(Event::Enriched {
+            item: item.name.clone(),
+            data: Box::new(data),
+        });
+    }
+
+    fn extraction(
+        &mut self,
+        item: &BesideItem,
+        change: &ExtractionChange,
+        known: Option<&Item>,
+        one: &mut One<'_>,
+    ) {
+        let base = one.against.map_or(Before::Unknown, |against| {
+            against.before(|base| base.extraction(&item.name))
+        });
+        let mut theirs = change.clone();
+        if let Before::Known(Some(before)) = base {
+            said_by_shape(&one.original.document.file.shape, before, &mut theirs);
+        }
+        let is_news =
+            !matches!(base, Before::Known(Some(before)) if says_the_same(before, &theirs));
+        if let (Some(known), true) = (known, is_news) {
+            self.cross(item, &theirs, known, one);
+        }
+        let ours = known.and_then(|known| known.extraction.as_deref());
+        let moved = ours.is_none_or(|ours| {
+            one.against
+                .is_none_or(|against| against.has_moved(&item.name, ours))
+        });
+        let merged = ExtractionMerge {
+            base,
+            theirs: &theirs,
+            ours,
+            moved,
+            prefer_file: self.prefer_file,
+        }
+        .merge();
+        for it in merged.conflicts {
+            let of = match it.what {
+                "extraction" => "its extraction",
+                what => what,
+            };
+            let (found, decided) = (&it.found, &it.decided);
+            let when = match base {
+                Before::Unknown => "",
+                Before::Known(_) => ", both changed since it was written",
+            };
+            let message = format!(
+                "{of} is {found} in the file, {decided} in the store{when}; the store counts"
+            );
+            one.judge("I-EDIT-CONFLICT", Some(item), found, decided, message);
+        }
+        if let Some(change) = merged.change {
+            self.events.push(Event::Extracted {
+                item: item.name.clone(),
+                extraction: Box::new(change),
+            });
+        }
+    }
+
+    /// Holds an extraction against the phases that are about images.
+    fn cross(&self, item: &BesideItem, change: &ExtractionChange, known: &Item, one: &mut One<'_>) {
+        for (planned, phase) in self.state.plan.phases().iter().zip(&known.phases) {
+            let name = planned.phase.as_str();
+            if !["image", "photo"].iter().any(|word| name.contains(word)) {
+                continue;
+            }
+            let file = match (change.status, phase.status) {
+                (Some(status @ ExtractionStatus::Completed), Status::Pending | Status::Failed)
+                | (
+                    Some(status @ (ExtractionStatus::Failed | ExtractionStatus::InProgress)),
+                    Status::Completed,
+                ) => status.as_str(),
+                _ => continue,
+            };
+            let status = phase.status.as_str();
+            let message = format!("its extraction is {file}, but {name} is {status}; both stay");
+            let found = one.judge("I-CROSS", Some(item), file, "both stay", message);
+            found.phase = Some(name.to_owned());
+        }
+    }
+}
