@@ -32,16 +32,23 @@ impl Drop for Held {
 pub struct Kept(Option<Arc<dyn File>>);
 
 impl Kept {
-    /// As [`exclusive`].
+    /// As [`exclusive`]. `same` is asked once the lock is held: whether the directory has the names that it had when the
+    /// lock was taken before.
     ///
     /// # Errors
     /// As [`exclusive`].
-    pub fn exclusive(&mut self, ports: &Ports, path: &Path, wait: Duration) -> Result<Held> {
+    pub fn exclusive(
+        &mut self,
+        ports: &Ports,
+        path: &Path,
+        wait: Duration,
+        same: impl FnOnce() -> bool,
+    ) -> Result<Held> {
         if let Some(file) = self.0.take() {
             let id = file.id().map_err(Error::io("look at", path))?;
             let held = lock(ports, path, LockKind::Exclusive, wait, file)?;
             // A lock on a file that lost its name keeps nobody out.
-            if has_name(ports, path, id)? {
+            if same() || has_name(ports, path, id)? {
                 self.0 = Some(held.file.clone());
                 return Ok(held);
             }
@@ -49,6 +56,12 @@ impl Kept {
         let held = exclusive(ports, path, wait)?;
         self.0 = Some(held.file.clone());
         Ok(held)
+    }
+
+    /// True if its name leads to the file that is kept.
+    pub fn has_name(&self, ports: &Ports, path: &Path) -> bool {
+        let id = self.0.as_ref().and_then(|file| file.id().ok());
+        id.is_some_and(|id| has_name(ports, path, id).unwrap_or(false))
     }
 }
 
