@@ -52,15 +52,15 @@ pub fn raise(disk: &dyn Disk, wal: &Path, seq: Seq) -> io::Result<()> {
 pub struct Kept(Option<Box<dyn File>>);
 
 impl Kept {
-    /// As [`read`].
-    pub fn read(&mut self, disk: &dyn Disk, wal: &Path) -> Seq {
+    /// As [`read`]. `same` says that no name in `wal/` changed since the mark was looked at before.
+    pub fn read(&mut self, disk: &dyn Disk, wal: &Path, same: bool) -> Seq {
         if faults::on(Fault::MarkNotRead) {
             return Seq::NONE;
         }
         if let Some(file) = self.0.take() {
-            let named = disk.metadata(&wal.join(MARK));
+            let named = || disk.metadata(&wal.join(MARK));
             // What lost its name nobody else sees.
-            if named.is_ok_and(|named| file.id().is_ok_and(|id| id == named.id)) {
+            if same || named().is_ok_and(|named| file.id().is_ok_and(|id| id == named.id)) {
                 let seq = read_file(&*file).unwrap_or(Seq::NONE);
                 self.0 = Some(file);
                 return seq;

@@ -30,6 +30,7 @@ mod trouble;
 mod deliver;
 mod gone;
 mod pass;
+pub mod glance;
 pub mod reader;
 pub mod survey;
 pub mod sweep;

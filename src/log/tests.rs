@@ -89,6 +89,7 @@ fn two_segments() -> (TempDir, Writer) {
 
 mod damage;
 mod faults;
+mod glance;
 
 #[test]
 fn what_is_appended_is_read_back() {

@@ -14,10 +14,11 @@ use std::time::Duration;
 use super::begin::begin_segment;
 use super::cursor::Cursor;
 use super::frame::{self, Crc};
+use super::glance::{self, Names};
 use super::group::{self, MORE};
 use super::head::head_at;
 use super::header::{FORMAT, Predecessor, READER, SegmentHeader, WRITER};
-use super::pass::{Pass, same_file};
+use super::pass::Pass;
 use super::poison::Poison;
 use super::reader::{Access, From, Log, LogEnd, Position, Sink, Tail, Witnesses};
 use super::tail::Shape;
@@ -65,6 +66,8 @@ pub struct Writer {
     sync_failed: bool,
     /// What is in the segment up to the position must be read again before anything is written behind it.
     doubtful: bool,
+    /// `wal/` as it was before its names were listed last; the active segment was the last one then.
+    names: Option<Names>,
     /// Files that every append uses.
     lock_file: lock::Kept,
     mark_file: mark::Kept,
@@ -122,6 +125,7 @@ impl Writer {
             unproven_write: false,
             sync_failed: false,
             doubtful: false,
+            names: None,
             lock_file: lock::Kept::default(),
             mark_file: mark::Kept::default(),
         }
@@ -149,15 +153,18 @@ impl Writer {
     /// # Errors
     /// [`Error::LockTimeout`] with who holds it; [`Error::Io`] if the lock file is not what it should be.
     pub fn lock(&mut self) -> Result<Locked<'_>> {
-        // Before the lock and so before the log: what the mark says is then in what is read.
-        let marked = self.mark_file.read(&*self.log.ports.disk, &self.log.wal);
-        self.witnesses.mark = self.witnesses.mark.max(marked);
         let path = self.log.wal.join(files::LOCK);
         let wait = self.options.lock_wait;
         let held = self.lock_file.exclusive(&self.log.ports, &path, wait)?;
+        let names = Names::look(&self.log);
+        let same = names.is_some() && names == self.names;
+        // Before the log: what the mark says is then in what is read.
+        let marked = (self.mark_file).read(&*self.log.ports.disk, &self.log.wal, same);
+        self.witnesses.mark = self.witnesses.mark.max(marked);
         Ok(Locked {
             writer: self,
             caught_up: false,
+            names,
             held,
         })
     }
@@ -168,6 +175,7 @@ impl Writer {
         Locked {
             writer: self,
             caught_up: false,
+            names: None,
             held,
         }
     }
@@ -312,6 +320,8 @@ impl Writer {
 pub struct Locked<'w> {
     writer: &'w mut Writer,
     caught_up: bool,
+    /// `wal/` as it was when the lock was taken.
+    names: Option<Names>,
     held: lock::Held,
 }
 
@@ -333,6 +343,11 @@ impl Locked<'_> {
         &self.writer.position
     }
 
+    /// `wal/` as it was when the lock was taken; `None` if nobody looked, or could tell.
+    pub fn names(&self) -> Option<Names> {
+        self.names
+    }
+
     /// Verifies every byte that others appended, follows their rotations, clears the flag of a failed sync, and makes
     /// sure of the segment's name. Afterwards it may be written, once a torn tail is sealed.
     ///
@@ -344,7 +359,13 @@ impl Locked<'_> {
         self.caught_up = false;
         let log = writer.log.clone();
         let path = log.segment_path(writer.position.segment);
-        let same = same_file(&log, &path, &*writer.file).map_err(Error::io("look at", &path))?;
+        let named = match log.ports.disk.metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            named => Some(named.map_err(Error::io("look at", &path))?),
+        };
+        let id = writer.file.id().map_err(Error::io("look at", &path))?;
+        let len = named.filter(|named| named.id == id).map(|named| named.len);
+        let same = len.is_some();
         let flag = poison::read(&*log.ports.disk, &log.wal).map_err(|error| Error::Poisoned {
             detail: format!("the flag cannot be read: {error}"),
             written: writer.unproven_write,
@@ -361,18 +382,36 @@ impl Locked<'_> {
             clearing::clear(&log, flag, writer.witnesses, writer.position.log)?;
         }
         writer.sync_failed = false;
-        if flag.is_some() || writer.doubtful || !same {
+        let anew = flag.is_some() || writer.doubtful || !same;
+        if anew {
             writer.verify_again()?;
         }
+        let listed = self.names.is_some() && self.names == writer.names;
+        let len = len.filter(|_| listed && !anew && writer.tail == Tail::Clean);
+        writer.names = None;
         let mut cursor = Cursor::start(From::Position(writer.position.clone()));
-        // The pass goes on with this very file, so that its sync proves what was read before.
-        let mut held = Some((writer.position.segment, writer.file.clone()));
-        let pass = Pass::new(&log, writer.witnesses, Access::ReadWrite, true);
-        match pass.run(&mut cursor, &mut held, sink) {
-            Ok(end) => {
-                writer.position = end.position;
-                writer.tail = end.tail;
+        let read = match len {
+            Some(len) => {
+                let (file, witnesses) = (&*writer.file, writer.witnesses);
+                glance::glance(&log, witnesses, &mut cursor, file, len, sink)
+            }
+            None => Ok(false),
+        };
+        let read = read.and_then(|all| match cursor.position() {
+            Some(position) if all => Ok((position, Tail::Clean)),
+            _ => {
+                // The pass goes on with this very file, so that its sync proves what was read before.
+                let mut held = Some((cursor.segment, writer.file.clone()));
+                let pass = Pass::new(&log, writer.witnesses, Access::ReadWrite, true);
+                let end = pass.run(&mut cursor, &mut held, sink)?;
                 writer.file = end.file;
+                Ok((end.position, end.tail))
+            }
+        });
+        match read {
+            Ok((position, tail)) => {
+                (writer.position, writer.tail) = (position, tail);
+                writer.names = self.names;
             }
             Err(trouble) => {
                 // What the sink was given it must not be given again.

@@ -175,9 +175,7 @@ pub(super) fn decide_and_append<T>(
     snapshot.tail_bytes += locked.position().offset.get() - before.get();
     // From here the records are in the log, and reading goes on behind them. Whatever the sync says, the state takes them in: it
     // says what was read so far, and a store that goes on after a failed sync must not decide as if they were not there.
-    if options.cache == CacheMode::Auto {
-        cache::note(ports, dir, locked.position().segment);
-    }
+    note_in_cache(ports, dir, options, snapshot, &locked);
     let rotated = locked.rotate_if_full(now.at);
     let header = locked.position().last_seq();
     let synced = locked.unlock().sync_and_prove();
@@ -213,6 +211,22 @@ pub(super) fn decide_and_append<T>(
         torn,
         outcome,
     }))
+}
+
+/// Notes in the cache, if there is one, how the active segment is now.
+pub(super) fn note_in_cache(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    facts: &mut SnapshotFacts,
+    locked: &Locked<'_>,
+) {
+    let names = locked.names();
+    let none = names.is_some() && names == facts.uncached;
+    if options.cache == CacheMode::Auto && !none {
+        let found = cache::note(ports, dir, locked.position().segment);
+        facts.uncached = names.filter(|_| !found);
+    }
 }
 
 /// Makes durable what an answer without a record rests on: every answer is an acknowledgement.

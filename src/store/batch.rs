@@ -13,8 +13,8 @@ use crate::pipeline::command::Unchanged;
 use crate::pipeline::{Command, Decision, Record, Rejection, codec, decide};
 use crate::position::Seq;
 
-use super::append::{apply_header, catch_up, name_record, reads_back, seal, settle};
-use super::{CacheMode, Receipt, Store, Warning, cache};
+use super::append::{apply_header, catch_up, name_record, note_in_cache, reads_back, seal, settle};
+use super::{Receipt, Store, Warning};
 
 /// What became of several commands.
 pub(super) struct Batch {
@@ -114,9 +114,7 @@ pub(super) fn submit_all(store: &mut Store, commands: &[&Command]) -> Result<Bat
         return Ok(answered(planned, Some(&error), true));
     }
     snapshot.tail_bytes += locked.position().offset.get() - before.get();
-    if options.cache == CacheMode::Auto {
-        cache::note(ports, dir, locked.position().segment);
-    }
+    note_in_cache(ports, dir, options, snapshot, &locked);
     let last = locked.position().last_seq();
     let rotated = locked.rotate_if_full(now.at);
     if locked.position().last_seq() > last {

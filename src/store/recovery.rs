@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::faults::{self, Fault};
 use crate::log::frame::Crc;
+use crate::log::glance::Names;
 use crate::log::header::LogId;
 use crate::log::reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
 use crate::pipeline::codec::{self, PayloadError};
@@ -51,6 +52,8 @@ pub(super) struct SnapshotFacts {
     pub(super) edited: Vec<PathBuf>,
     /// The files as they were looked at before they were read; `None` if anything about them is not as it should be.
     pub(super) stamps: Option<Stamps>,
+    /// The names in `wal/` when there was no cache among them.
+    pub(super) uncached: Option<Names>,
 }
 
 /// Recovers the store in `dir`.

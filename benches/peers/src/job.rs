@@ -73,6 +73,27 @@ pub fn step(first: usize, step: usize, token: Option<Seq>) -> Command {
     }
 }
 
+/// The `step`th command of a writer that never ends: each phase of each item is put back if it is done, started and completed.
+pub fn turn(items: usize, step: usize, token: Option<Seq>) -> Command {
+    let (attempt, part) = (step / 3, step % 3);
+    let item = item(attempt % items);
+    let phase = phase(attempt / items % PHASES.len());
+    match part {
+        0 => Command::Retry {
+            item,
+            phase: Some(phase),
+            force: true,
+        },
+        1 => Command::Start {
+            item,
+            phase,
+            worker: Some("w1".to_owned()),
+            owner: None,
+        },
+        _ => Command::Report(Report::new(item, phase, token, ReportKind::Complete)),
+    }
+}
+
 /// How many items a writer needs for so many steps.
 pub fn items_for(steps: usize) -> usize {
     steps.div_ceil(2 * PHASES.len())

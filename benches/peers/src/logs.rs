@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use phaselog::log::{Access, From, Log, LogOptions, Witnesses, Writer};
@@ -14,28 +15,48 @@ use phaselog::{Ports, Store};
 use crate::job::{self, PHASES};
 use crate::measure::Failed;
 
-/// The real disk, but for the syncs.
-struct Unsynced(RealDisk);
+/// The real disk, but for the syncs while it is told so.
+struct Unsynced(RealDisk, Syncs);
 
-struct UnsyncedFile(Box<dyn File>);
+struct UnsyncedFile(Box<dyn File>, Syncs);
+
+/// Turns the syncs of a disk on and off.
+#[derive(Clone, Default)]
+pub struct Syncs(Arc<AtomicBool>);
+
+impl Syncs {
+    /// From now on syncs are done, or not.
+    pub fn turn(&self, on: bool) {
+        self.0.store(on, Ordering::Relaxed);
+    }
+
+    fn on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// The ports of this machine without the syncs.
 fn unsynced() -> Ports {
+    switched(&Syncs::default())
+}
+
+/// The ports of this machine with syncs while they are turned on.
+pub fn switched(syncs: &Syncs) -> Ports {
     Ports {
-        disk: Arc::new(Unsynced(RealDisk)),
+        disk: Arc::new(Unsynced(RealDisk, syncs.clone())),
         ..Ports::real()
     }
 }
 
 impl Disk for Unsynced {
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(UnsyncedFile(self.0.open_read(path)?)))
+        Ok(Box::new(UnsyncedFile(self.0.open_read(path)?, self.1.clone())))
     }
     fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(UnsyncedFile(self.0.open_write(path)?)))
+        Ok(Box::new(UnsyncedFile(self.0.open_write(path)?, self.1.clone())))
     }
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(UnsyncedFile(self.0.create_new(path)?)))
+        Ok(Box::new(UnsyncedFile(self.0.create_new(path)?, self.1.clone())))
     }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.0.create_dir(path)
@@ -55,7 +76,10 @@ impl Disk for Unsynced {
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.0.remove_file(path)
     }
-    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        if self.1.on() {
+            return self.0.sync_dir(path);
+        }
         Ok(())
     }
     fn network_file_system(&self, path: &Path) -> io::Result<Option<&'static str>> {
@@ -77,6 +101,9 @@ impl File for UnsyncedFile {
         self.0.write_at(offset, bytes)
     }
     fn sync(&self) -> io::Result<()> {
+        if self.1.on() {
+            return self.0.sync();
+        }
         Ok(())
     }
     fn lock(&self, kind: LockKind, wait: Duration) -> io::Result<bool> {

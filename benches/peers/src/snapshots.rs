@@ -1,14 +1,18 @@
 //! Snapshots: what writing one costs beside a plain serialise-and-sync, while appends go on.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use phaselog::snapshot::{LogPlace, TimeStyle, work_items};
 use phaselog::store::Compacted;
 use phaselog::{Ports, Store, View};
 
 use crate::measure::{Bar, Contender, Failed, heading, interleave, median, millis};
+use crate::logs::{self, Syncs};
 use crate::{Scale, job, peers};
+
+/// How many automatic compactions a share is taken of.
+const COMPACTIONS: u64 = 4;
 
 /// One compaction of 100,000 items.
 pub fn compaction(scale: &Scale, dir: &Path) {
@@ -18,16 +22,12 @@ pub fn compaction(scale: &Scale, dir: &Path) {
     if let Err(error) = job::store(&path, items) {
         return println!("  skipped: {error}");
     }
-    let mut steps = 0;
+    let (mut steps, mut token) = (0, None);
     let contenders = vec![
         Contender::new("phaselog compact, in process", |_| {
             let mut store = Store::open(Ports::real(), &path, job::options())?;
             // Without a change there is nothing to write.
-            let _ = store.submit(&job::step(
-                0,
-                steps,
-                store.state().items()[0].phases[0].token,
-            ))?;
+            token = store.submit(&job::step(0, steps, token))?.seq();
             steps += 1;
             let begin = Instant::now();
             match store.compact(false)? {
@@ -122,41 +122,60 @@ fn meanwhile(path: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Bytes written to snapshots for each byte of log, with automatic compaction, at two sizes.
+/// Bytes written to snapshots for each byte of log, and what a record's share of them takes, at several sizes: transitions
+/// without end, compacted whenever it is due. Only what a compaction does is synced; a record's own sync is no part of it.
 fn amplification(scale: &Scale, dir: &Path) -> Result<(), Failed> {
-    for items in [scale.of(500, 100), scale.of(5_000, 200)] {
+    let sizes = match scale {
+        Scale::Quick => &[100, 200][..],
+        Scale::Full => &[1_000, 10_000, 100_000],
+    };
+    for &items in sizes {
         let path = dir.join("amplification");
         job::store(&path, items)?;
+        let syncs = Syncs::default();
         let mut options = job::options();
         options.compact = phaselog::store::CompactMode::Auto;
-        let mut store = Store::open(Ports::real(), &path, options)?;
-        let (mut log, mut snapshots, mut count) = (0, 0, 0);
-        let (mut token, begin) = (None, Instant::now());
-        let mut compacting = 0.0;
-        for step in 0..items * 12 {
-            let receipt = store.submit(&job::step(0, step, token))?;
-            token = receipt.seq();
-            // What a line takes beyond its payload is counted at the end, from the files.
-            log += 1;
-            let before = Instant::now();
+        let mut store = Store::open(logs::switched(&syncs), &path, options)?;
+        // What stands there after an import is written once, however long the log becomes.
+        syncs.turn(true);
+        let _ = store.compact_if_due()?;
+        syncs.turn(false);
+        let begin = log_bytes(&path)?;
+        let (mut step, mut token, mut records) = (0, None, 0);
+        let (mut took, mut written, mut count) = (Duration::ZERO, 0, 0);
+        while count < COMPACTIONS {
+            let receipt = store.submit(&job::turn(items, step, token))?;
+            step += 1;
+            if let Some(seq) = receipt.seq() {
+                (token, records) = (Some(seq), records + 1);
+            }
+            if step % 64 != 0 {
+                continue;
+            }
+            syncs.turn(true);
+            let begin = Instant::now();
             if let Some(Compacted::Written { bytes, .. }) = store.compact_if_due()? {
-                (snapshots, count) = (snapshots + bytes, count + 1);
-                compacting += before.elapsed().as_secs_f64();
+                took += begin.elapsed();
+                (written, count) = (written + bytes, count + 1);
             }
-            if begin.elapsed().as_secs() >= 20 {
-                break;
-            }
+            syncs.turn(false);
         }
-        let mut bytes = 0;
-        for segment in job::segments(&path)? {
-            bytes += std::fs::metadata(segment)?.len();
-        }
+        let log = (log_bytes(&path)? - begin) as f64;
         println!(
-            "  {items} items, {log} transitions: {count} automatic compactions, {:.1} us of them a record",
-            compacting * 1e6 / f64::from(log)
+            "  {items:>7} items: a compaction of {:.1} MB for every {} records, {:.2} us of it a record",
+            written as f64 / 1e6 / COMPACTIONS as f64,
+            records / COMPACTIONS,
+            took.as_secs_f64() * 1e6 / records as f64
         );
-        let ratio = (bytes + snapshots) as f64 / bytes as f64;
+        let ratio = (log + written as f64) / log;
         Bar::AtMost(2.0).print("bytes written : bytes of log (write amplification)", ratio);
     }
     Ok(())
+}
+
+/// The length of the log of a store.
+fn log_bytes(path: &Path) -> Result<u64, Failed> {
+    let segments = job::segments(path)?.into_iter();
+    let sizes = segments.map(|segment| Ok(std::fs::metadata(segment)?.len()));
+    sizes.sum()
 }

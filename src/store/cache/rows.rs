@@ -159,6 +159,7 @@ impl Moving {
         state.last_change_at = self.last_change_at;
         state.rejected = self.rejected;
         SnapshotFacts {
+            uncached: None,
             seq: self.snapshot_seq,
             bytes: self.snapshot_bytes,
             tail_bytes: self.tail_bytes,

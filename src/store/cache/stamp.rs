@@ -16,13 +16,15 @@ use crate::ports::{EntryKind, File, Ports};
 use crate::position::{SegmentId, Seq};
 
 /// Notes how the active segment is now. To be called under the append lock, after every append. Where it cannot be noted the cache
-/// does not count any more.
-pub(in crate::store) fn note(ports: &Ports, dir: &Path, active: SegmentId) {
-    if let Some(base) = clean_base(ports, dir) {
-        // What fails leaves the old note, which does not fit.
-        let log = Log::new(ports.clone(), dir);
-        let _ = write(ports, &log, &*base.file, base.header.tie(), active);
-    }
+/// does not count any more. False if there is no cache at all.
+pub(in crate::store) fn note(ports: &Ports, dir: &Path, active: SegmentId) -> bool {
+    let Some(base) = clean_base(ports, dir) else {
+        return ports.disk.exists(&super::path(dir)).unwrap_or(true);
+    };
+    // What fails leaves the old note, which does not fit.
+    let log = Log::new(ports.clone(), dir);
+    let _ = write(ports, &log, &*base.file, base.header.tie(), active);
+    true
 }
 
 /// Writes the note into a cache.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::log::{self, files, lock, mark, poison};
+use crate::log::{self, files, glance, lock, mark, poison};
 use crate::pipeline::{Event, Json, codec};
 use crate::ports::Ports;
 
@@ -33,6 +33,7 @@ pub fn apply(
     let wal = log.wal_dir();
     let compacting = lock::exclusive(ports, &wal.join(files::COMPACT_LOCK), options.lock_wait)?;
     let writing = lock::exclusive(ports, &wal.join(files::LOCK), options.lock_wait)?;
+    let changed = glance::changed(&log);
     // Opened before a byte of it is read: its sync then reports every error since.
     let last = log.segments()?.into_iter().next_back();
     let last = match last.map(|id| (id, log.segment_path(id))) {
@@ -89,6 +90,8 @@ pub fn apply(
             .remove_file(&flag)
             .map_err(Error::io("remove", flag))?;
     }
+    // The segment does not begin where a writer that has the log open would look for it.
+    glance::show_change(ports, &log, changed);
     let noted = end.position.last_seq();
     drop((writing, compacting));
     // Advisory: without it the next record raises it.

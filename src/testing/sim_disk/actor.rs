@@ -1,5 +1,6 @@
 //! One actor's view of the simulated disk: every call is scheduled, counted, perhaps killed or failed, and traced.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -242,7 +243,12 @@ impl Disk for SimActor {
                     let changed = u64::from(crc32fast::hash(cache));
                     (EntryKind::File, cache.len() as u64, changed)
                 }
-                Body::Dir { .. } => (EntryKind::Dir, 0, 0),
+                // Other names, or names of other files, likewise.
+                Body::Dir { cache, .. } => {
+                    let mut hasher = DefaultHasher::new();
+                    cache.hash(&mut hasher);
+                    (EntryKind::Dir, 0, hasher.finish())
+                }
             };
             let found = Metadata {
                 id,
