@@ -18,7 +18,7 @@ use super::files::Passed;
 
 /// Takes files in, into the store that is there or a new one.
 pub(super) fn run(
-    originals: &[BesideOriginal],
+    originals: &mut [BesideOriginal],
     passed: &[Passed],
     dry_run: bool,
     context: &mut Context<'_>,
@@ -61,7 +61,7 @@ pub(super) fn no_phases(context: &Context<'_>) -> String {
 
 /// What taking them in comes to, and whether the store is new.
 fn take(
-    originals: &[BesideOriginal],
+    originals: &mut [BesideOriginal],
     dry_run: bool,
     context: &mut Context<'_>,
 ) -> Result<(BesideTaken, bool), Failure> {
