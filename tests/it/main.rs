@@ -42,4 +42,5 @@ mod merge;
 mod doctor;
 mod enrich;
 mod importing;
+mod shapes;
 mod at_size;

@@ -560,9 +560,10 @@ fn the_documented_workers_run_as_they_stand() {
             let found =
                 |phase: &&str| format!("\"{phase}\":{{\"price\":650000,\"score\":{score}}}");
             let all: Vec<String> = phases.iter().map(found).collect();
-            let data = match all.is_empty() {
-                true => "\"data\":null".to_owned(),
-                false => format!("\"data\":{{{}}}", all.join(",")),
+            let data = if all.is_empty() {
+                "\"data\":null".to_owned()
+            } else {
+                format!("\"data\":{{{}}}", all.join(","))
             };
             assert!(shown.contains(&data), "{interpreter}: {data} in {shown}");
         }
