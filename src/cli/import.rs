@@ -21,6 +21,7 @@ use beside::Told;
 use files::Asked;
 use report::{ImportReport, SHOWN_OF_A_CODE};
 
+use super::bar::Bar;
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
@@ -102,10 +103,11 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         paths: &args.paths,
         options: &options,
     };
+    let bar = Bar::of("importing", context);
     let mut named = files::named(&asked, context)?;
     let Some((path, bytes)) = named.work_items.take() else {
         let (mut beside, passed) = named.read_beside(&asked, context)?;
-        return alone::run(&mut beside, &passed, args.dry_run, context);
+        return alone::run(&mut beside, &passed, args.dry_run, bar, context);
     };
     let given = path.display().to_string();
     let mut document = import::read(&given, &bytes, &options).map_err(|error| {
@@ -133,6 +135,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         prefer_file: args.prefer == Some(Side::File),
     };
     let (imported, taken) = take(&mut original, how, args.dry_run, context)?;
+    drop(bar);
     let told = Told {
         originals: &original.beside,
         taken: &taken,

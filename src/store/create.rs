@@ -269,14 +269,15 @@ fn create(
     dir::refuse_network(ports, dir, options)?;
     let added = |event: &&Event| matches!(event, Event::Added { .. });
     let items = groups.iter().flatten().filter(added).count();
+    let progress = &options.progress;
+    progress.begin(groups.iter().map(|events| events.len() as u64).sum());
     // An event is given up when its record is written.
     let groups = groups.into_iter().map(|events| Group {
         len: events.len(),
-        payloads: Box::new(
-            events
-                .into_iter()
-                .map(|event| codec::encode(&event, now.at, now.given)),
-        ),
+        payloads: Box::new(events.into_iter().map(|event| {
+            progress.add(1);
+            codec::encode(&event, now.at, now.given)
+        })),
     });
     let log_options = LogOptions {
         segment_bytes: options.segment_bytes,

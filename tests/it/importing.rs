@@ -477,3 +477,45 @@ fn our_own_files_can_be_imported_however_deep_the_data_is() {
     lab.must(&["compact"]);
     lab.must(&["-s", "three", "import", "data"]);
 }
+
+/// On a terminal a long import and a long compaction show how far they are; elsewhere nothing of it is written.
+#[test]
+fn a_long_import_shows_a_bar_on_a_terminal() {
+    let lab = Lab::new();
+    let items: Vec<String> = (0..20_000)
+        .map(|at| {
+            format!(
+                "{{\"full_address\":\"{at} N Example St\",\"note\":\"{}\"}}",
+                "x".repeat(300)
+            )
+        })
+        .collect();
+    lab.write("data.json", &format!("[{}]", items.join(",")));
+    let program = crate::support::PROGRAM;
+    for (command, what) in [
+        ("import data.json", "importing"),
+        ("compact", "writing the snapshots"),
+    ] {
+        let line = format!("'{program}' {command}");
+        let script = std::process::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(lab.path(""))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TERM", "xterm")
+            .env("PHASELOG_COMPACT", "never")
+            .stdin(std::process::Stdio::null())
+            .output();
+        let Ok(output) = script else {
+            println!("skipped: there is no script(1) here");
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            text.contains(what) && text.contains(" %"),
+            "{command}: {text}"
+        );
+    }
+    let quiet = lab.run(&["-s", "other", "import", "data.json", "--dry-run"]);
+    assert!(!quiet.stderr.contains("importing"), "{}", quiet.stderr);
+}

@@ -8,6 +8,7 @@ use crate::snapshot::import::Severity;
 use crate::store::Store;
 use crate::store::beside::{BesideOriginal, BesideTaken};
 
+use super::super::bar::Bar;
 use super::super::context::Context;
 use super::super::exit;
 use super::super::failure::Failure;
@@ -21,10 +22,12 @@ pub(super) fn run(
     originals: &mut [BesideOriginal],
     passed: &[Passed],
     dry_run: bool,
+    bar: Bar,
     context: &mut Context<'_>,
 ) -> Result<u8, Failure> {
     let dir = context.dir().to_owned();
     let (taken, is_new) = take(originals, dry_run, context)?;
+    drop(bar);
     let report = Alone {
         dry_run,
         is_new,
