@@ -9,6 +9,7 @@ use crate::pipeline::time::parse_duration;
 use crate::ports::Ports;
 use crate::store::{Brief, CacheMode, CompactMode, Compacted, Options, Store, View, Warning};
 
+use super::bar::Bar;
 use super::failure::Failure;
 use super::global::{FormatName, Global, When};
 use super::hints::Shell;
@@ -150,7 +151,9 @@ impl<'a> Context<'a> {
     /// warning and never changes the exit status.
     pub(super) fn after_write(&mut self, store: &mut Store) {
         self.print.flush();
+        let bar = Bar::of("writing the snapshots", self);
         let compacted = store.compact_if_due();
+        drop(bar);
         self.tell(&store.take_warnings(), compacted);
     }
 

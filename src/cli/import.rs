@@ -12,15 +12,16 @@ use crate::error::Error;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::time::SnapshotTimes;
 use crate::snapshot::import::{self, Finding, ImportedDocument, Severity, Zone};
-use crate::store::beside::{self as store_beside, BesideResult, BesideTaken};
+use crate::store::beside::BesideTaken;
 use crate::store::create::{Created, Imported, Original};
 use crate::store::merge::MergeOptions;
 use crate::store::{CompactMode, Store};
 
 use beside::Told;
-use files::{Asked, Named};
+use files::Asked;
 use report::{ImportReport, SHOWN_OF_A_CODE};
 
+use super::bar::Bar;
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
@@ -102,23 +103,22 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         paths: &args.paths,
         options: &options,
     };
-    let Named {
-        work_items,
-        beside,
-        passed,
-    } = files::named(&asked, context)?;
+    let bar = Bar::of("importing", context);
+    let mut named = files::named(&asked, context)?;
     let how = MergeOptions {
         reading: &options,
         prefer_file: args.prefer == Some(Side::File),
     };
-    let Some((path, bytes)) = work_items else {
-        return alone::run(&beside, &passed, how, args.dry_run, context);
+    let Some((path, bytes)) = named.work_items.take() else {
+        let (mut beside, passed) = named.read_beside(&asked, context)?;
+        return alone::run(&mut beside, &passed, how, args.dry_run, bar, context);
     };
     let given = path.display().to_string();
     let mut document = import::read(&given, &bytes, &options).map_err(|error| {
         let kind = ImportedFile::WORK_ITEMS;
         files::damaged(error, (&path, &bytes), kind, &asked, context)
     })?;
+    let (beside, passed) = named.read_beside(&asked, context)?;
     document.file.times = args.snapshot_times.map(|times| match times {
         Times::Utc => SnapshotTimes::Utc,
         Times::Naive => SnapshotTimes::Naive,
@@ -126,16 +126,16 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     if let Some(failure) = nothing_in(&path, &document) {
         return Err(failure);
     }
-    let (more, files) = store_beside::onto(&document.events(), &beside);
-    let original = Original {
+    let items = document.items.len();
+    let mut original = Original {
         path: path.clone(),
         bytes,
         document,
         beside,
-        more,
     };
     let dir = context.dir().to_owned();
-    let (imported, taken) = take(&original, files, how, args.dry_run, context)?;
+    let (imported, taken) = take(&mut original, how, args.dry_run, context)?;
+    drop(bar);
     let told = Told {
         originals: &original.beside,
         taken: &taken,
@@ -143,12 +143,12 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     };
     let leftovers = leftovers(context, &path)?;
     let findings = match &imported {
-        Imported::Created(_) => &original.document.findings,
+        Imported::Created(..) => &original.document.findings,
         Imported::Merged(merged) => &merged.findings,
     };
     let is_judged = |finding: &Finding| finding.severity == Severity::Judged;
     let judged = match &imported {
-        Imported::Created(_) => findings.iter().any(is_judged),
+        Imported::Created(..) => findings.iter().any(is_judged),
         Imported::Merged(merged) => merged.is_judged(),
     };
     let judged = judged || told.judged();
@@ -159,6 +159,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         dry_run: args.dry_run,
         findings,
         imported: &imported,
+        items,
         document: &original.document,
         beside: told,
         leftovers,
@@ -176,7 +177,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     if let Ok(mut store) = Store::open(context.ports.clone(), &dir, options) {
         context.after_write(&mut store);
     }
-    if original.document.plan.phases().is_empty() && matches!(imported, Imported::Created(_)) {
+    if original.document.plan.phases().is_empty() && matches!(imported, Imported::Created(..)) {
         context.print.hint(&alone::no_phases(context));
         return Ok(ending);
     }
@@ -187,11 +188,9 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     Ok(ending)
 }
 
-/// Takes the files over, or says what that would come to: what became of the progress, and of the files beside it,
-/// which are as `files` in a new store.
+/// Takes the files over, or says what that would come to: what became of the progress, and of the files beside it.
 fn take(
-    original: &Original,
-    files: Vec<BesideResult>,
+    original: &mut Original,
     how: MergeOptions<'_>,
     dry_run: bool,
     context: &mut Context<'_>,
@@ -204,9 +203,9 @@ fn take(
         Store::import(&context.ports, &dir, &context.options, original, how)?
     };
     let taken = match &imported {
-        Imported::Created(Created { first, last, .. }) => BesideTaken {
+        Imported::Created(Created { first, last, .. }, files) => BesideTaken {
             recorded: Some((*first, *last)),
-            files,
+            files: files.clone(),
         },
         Imported::Merged(_) if original.beside.is_empty() => BesideTaken::default(),
         Imported::Merged(merged) => {

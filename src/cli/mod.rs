@@ -24,6 +24,7 @@ mod context;
 mod values;
 mod times;
 mod render;
+mod bar;
 mod hints;
 mod failure;
 mod receipts;

@@ -52,7 +52,10 @@ pub fn begin_segment_with(
         bytes.extend_from_slice(&group.bytes);
         (crc, last) = (group.last_crc, group.last);
     }
-    let file = place_segment(log, id, &bytes).map_err(|source| Error::NotRecorded { source })?;
+    let file = place_segment(log, id, &mut |file| {
+        file.write_full_at(0, &bytes)
+            .map_err(|source| Error::NotRecorded { source })
+    })?;
     if let Err(source) = log.ports.disk.sync_dir(&log.wal) {
         return Err(log.poisoned_by(id, durable, source, Some(seq)));
     }
@@ -75,22 +78,31 @@ pub fn begin_segment_with(
     })
 }
 
-/// Writes a new segment's first bytes and gives it its name; the name is not durable yet.
-pub(super) fn place_segment(log: &Log, id: SegmentId, bytes: &[u8]) -> io::Result<Box<dyn File>> {
+/// Makes a new segment, whose first bytes `write` writes, and gives it its name; the name is not durable yet.
+///
+/// # Errors
+/// [`Error::NotRecorded`] if the file could not be made, and what `write` says: then there is no segment.
+pub(super) fn place_segment(
+    log: &Log,
+    id: SegmentId,
+    write: &mut dyn FnMut(&dyn File) -> Result<()>,
+) -> Result<Box<dyn File>> {
+    let not_recorded = |source| Error::NotRecorded { source };
     let path = log.segment_path(id);
     // The rename would replace it, whatever it is.
-    if log.ports.disk.exists(&path)? {
-        return Err(io::ErrorKind::AlreadyExists.into());
+    if log.ports.disk.exists(&path).map_err(not_recorded)? {
+        return Err(not_recorded(io::ErrorKind::AlreadyExists.into()));
     }
     // What a crash left of earlier tries; only the holder of the lock makes such files.
-    for name in log.ports.disk.list(&log.wal)? {
+    for name in log.ports.disk.list(&log.wal).map_err(not_recorded)? {
         // A cache that somebody is making just now is then not put in place: it is only a cache.
         let ours = |target: &str| target == "cache" || SegmentId::from_file_name(target).is_some();
         if files::temp_target(&name).is_some_and(ours) {
-            log.ports.disk.remove_file(&log.wal.join(name))?;
+            let path = log.wal.join(name);
+            log.ports.disk.remove_file(&path).map_err(not_recorded)?;
         }
     }
-    let temp = files::Temp::create(&log.ports, &log.wal, &id.file_name())?;
-    temp.file().write_full_at(0, bytes)?;
-    temp.rename_to(&path)
+    let temp = files::Temp::create(&log.ports, &log.wal, &id.file_name()).map_err(not_recorded)?;
+    write(temp.file())?;
+    temp.rename_to(&path).map_err(not_recorded)
 }

@@ -1,21 +1,45 @@
 //! A new log: directories, locks, and a first segment that is there whole or not at all.
 //!
 //! Header, plan and items are one file, and the rename commits. So there is no moment at which a crash leaves half a
-//! store behind.
+//! store behind. An import may bring more than fits into memory twice, so the records are written as they come.
 
 use std::path::Path;
 
 use super::begin::place_segment;
 use super::frame::{self, Crc};
-use super::group;
+use super::group::MORE;
 use super::header::{LogId, SegmentHeader};
 use super::reader::{Log, LogEnd, Position, Tail, Witnesses};
-use super::writer::{LogOptions, Writer, check_payloads};
+use super::writer::{LogOptions, Writer, check_payload};
 use super::{files, lock, mark};
 use crate::error::{Error, Result};
 use crate::pipeline::Timestamp;
-use crate::ports::{Disk, Ports};
+use crate::ports::{Disk, File, Ports};
 use crate::position::{Offset, SegmentId, Seq};
+
+/// Bytes that are gathered before they are written.
+const PIECE: usize = 1 << 20;
+
+/// Records that stand or fall together, on their way into a new log.
+#[expect(
+    missing_debug_implementations,
+    reason = "it holds what is not made yet"
+)]
+pub struct Group<'a> {
+    /// How many there are: at least one.
+    pub len: usize,
+    /// Their payloads, asked for one by one.
+    pub payloads: Box<dyn Iterator<Item = String> + 'a>,
+}
+
+impl From<Vec<String>> for Group<'_> {
+    fn from(payloads: Vec<String>) -> Self {
+        Self {
+            len: payloads.len(),
+            payloads: Box::new(payloads.into_iter()),
+        }
+    }
+}
 
 /// Makes a log with these groups as its first records, durable when this returns.
 ///
@@ -24,18 +48,16 @@ use crate::position::{Offset, SegmentId, Seq};
 /// # Errors
 /// [`Error::StoreExists`] if there is a segment; [`Error::Damaged`] if there is none but a mark says that there was;
 /// [`Error::NotRecorded`] if the segment could not be made; [`Error::NotAcknowledged`] if a directory could not be
-/// synced, which raises the flag; [`Error::LockTimeout`].
+/// synced, which raises the flag; [`Error::LockTimeout`]; [`Error::TooLarge`] and [`Error::Usage`] for a payload that is
+/// none.
 pub fn create(
     ports: Ports,
     store_dir: &Path,
-    groups: &[Vec<String>],
+    mut groups: Vec<Group<'_>>,
     at: Timestamp,
     id: LogId,
     options: LogOptions,
 ) -> Result<Writer> {
-    for group in groups {
-        check_payloads(group)?;
-    }
     let log = Log::new(ports, store_dir).with_lock_wait(options.lock_wait);
     let disk = &*log.ports.disk;
     let made = make_dirs(disk, &log.wal).map_err(Error::io("create", &log.wal))?;
@@ -60,16 +82,16 @@ pub fn create(
         };
         return Err(log.no_segments(witnesses));
     }
-    let (bytes, last, crc) = first_segment(
-        groups,
-        &SegmentHeader {
-            clock_given: log.ports.clock.now().given,
-            ..SegmentHeader::first(at, id)
-        },
-    );
+    let header = SegmentHeader {
+        clock_given: log.ports.clock.now().given,
+        ..SegmentHeader::first(at, id)
+    };
     let first = SegmentId::FIRST;
-    let file =
-        place_segment(&log, first, &bytes).map_err(|source| Error::NotRecorded { source })?;
+    let (mut written, mut last, mut crc) = (0, Seq::FIRST, Crc::NONE);
+    let file = place_segment(&log, first, &mut |file| {
+        (written, last, crc) = write_segment(file, &header, &mut groups)?;
+        Ok(())
+    })?;
     let synced = [&*log.wal, &*log.store, files::parent(&log.store)];
     // Parents that were made here need their own names to be durable too.
     let parents = made.iter().map(|dir| files::parent(dir));
@@ -79,7 +101,7 @@ pub fn create(
     }
     let position = Position {
         segment: first,
-        offset: Offset::new(bytes.len() as u64),
+        offset: Offset::new(written),
         next: last.next(),
         previous: crc,
         log: id,
@@ -97,18 +119,40 @@ pub fn create(
     Ok(Writer::new(log.clone(), end, Witnesses::default(), options))
 }
 
-fn first_segment(groups: &[Vec<String>], header: &SegmentHeader) -> (Vec<u8>, Seq, Crc) {
+/// Writes the header and the groups; returns how many bytes that are, and the last record with its checksum.
+fn write_segment(
+    file: &dyn File,
+    header: &SegmentHeader,
+    groups: &mut [Group<'_>],
+) -> Result<(u64, Seq, Crc)> {
+    let (mut bytes, mut written) = (Vec::new(), 0_u64);
+    let mut put = |bytes: &mut Vec<u8>| {
+        let done = file.write_full_at(written, bytes);
+        done.map_err(|source| Error::NotRecorded { source })?;
+        written += bytes.len() as u64;
+        bytes.clear();
+        Ok::<u64, Error>(written)
+    };
     let header = header.to_payload();
-    let mut bytes = Vec::new();
     let mut crc = frame::encode(&mut bytes, Crc::NONE, Seq::FIRST, Seq::NONE, &header);
     let mut last = Seq::FIRST;
-    for payloads in groups {
-        // Nothing is durable yet, and the lines say so: whoever reads them first makes sure of the names.
-        let group = group::encode_group(crc, last.next(), Seq::NONE, payloads);
-        bytes.extend_from_slice(&group.bytes);
-        (crc, last) = (group.last_crc, group.last);
+    for group in groups {
+        for (index, payload) in group.payloads.by_ref().enumerate() {
+            check_payload(&payload)?;
+            let payload = if index + 1 < group.len {
+                format!("{MORE}{}", &payload[1..])
+            } else {
+                payload
+            };
+            last = last.next();
+            // Nothing is durable yet, and the lines say so: whoever reads them first makes sure of the names.
+            crc = frame::encode(&mut bytes, crc, last, Seq::NONE, &payload);
+            if bytes.len() >= PIECE {
+                put(&mut bytes)?;
+            }
+        }
     }
-    (bytes, last, crc)
+    Ok((put(&mut bytes)?, last, crc))
 }
 
 /// Makes a directory and the missing ones above it; returns those it made.

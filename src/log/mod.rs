@@ -41,7 +41,7 @@ pub mod writer;
 mod create;
 
 pub use begin::{begin_segment, begin_segment_with};
-pub use create::create;
+pub use create::{Group, create};
 pub use frame::{Crc, Frame};
 pub use head::{Head, Sha256Hex};
 pub use header::{LogId, LostRange, Predecessor, SegmentHeader};

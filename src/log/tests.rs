@@ -28,6 +28,7 @@ fn event(n: u64) -> String {
 fn store(groups: &[Vec<String>]) -> (TempDir, Writer) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("data");
+    let groups = groups.iter().cloned().map(Group::from).collect();
     let writer = create(Ports::real(), &path, groups, at(), LogId::new(7), OPTIONS).unwrap();
     (dir, writer)
 }
@@ -386,7 +387,7 @@ fn no_store_is_told_from_a_lost_one() {
     let made = create(
         Ports::real(),
         &dir.path().join("data"),
-        &[],
+        Vec::new(),
         at(),
         LogId::new(7),
         OPTIONS,
@@ -396,7 +397,7 @@ fn no_store_is_told_from_a_lost_one() {
     let made = create(
         Ports::real(),
         &dir.path().join("data"),
-        &[],
+        Vec::new(),
         at(),
         LogId::new(7),
         OPTIONS,

@@ -629,25 +629,32 @@ pub(super) fn check_payloads(payloads: &[String]) -> Result<()> {
         let message = "a group has at least one record".to_owned();
         return Err(Error::Usage { message });
     }
-    for payload in payloads {
-        let bytes = payload.len() + MORE.len();
-        if bytes > frame::MAX_PAYLOAD {
-            return Err(Error::TooLarge {
-                what: "a record".to_owned(),
-                bytes: bytes as u64,
-                limit: frame::MAX_PAYLOAD as u64,
-            });
-        }
-        let fault = frame::payload_fault(payload).or_else(|| {
-            let inner = payload.starts_with("{\"") && !group::is_more(payload);
-            (!inner).then_some("it is empty or says itself that more follows")
+    payloads
+        .iter()
+        .try_for_each(|payload| check_payload(payload))
+}
+
+/// Refuses a payload that could not be read back.
+pub(super) fn check_payload(payload: &str) -> Result<()> {
+    let bytes = payload.len() + MORE.len();
+    if bytes > frame::MAX_PAYLOAD {
+        return Err(Error::TooLarge {
+            what: "a record".to_owned(),
+            bytes: bytes as u64,
+            limit: frame::MAX_PAYLOAD as u64,
         });
-        if let Some(fault) = fault {
+    }
+    let fault = frame::payload_fault(payload).or_else(|| {
+        let inner = payload.starts_with("{\"") && !group::is_more(payload);
+        (!inner).then_some("it is empty or says itself that more follows")
+    });
+    match fault {
+        None => Ok(()),
+        Some(fault) => {
             let message = format!("this cannot be recorded: {fault}");
-            return Err(Error::Usage { message });
+            Err(Error::Usage { message })
         }
     }
-    Ok(())
 }
 
 /// A group is held in memory by whoever judges what a crash left of it.

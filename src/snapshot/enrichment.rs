@@ -15,12 +15,15 @@
 //! `full_address`: where its own is there and is the item it stays in its place, else it is put in front, and the root
 //! keeps what the object's own was.
 
+mod pieces;
+
 use std::fmt;
 use std::io;
 
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use self::pieces::Pieces;
 use super::TimeStyle;
 use super::sink::Sink;
 use super::work_items::DataRow;
@@ -162,19 +165,33 @@ pub fn pretty(object: &Json) -> Vec<u8> {
 
 /// Brings the data of the items into a state that a root gave; `rows` is what the root says of it. `None` if the file
 /// is not what the root names: then the state is of no use.
-pub fn attach(state: &mut PipelineState, rows: Vec<DataRow>, bytes: &[u8]) -> Option<()> {
+///
+/// # Errors
+/// Only what `from` returns.
+pub fn attach(
+    state: &mut PipelineState,
+    rows: Vec<DataRow>,
+    from: &mut dyn io::Read,
+) -> io::Result<Option<()>> {
     let shape = Shape::of(state);
-    let taken = Objects {
+    let mut pieces = Pieces::new(from, shape == Shape::List);
+    let mut objects = Objects {
         state,
         rows: rows.into_iter(),
         shape,
     };
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    match shape {
-        Shape::List => deserializer.deserialize_seq(taken).ok()?,
-        Shape::Dict => deserializer.deserialize_map(taken).ok()?,
+    while let Some(piece) = pieces.next()? {
+        let mut deserializer = serde_json::Deserializer::from_slice(piece);
+        let taken = match shape {
+            Shape::List => deserializer.deserialize_seq(&mut objects),
+            Shape::Dict => deserializer.deserialize_map(&mut objects),
+        };
+        if taken.and_then(|()| deserializer.end()).is_err() {
+            return Ok(None);
+        }
     }
-    deserializer.end().ok()
+    // Fewer than the root has are none.
+    Ok(objects.rows.next().is_none().then_some(()))
 }
 
 /// Takes the objects of the file one after the other, each with its row.
@@ -217,39 +234,34 @@ impl Objects<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Objects<'_> {
+impl<'de> Visitor<'de> for &mut Objects<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a {}", self.shape.as_str())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        while let Some(row) = self.rows.next() {
-            let object = list
-                .next_element()?
-                .ok_or_else(|| A::Error::custom("too short"))?;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(object) = list.next_element()? {
+            let row = self.rows.next();
+            let row = row.ok_or_else(|| A::Error::custom("too long"))?;
             self.take(row, None, object)
                 .ok_or_else(|| A::Error::custom("another item"))?;
         }
-        match list.next_element::<serde::de::IgnoredAny>()? {
-            Some(_) => Err(A::Error::custom("too long")),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(row) = self.rows.next() {
-            let entry = map.next_entry::<String, Json>()?;
-            let (key, object) = entry.ok_or_else(|| A::Error::custom("too short"))?;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            let Some(row) = self.rows.next() else {
+                // Fields that are no item's: the root has them too.
+                map.next_value::<serde::de::IgnoredAny>()?;
+                continue;
+            };
+            let object = map.next_value()?;
             self.take(row, Some(&key), object)
                 .ok_or_else(|| A::Error::custom("another item"))?;
         }
-        // Fields that are no item's: the root has them too.
-        while map
-            .next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?
-            .is_some()
-        {}
         Ok(())
     }
 }

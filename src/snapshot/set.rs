@@ -10,6 +10,7 @@
 //! root. A set is looked for behind the root, then behind `.next`, then behind `.bak`.
 
 mod survey;
+mod reading;
 mod files;
 mod save;
 #[cfg(test)]
@@ -17,14 +18,16 @@ mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::work_items::{self, decode, decode_names};
 use super::{CompanionName, LogPlace};
 use super::{enrichment, extraction};
 use crate::error::{Error, Result};
 use crate::pipeline::PipelineState;
-use crate::ports::Disk;
+use crate::ports::{Disk, File};
 use crate::position::Seq;
+use reading::Reading;
 use survey::{Stray, survey};
 
 pub use save::{Saved, Saving, Write, WriteRoot};
@@ -47,7 +50,7 @@ pub fn bak(name: &str) -> String {
 }
 
 /// What was found in a store.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Loaded {
     /// The usable set, if there is one; else the log is replayed from its first record.
     pub snapshot: Option<LoadedSet>,
@@ -57,13 +60,13 @@ pub struct Loaded {
 }
 
 /// A usable set.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct LoadedSet {
     /// The state that the root holds.
     pub state: PipelineState,
     /// The place in the log that it covers.
     pub place: LogPlace,
-    /// The other files of the set, with their bytes.
+    /// The other files of the set.
     pub companions: Vec<Companion>,
     /// Where the root was.
     pub source: Source,
@@ -71,13 +74,21 @@ pub struct LoadedSet {
     pub total_bytes: u64,
 }
 
-/// A verified file of the set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A verified file of the set. It is held open, so that it stays what it is whatever gets its name meanwhile.
+#[derive(Clone)]
 pub struct Companion {
     /// As the root names it.
     pub name: CompanionName,
-    /// Its bytes.
-    pub content: Vec<u8>,
+    /// The file, as long as its name says.
+    pub file: Arc<dyn File>,
+}
+
+impl std::fmt::Debug for Companion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Companion")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a root was found.
@@ -191,7 +202,10 @@ pub fn look_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Looked>
         (&names.place, &names.companions)
     })?;
     let usable = survey.valid.map(|set| {
-        let sizes = set.companions.iter().map(|found| found.name.bytes);
+        let sizes = set
+            .companions
+            .iter()
+            .map(|found| found.companion.name.bytes);
         (set.inside.place.seq, set.root_bytes + sizes.sum::<u64>())
     });
     let findings = survey.strays.into_iter().map(finding).collect();
@@ -240,45 +254,54 @@ fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source])
         (&inside.place, &inside.companions)
     })?;
     let mut findings: Vec<Finding> = survey.strays.into_iter().map(finding).collect();
-    let snapshot = survey.valid.and_then(|mut set| {
-        if let Err(finding) = attach_data(&mut set) {
-            findings.push(finding);
-            return None;
-        }
-        let companions = set.companions.into_iter().map(|found| Companion {
-            name: found.name,
-            content: found.content,
-        });
+    let mut valid = survey.valid;
+    if let Some(set) = &mut valid
+        && let Some(finding) = attach_data(dir, set)?
+    {
+        findings.push(finding);
+        valid = None;
+    }
+    let snapshot = valid.map(|set| {
+        let companions = set.companions.iter().map(|found| found.companion.clone());
         let companions: Vec<Companion> = companions.collect();
         let sizes = companions.iter().map(|companion| companion.name.bytes);
-        Some(LoadedSet {
+        LoadedSet {
             total_bytes: set.root_bytes + sizes.sum::<u64>(),
             state: set.inside.state,
             place: set.inside.place,
             companions,
             source: set.source,
-        })
+        }
     });
     Ok(Loaded { snapshot, findings })
 }
 
-/// Brings the items' data into the state of a set. The bytes are those that the root names: what does not fit them was
-/// written by something that is not this.
-fn attach_data(set: &mut survey::Set<Box<work_items::WorkItems>>) -> Result<(), Finding> {
+/// Brings the items' data into the state of a set; returns what is wrong, if something is. The bytes are those that the
+/// root names: what does not fit them was written by something that is not this.
+fn attach_data(
+    dir: &Path,
+    set: &mut survey::Set<Box<work_items::WorkItems>>,
+) -> Result<Option<Finding>> {
     let rows = std::mem::take(&mut set.inside.data);
     if rows.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    let file = set
-        .companions
-        .iter()
-        .find(|found| found.name.name == enrichment::NAME);
-    let attached =
-        file.and_then(|found| enrichment::attach(&mut set.inside.state, rows, &found.content));
-    attached.ok_or_else(|| Finding {
+    let named = |found: &&survey::Found| found.companion.name.name == enrichment::NAME;
+    let found = set.companions.iter().find(named);
+    let attached = match found {
+        None => None,
+        Some(survey::Found { companion, .. }) => {
+            // It is read a second time, now that it is known to be whole.
+            let mut reading = Reading::of(&*companion.file);
+            enrichment::attach(&mut set.inside.state, rows, &mut reading)
+                .map_err(Error::io("read", dir.join(&companion.name.name)))?
+                .filter(|()| reading.read(&companion.name))
+        }
+    };
+    Ok(attached.is_none().then(|| Finding {
         file: enrichment::NAME.to_owned(),
         kind: FindingKind::Damaged,
         message: "it does not fit what the snapshot says of it".to_owned(),
         sha256: None,
-    })
+    }))
 }

@@ -289,7 +289,8 @@ fn fill<'p>(ports: &'p Ports, temp: &Path, source: &Source) -> Result<Copier<'p>
     }
     if let Some(Snapshot { set, root }) = &source.snapshot {
         for companion in &set.companions {
-            copier.write(&temp.join(&companion.name.name), &companion.content)?;
+            let name = &companion.name;
+            copier.copy_open(&*companion.file, name.bytes, &temp.join(&name.name))?;
         }
         copier.write(&temp.join(ROOT), root)?;
     }

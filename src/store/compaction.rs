@@ -17,6 +17,7 @@ use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
 
 use super::append::{self, Verdict};
 use super::dir::WAL;
+use super::progress::Counted;
 use super::recovery::{self, SnapshotFacts};
 use super::{CompactMode, Store, cache};
 use crate::log::files::{COMPACT_LOCK, QUARANTINE};
@@ -196,9 +197,14 @@ impl Store {
             ports, dir, state, ..
         } = self;
         let times = TimeStyle::of(state.document.times);
+        // About as much as the files before, or as what they have not yet.
+        let progress = &self.options.progress;
+        progress.begin(self.snapshot.bytes.max(self.snapshot.tail_bytes));
         let (mut data, mut extraction) = (
-            |out: &mut dyn io::Write| enrichment::encode(state, out),
-            |out: &mut dyn io::Write| extraction::encode(state, times.clone(), out),
+            |out: &mut dyn io::Write| enrichment::encode(state, &mut Counted { out, progress }),
+            |out: &mut dyn io::Write| {
+                extraction::encode(state, times.clone(), &mut Counted { out, progress })
+            },
         );
         let mut companions: Vec<(&str, set::Write<'_>)> = Vec::new();
         if state.enrichment.is_some() {
@@ -218,6 +224,7 @@ impl Store {
             discard_edits,
         }
         .save(&mut companions, &mut |companions, out| {
+            let out = &mut Counted { out, progress };
             work_items::encode(state, place, companions, times.clone(), out).map(drop)
         })?;
         Ok(saved.bytes)

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::log::header::LogId;
 use crate::log::mark::MARK;
-use crate::log::{self, writer::LogOptions};
+use crate::log::{self, Group, writer::LogOptions};
 use crate::pipeline::{Event, NewItem, Now, Plan, codec};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::import::ImportedDocument;
 use crate::snapshot::set::ROOT;
 
-use super::beside::{self, BesideOriginal, BesideTaken};
+use super::beside::{self, BesideOriginal, BesideResult, BesideTaken};
 use super::dir::{self, IMPORTED, WAL};
 use super::merge::{self, MergeOptions, MergedFile};
 use super::{Options, Store};
@@ -46,24 +46,14 @@ pub struct Original {
     pub document: ImportedDocument,
     /// Files beside it, which a new store takes over with it.
     pub beside: Vec<BesideOriginal>,
-    /// What those add to a new store: see [`super::beside::onto`].
-    pub more: Vec<Event>,
-}
-
-impl Original {
-    fn events(&self) -> Vec<Event> {
-        let mut events = self.document.events();
-        events.extend_from_slice(&self.more);
-        events
-    }
 }
 
 /// What an import came to.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "it says whether anything was recorded"]
 pub enum Imported {
-    /// A new store was made.
-    Created(Created),
+    /// A new store was made; and what the files beside came to.
+    Created(Created, Vec<BesideResult>),
     /// The file was compared with the store that is there.
     Merged(MergedFile),
 }
@@ -103,17 +93,13 @@ impl Store {
                 imported: None,
             })
             .collect();
-        let groups = [planned, added];
-        let groups: Vec<&[Event]> = groups
-            .iter()
-            .map(Vec::as_slice)
-            .filter(|group| !group.is_empty())
-            .collect();
-        create(ports, dir, options, &ports.clock.now(), &groups)
+        let mut groups = vec![planned, added];
+        groups.retain(|group| !group.is_empty());
+        create(ports, dir, options, &ports.clock.now(), groups)
     }
 
     /// Takes over a state file: into a new store, or, by [`super::merge`], into the one that is there. The original is
-    /// kept in `wal/imported/`.
+    /// kept in `wal/imported/`. A new store uses up the items and the bytes, so that they are not in memory twice.
     ///
     /// # Errors
     /// As [`Store::open`]; [`Error::OtherLog`] if the file names a place that the store's log does not have.
@@ -121,7 +107,7 @@ impl Store {
         ports: &Ports,
         dir: &Path,
         options: &Options,
-        original: &Original,
+        original: &mut Original,
         how: MergeOptions<'_>,
     ) -> Result<Imported> {
         if is_store_beside(ports, dir, options, original)? {
@@ -132,8 +118,11 @@ impl Store {
         let file = &original.document.file;
         keep_original(ports, dir, &original.path, &file.sha256, &original.bytes)?;
         keep_originals(ports, dir, &original.beside)?;
-        let events = original.events();
-        create(ports, dir, options, &ports.clock.now(), &[&events]).map(Imported::Created)
+        original.bytes = Vec::new();
+        let mut events = original.document.take_events();
+        let files = take_beside(&mut events, &mut original.beside);
+        let made = create(ports, dir, options, &ports.clock.now(), vec![events])?;
+        Ok(Imported::Created(made, files))
     }
 
     /// What [`Store::import`] would come to; nothing is written.
@@ -150,18 +139,20 @@ impl Store {
         if is_store_beside(ports, dir, options, original)? {
             return merge::preview(ports, dir, options, original, how).map(Imported::Merged);
         }
-        let last = Seq::FIRST.plus(original.events().len() as u64);
-        let items = original.document.items.len();
-        Ok(Imported::Created(Created {
+        let events = original.document.events();
+        let (more, files) = beside::onto(&events, &original.beside);
+        let created = Created {
             first: Seq::FIRST,
-            last,
-            items,
-        }))
+            last: Seq::FIRST.plus((events.len() + more.len()) as u64),
+            items: original.document.items.len(),
+        };
+        Ok(Imported::Created(created, files))
     }
 }
 
 impl Store {
-    /// Makes a store out of files beside `work_items.json` alone: with their items, held, and without a plan.
+    /// Makes a store out of files beside `work_items.json` alone: with their items, held, and without a plan. It uses up
+    /// the items and the bytes.
     ///
     /// # Errors
     /// As [`Store::init`].
@@ -169,14 +160,15 @@ impl Store {
         ports: &Ports,
         dir: &Path,
         options: &Options,
-        originals: &[BesideOriginal],
+        originals: &mut [BesideOriginal],
     ) -> Result<BesideTaken> {
         refuse_unimported(ports, dir)?;
         make_dirs(ports, dir)?;
         dir::refuse_network(ports, dir, options)?;
         keep_originals(ports, dir, originals)?;
-        let (events, files) = beside::onto(&[], originals);
-        let made = create(ports, dir, options, &ports.clock.now(), &[&events])?;
+        let mut events = Vec::new();
+        let files = take_beside(&mut events, originals);
+        let made = create(ports, dir, options, &ports.clock.now(), vec![events])?;
         let recorded = Some((made.first, made.last));
         Ok(BesideTaken { recorded, files })
     }
@@ -210,6 +202,20 @@ fn refuse_unimported(ports: &Ports, dir: &Path) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::io("look at", dir)(error)),
     }
+}
+
+/// Adds what files bring to a store that `events` make. Their originals are kept, so their bytes are needed no more, nor
+/// the items once they are events.
+fn take_beside(events: &mut Vec<Event>, originals: &mut [BesideOriginal]) -> Vec<BesideResult> {
+    for original in &mut *originals {
+        original.bytes = Vec::new();
+    }
+    let (more, files) = beside::onto(events, originals);
+    for original in originals {
+        original.document.items = Vec::new();
+    }
+    events.extend(more);
+    files
 }
 
 fn keep_originals(ports: &Ports, dir: &Path, originals: &[BesideOriginal]) -> Result<()> {
@@ -257,31 +263,30 @@ fn create(
     dir: &Path,
     options: &Options,
     now: &Now,
-    groups: &[&[Event]],
+    groups: Vec<Vec<Event>>,
 ) -> Result<Created> {
     make_dirs(ports, dir)?;
     dir::refuse_network(ports, dir, options)?;
-    let payloads: Vec<Vec<String>> = groups
-        .iter()
-        .map(|events| {
-            events
-                .iter()
-                .map(|event| codec::encode(event, now.at, now.given))
-                .collect()
-        })
-        .collect();
+    let added = |event: &&Event| matches!(event, Event::Added { .. });
+    let items = groups.iter().flatten().filter(added).count();
+    let progress = &options.progress;
+    progress.begin(groups.iter().map(|events| events.len() as u64).sum());
+    // An event is given up when its record is written.
+    let groups = groups.into_iter().map(|events| Group {
+        len: events.len(),
+        payloads: Box::new(events.into_iter().map(|event| {
+            progress.add(1);
+            codec::encode(&event, now.at, now.given)
+        })),
+    });
     let log_options = LogOptions {
         segment_bytes: options.segment_bytes,
         lock_wait: options.lock_wait,
     };
     let id =
         LogId::new(u128::from(ports.process.random()) << 64 | u128::from(ports.process.random()));
-    let writer = log::create(ports.clone(), dir, &payloads, now.at, id, log_options)?;
-    let added = |event: &&Event| matches!(event, Event::Added { .. });
-    let items = groups
-        .iter()
-        .map(|events| events.iter().filter(added).count())
-        .sum();
+    let groups = groups.collect();
+    let writer = log::create(ports.clone(), dir, groups, now.at, id, log_options)?;
     Ok(Created {
         first: Seq::FIRST,
         last: writer.position().last_seq(),

@@ -22,6 +22,7 @@
 //! This layer alone knows that a snapshot and a log continue each other.
 
 mod dir;
+pub mod progress;
 mod recovery;
 pub mod receipt;
 mod append;
@@ -65,6 +66,7 @@ use crate::log::writer::{LogOptions, Writer};
 use crate::pipeline::{Command, PipelineState, Report, decide};
 use crate::ports::Ports;
 use crate::position::Seq;
+use progress::Progress;
 use recovery::{Recovered, SnapshotFacts};
 
 /// How a store behaves; the defaults are those of the command line.
@@ -80,6 +82,8 @@ pub struct Options {
     pub allow_network: bool,
     /// Whether `wal/cache` is used.
     pub cache: CacheMode,
+    /// Where long work tells how far it is.
+    pub progress: Progress,
 }
 
 impl Default for Options {
@@ -90,6 +94,7 @@ impl Default for Options {
             compact: CompactMode::Auto,
             allow_network: false,
             cache: CacheMode::default(),
+            progress: Progress::default(),
         }
     }
 }

@@ -428,3 +428,94 @@ fn nothing_that_was_judged_is_hidden_behind_notes_or_other_words() {
         told.text()
     );
 }
+
+/// What is nested as deep as it may be comes back out of our own files.
+#[test]
+fn our_own_files_can_be_imported_however_deep_the_data_is() {
+    let nested = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+    let lab = with(&[
+        (
+            "list.json",
+            &format!("[{{\"full_address\":\"1 A St\",\"n\":{}}}]", nested(97)),
+        ),
+        (
+            "dict.json",
+            &format!("{{\"1 A St\":{},\"_m\":{}}}", nested(98), nested(98)),
+        ),
+        (
+            "work.json",
+            &format!(
+                "{{\"session\":{},\"x\":{},\"work_items\":[{{\"address\":\"1 A St\",\"y\":{},\"phases\":{{\"p\":{{\"status\":\"pending\",\"z\":{}}}}}}}]}}",
+                nested(98),
+                nested(98),
+                nested(96),
+                nested(94)
+            ),
+        ),
+    ]);
+    for data in ["old/list.json", "old/dict.json"] {
+        let (one, two) = (
+            format!("one-{}", &data[4..8]),
+            format!("two-{}", &data[4..8]),
+        );
+        lab.must(&["-s", &one, "import", "old/work.json", data]);
+        lab.must(&["-s", &one, "compact"]);
+        lab.must(&["-s", &two, "import", &one]);
+        lab.must(&["-s", &two, "compact"]);
+        lab.must(&["-s", &two, "verify", "--deep"]);
+        let read =
+            |store: &str| std::fs::read(lab.path(store).join("enrichment_data.json")).unwrap();
+        assert!(read(&one) == read(&two), "{data}");
+    }
+    // And what was found out, down to the last level.
+    lab.must(&["init", "--phase", "p", "1 A St"]);
+    lab.must(&["enrich", "1 A St", "--data", &nested(98)]);
+    assert_eq!(
+        lab.run(&["enrich", "1 A St", "--data", &nested(99)]).exit,
+        Some(1)
+    );
+    lab.must(&["compact"]);
+    lab.must(&["-s", "three", "import", "data"]);
+}
+
+/// On a terminal a long import and a long compaction show how far they are; elsewhere nothing of it is written.
+#[test]
+fn a_long_import_shows_a_bar_on_a_terminal() {
+    let lab = Lab::new();
+    let items: Vec<String> = (0..20_000)
+        .map(|at| {
+            format!(
+                "{{\"full_address\":\"{at} N Example St\",\"note\":\"{}\"}}",
+                "x".repeat(300)
+            )
+        })
+        .collect();
+    lab.write("data.json", &format!("[{}]", items.join(",")));
+    let program = crate::support::PROGRAM;
+    for (command, what) in [
+        ("import data.json", "importing"),
+        ("compact", "writing the snapshots"),
+    ] {
+        let line = format!("'{program}' {command}");
+        let script = std::process::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(lab.path(""))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TERM", "xterm")
+            .env("PHASELOG_COMPACT", "never")
+            .stdin(std::process::Stdio::null())
+            .output();
+        let Ok(output) = script else {
+            println!("skipped: there is no script(1) here");
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            text.contains(what) && text.contains(" %"),
+            "{command}: {text}"
+        );
+    }
+    let quiet = lab.run(&["-s", "other", "import", "data.json", "--dry-run"]);
+    assert!(!quiet.stderr.contains("importing"), "{}", quiet.stderr);
+}

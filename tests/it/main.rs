@@ -43,4 +43,5 @@ mod doctor;
 mod enrich;
 mod importing;
 mod companions;
+mod shapes;
 mod at_size;

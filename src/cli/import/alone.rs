@@ -9,6 +9,7 @@ use crate::store::Store;
 use crate::store::beside::{BesideOriginal, BesideTaken};
 use crate::store::merge::MergeOptions;
 
+use super::super::bar::Bar;
 use super::super::context::Context;
 use super::super::exit;
 use super::super::failure::Failure;
@@ -20,14 +21,16 @@ use super::report::span;
 
 /// Takes files in, into the store that is there or a new one.
 pub(super) fn run(
-    originals: &[BesideOriginal],
+    originals: &mut [BesideOriginal],
     passed: &[Passed],
     how: MergeOptions<'_>,
     dry_run: bool,
+    bar: Bar,
     context: &mut Context<'_>,
 ) -> Result<u8, Failure> {
     let dir = context.dir().to_owned();
     let (taken, is_new) = take(originals, how, dry_run, context)?;
+    drop(bar);
     let report = Alone {
         dry_run,
         is_new,
@@ -64,7 +67,7 @@ pub(super) fn no_phases(context: &Context<'_>) -> String {
 
 /// What taking them in comes to, and whether the store is new.
 fn take(
-    originals: &[BesideOriginal],
+    originals: &mut [BesideOriginal],
     how: MergeOptions<'_>,
     dry_run: bool,
     context: &mut Context<'_>,

@@ -22,10 +22,10 @@ const WAL: &str = "wal";
 pub(super) struct Named {
     /// The progress of items.
     pub(super) work_items: Option<(PathBuf, Vec<u8>)>,
-    /// The files beside it.
-    pub(super) beside: Vec<BesideOriginal>,
+    /// The files beside it, with what kind each is.
+    beside: Vec<(PathBuf, Vec<u8>, &'static str)>,
     /// The known files of a directory that have nothing in them, or are not there.
-    pub(super) passed: Vec<Passed>,
+    passed: Vec<Passed>,
 }
 
 /// A known file of a directory that was passed over.
@@ -137,15 +137,29 @@ impl Named {
             self.work_items = Some((path, bytes));
             return Ok(());
         }
-        let given = path.display().to_string();
-        let document = import::read_beside(&given, &bytes, kind, asked.options)
-            .map_err(|error| damaged(error, (&path, &bytes), kind, asked, context))?;
-        self.beside.push(BesideOriginal {
-            path,
-            bytes,
-            document,
-        });
+        self.beside.push((path, bytes, kind));
         Ok(())
+    }
+
+    /// Reads the files beside. To be called when the progress of items was read: a large file is then not in memory
+    /// together with what reading another takes.
+    pub(super) fn read_beside(
+        self,
+        asked: &Asked<'_>,
+        context: &Context<'_>,
+    ) -> Result<(Vec<BesideOriginal>, Vec<Passed>), Failure> {
+        let read = |(path, bytes, kind): (PathBuf, Vec<u8>, &str)| {
+            let given = path.display().to_string();
+            let document = import::read_beside(&given, &bytes, kind, asked.options)
+                .map_err(|error| damaged(error, (&path, &bytes), kind, asked, context))?;
+            Ok(BesideOriginal {
+                path,
+                bytes,
+                document,
+            })
+        };
+        let all: Result<_, Failure> = self.beside.into_iter().map(read).collect();
+        Ok((all?, self.passed))
     }
 }
 

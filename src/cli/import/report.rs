@@ -21,6 +21,8 @@ pub(super) const SHOWN_OF_A_CODE: usize = 10;
 pub(super) struct ImportReport<'a> {
     pub(super) dry_run: bool,
     pub(super) imported: &'a Imported,
+    /// How many the file had.
+    pub(super) items: usize,
     pub(super) findings: &'a [Finding],
     pub(super) document: &'a ImportedDocument,
     pub(super) beside: Told<'a>,
@@ -32,7 +34,7 @@ impl ImportReport<'_> {
     /// The first and the last record; `None` if there is nothing to record.
     fn recorded(&self) -> Option<(Seq, Seq)> {
         match self.imported {
-            Imported::Created(Created { first, last, .. }) => Some((*first, *last)),
+            Imported::Created(Created { first, last, .. }, _) => Some((*first, *last)),
             Imported::Merged(merged) => merged.recorded,
         }
     }
@@ -67,7 +69,7 @@ impl ImportReport<'_> {
     /// What became of the file and of its items: added, changed, unchanged.
     fn result(&self) -> (&'static str, [usize; 3]) {
         match self.imported {
-            Imported::Created(_) => ("imported", [self.document.items.len(), 0, 0]),
+            Imported::Created(..) => ("imported", [self.items, 0, 0]),
             Imported::Merged(merged) => {
                 let word = match merged.recorded {
                     Some(_) => "merged",
@@ -82,17 +84,17 @@ impl ImportReport<'_> {
         let file = &self.document.file;
         let what = format!(
             "{} with {} from {} (shape {})",
-            count(self.document.items.len(), "item"),
+            count(self.items, "item"),
             count(self.document.plan.phases().len(), "phase"),
             file.path,
             file.shape
         );
         match self.imported {
             Imported::Merged(merged) => self.merged_words(merged),
-            Imported::Created(_) if self.dry_run => {
+            Imported::Created(..) if self.dry_run => {
                 format!("would take over {what} into {}", self.store)
             }
-            Imported::Created(created) => {
+            Imported::Created(created, _) => {
                 format!(
                     "recorded {}..{}: imported {what} into {}",
                     created.first, created.last, self.store

@@ -138,7 +138,7 @@ fn faulty() -> (TempDir, Writer, Arc<Faults>) {
     let writer = create(
         ports,
         &path,
-        &[vec![event(1)]],
+        vec![vec![event(1)].into()],
         at(),
         LogId::new(7),
         OPTIONS,

@@ -61,7 +61,7 @@ fn read_back(state: &PipelineState, bytes: &[u8]) -> Option<PipelineState> {
         let empty = ItemData::from_parts(serde_json::from_str("{}").unwrap(), None, Vec::new());
         read.set_data(*item, empty).unwrap();
     }
-    attach(&mut read, rows, bytes)?;
+    attach(&mut read, rows, &mut &*bytes).unwrap()?;
     Some(read)
 }
 

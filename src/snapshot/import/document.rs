@@ -73,7 +73,9 @@ pub(super) fn read(path: &str, bytes: &[u8], options: &Options) -> Result<Import
         report_damage(&mut reader, bad, drafts.len(), end - bad.at);
     }
     let plan = plan::read(&mut reader, sorted.get("plan"), &drafts)?;
-    if let (Some(draft), []) = (drafts.first(), plan.phases()) {
+    // A store may have begun with data alone, and have no plan yet.
+    let needs_phases = shape.name != own::SHAPE.name;
+    if let (true, Some(draft), []) = (needs_phases, drafts.first(), plan.phases()) {
         let message =
             "no item has a phase, and the file has no plan: there is nothing that could be done";
         return Err(reader.error(draft.at, message));

@@ -121,26 +121,41 @@ impl ImportedDocument {
     ///
     /// Without phases there is no `planned`: a plan needs a phase, and an empty file must not undo another plan.
     pub fn events(&self) -> Vec<Event> {
+        let items = self.items.iter().flat_map(NewImport::events);
+        self.first_events().chain(items).collect()
+    }
+
+    /// As [`Self::events`], and the items are used up.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        let items = std::mem::take(&mut self.items).into_iter();
+        let items = items.flat_map(NewImport::into_events);
+        self.first_events().chain(items).collect()
+    }
+
+    fn first_events(&self) -> impl Iterator<Item = Event> + use<> {
         let phases = self.plan.phases().to_vec();
         let planned = (!phases.is_empty()).then_some(Event::Planned { phases });
         let imported = Event::Imported(Box::new(self.file.clone()));
-        let items = self.items.iter().flat_map(NewImport::events);
-        planned.into_iter().chain([imported]).chain(items).collect()
+        planned.into_iter().chain([imported])
     }
 }
 
 impl NewImport {
     /// `added`, and `held` behind it where a word means so.
-    pub fn events(&self) -> impl Iterator<Item = Event> {
-        let added = Event::Added {
-            item: self.name.clone(),
-            id: self.id.clone(),
-            imported: Some(Box::new(self.state.clone())),
-        };
-        let held = self.held.clone().map(|reason| Event::Held {
+    pub fn events(&self) -> impl Iterator<Item = Event> + use<> {
+        self.clone().into_events()
+    }
+
+    fn into_events(self) -> impl Iterator<Item = Event> + use<> {
+        let held = self.held.map(|reason| Event::Held {
             item: self.name.clone(),
             reason: Some(reason),
         });
+        let added = Event::Added {
+            item: self.name,
+            id: self.id,
+            imported: Some(Box::new(self.state)),
+        };
         [added].into_iter().chain(held)
     }
 }

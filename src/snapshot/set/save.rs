@@ -172,7 +172,7 @@ impl Saving<'_> {
     fn set_aside_strays(&mut self, survey: &Survey<Names>, ours: &[&str]) -> Result<Vec<String>> {
         let mut more = Vec::new();
         for name in ours.iter().copied().chain(survey.claims.names()) {
-            if name != ROOT {
+            if name != ROOT && !survey.claims.cover_file(self.disk, self.dir, name)? {
                 let content = read(self.disk, self.dir, name)?;
                 more.extend(stray(name, content, &survey.claims, false));
             }
@@ -240,7 +240,7 @@ impl Saving<'_> {
             copies.push(self.set_aside(&bak(ROOT), bytes)?);
         }
         for found in set.companions.iter().filter(|found| found.in_place) {
-            let name = &found.name.name;
+            let name = &found.companion.name.name;
             // A crash may have left a `.bak` that no root names any more, beside a root's that names the file.
             let names_it = |names: &Names| names.companions.iter().any(|it| it.name == *name);
             if before.as_ref().is_some_and(names_it) {
@@ -269,7 +269,7 @@ impl Saving<'_> {
         let mut temps = Temps::default();
         let kept = survey.valid.as_ref().map_or(&[][..], |set| &set.companions);
         for found in kept.iter().filter(|found| !found.in_place) {
-            let name = &found.name.name;
+            let name = &found.companion.name.name;
             self.link_over(&bak(name), name, &mut temps)?;
         }
         match &survey.valid {
@@ -285,7 +285,9 @@ impl Saving<'_> {
         let names = survey.next.bytes().and_then(|it| decode_names(it).usable());
         let names = names.filter(|names| self.is_ours(names));
         for new in names.map(|names| names.companions).unwrap_or_default() {
-            let is_kept = kept.iter().any(|found| found.name.name == new.name);
+            let is_kept = kept
+                .iter()
+                .any(|found| found.companion.name.name == new.name);
             let content = read(self.disk, self.dir, &new.name)?;
             if !is_kept && survey.claims.cover(&new.name, &content) {
                 self.remove(&self.dir.join(&new.name))?;
@@ -344,7 +346,8 @@ impl Saving<'_> {
     fn keep_valid(&mut self, valid: Option<&Set<Names>>, temps: &mut Temps) -> Result<()> {
         if let Some(set) = valid {
             for found in set.companions.iter().filter(|found| found.in_place) {
-                self.link_over(&found.name.name, &bak(&found.name.name), temps)?;
+                let name = &found.companion.name.name;
+                self.link_over(name, &bak(name), temps)?;
             }
             if set.source == Source::Root {
                 self.link_over(ROOT, &bak(ROOT), temps)?;

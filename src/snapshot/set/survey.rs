@@ -2,12 +2,14 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{COMPANIONS, FindingKind, MAX_FILE_BYTES, NEXT, Source, bak};
+use super::reading::is_named;
+use super::{COMPANIONS, Companion, FindingKind, MAX_FILE_BYTES, NEXT, Source, bak};
 use crate::error::{Error, Result};
-use crate::ports::{Disk, EntryKind};
+use crate::ports::{Disk, EntryKind, File};
 use crate::snapshot::work_items::{Decoded, claimed_names, decode_names};
 use crate::snapshot::{CompanionName, LogPlace};
 
@@ -78,10 +80,8 @@ pub(super) struct Set<T> {
 /// A verified file.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// As the root names it.
-    pub(super) name: CompanionName,
-    /// Its bytes.
-    pub(super) content: Vec<u8>,
+    /// The file.
+    pub(super) companion: Companion,
     /// True in its own place, false in its `.bak`.
     pub(super) in_place: bool,
 }
@@ -117,6 +117,16 @@ impl Claims {
         self.0
             .iter()
             .any(|claim| claim.name == name && content.is(claim))
+    }
+
+    /// True if a root names the bytes of the file of this name. They are not kept in memory.
+    pub(super) fn cover_file(&self, disk: &dyn Disk, dir: &Path, name: &str) -> Result<bool> {
+        for claim in self.0.iter().filter(|claim| claim.name == name) {
+            if open_named(disk, dir, name, claim)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -350,24 +360,38 @@ fn companion(
     dir: &Path,
     name: &CompanionName,
 ) -> Result<(Option<Found>, Option<Content>)> {
-    let found = |content: Content, in_place| match content {
-        Content::Bytes(content) if content.len() as u64 == name.bytes => Some(Found {
-            name: name.clone(),
-            content,
-            in_place,
-        }),
-        _ => None,
+    let found = |companion, in_place| Found {
+        companion,
+        in_place,
     };
-    let in_place = read(disk, dir, &name.name)?;
-    if in_place.is(name) {
-        return Ok((found(in_place, true), None));
+    if let Some(companion) = open_named(disk, dir, &name.name, name)? {
+        return Ok((Some(found(companion, true)), None));
     }
-    let before = read(disk, dir, &bak(&name.name))?;
-    let before = before.is(name).then_some(before);
-    Ok((
-        before.and_then(|before| found(before, false)),
-        Some(in_place),
-    ))
+    let in_place = read(disk, dir, &name.name)?;
+    let before = open_named(disk, dir, &bak(&name.name), name)?;
+    Ok((before.map(|before| found(before, false)), Some(in_place)))
+}
+
+/// The file that is called `file`, open, if its bytes are those that a root names.
+fn open_named(
+    disk: &dyn Disk,
+    dir: &Path,
+    file: &str,
+    name: &CompanionName,
+) -> Result<Option<Companion>> {
+    let look = || -> io::Result<Option<Companion>> {
+        let file: Arc<dyn File> = disk.open_read(&dir.join(file))?.into();
+        let name = name.clone();
+        Ok(is_named(&*file, &name)?.then_some(Companion { name, file }))
+    };
+    match look() {
+        Ok(found) => Ok(found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => match disk.metadata(&dir.join(file)) {
+            Ok(found) if found.kind != EntryKind::File => Ok(None),
+            _ => Err(Error::io("read", dir.join(file))(error)),
+        },
+    }
 }
 
 /// Reads a file of the set.

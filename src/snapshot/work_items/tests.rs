@@ -51,7 +51,8 @@ fn whole(decoded: Decoded<Box<WorkItems>>, state: &PipelineState) -> Decoded<Box
         let mut data = Vec::new();
         enrichment::encode(state, &mut data).unwrap();
         let rows = std::mem::take(&mut inside.data);
-        enrichment::attach(&mut inside.state, rows, &data).unwrap();
+        let attached = enrichment::attach(&mut inside.state, rows, &mut &*data);
+        attached.unwrap().unwrap();
         inside
     })
 }

@@ -58,7 +58,6 @@ fn compare(
         bytes,
         document,
         beside: Vec::new(),
-        more: Vec::new(),
     };
     let how = MergeOptions {
         reading: &reading,
