@@ -95,7 +95,7 @@ mod tests {
     use crate::pipeline::event::Owner;
     use crate::pipeline::item::Lease;
     use crate::pipeline::lease::{Evidence, Liveness, Sign};
-    use crate::pipeline::{BootInstant, PhaseState, Status};
+    use crate::pipeline::{BootInstant, PhaseState, Rare, Status};
     use crate::position::Seq;
 
     /// The owner of everything lives.
@@ -128,8 +128,7 @@ mod tests {
             pid: 4711,
             start: 99,
         };
-        let phase = PhaseState {
-            status: Status::InProgress,
+        let mut phase = PhaseState::default().with(Rare {
             lease: Some(Box::new(Lease {
                 at: Timestamp::EPOCH,
                 wall_only: false,
@@ -137,8 +136,9 @@ mod tests {
                 owner: Some(owner),
                 progress: Some("page 3 of 7".into()),
             })),
-            ..PhaseState::default()
-        };
+            ..Rare::default()
+        });
+        phase.status = Status::InProgress;
         let said = |slept: u64| {
             let now = Now {
                 at: Timestamp::EPOCH,

@@ -1,5 +1,8 @@
 //! One item and its phases, as they stand.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::enrichment::ItemData;
@@ -44,17 +47,14 @@ pub struct Hold {
     pub reason: Option<String>,
 }
 
-/// One phase of one item, as it stands.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// One phase of one item, as it stands. There are many of them, and most are done or not begun: what those do not need stands
+/// in [`Rare`], which takes room only where there is any of it, and is read and written as if it stood here.
+#[derive(Clone, Debug, Default)]
 pub struct PhaseState {
     /// Its status.
     pub status: Status,
     /// How often it was started.
     pub attempts: u32,
-    /// How often it failed.
-    pub retry_count: u32,
-    /// How many of those failures a `retry` has forgiven.
-    pub forgiven: u32,
     /// The record that gave it this status; [`Seq::NONE`] if none ever did.
     pub since: Seq,
     /// The token of the last start; `None` if there was none or a retry took it away.
@@ -63,6 +63,16 @@ pub struct PhaseState {
     pub started_at: Option<Timestamp>,
     /// When it was completed.
     pub completed_at: Option<Timestamp>,
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What few phases have: those in progress, those that failed, and what another program wrote.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rare {
+    /// How often it failed.
+    pub retry_count: u32,
+    /// How many of those failures a `retry` has forgiven.
+    pub forgiven: u32,
     /// When it failed.
     pub failed_at: Option<Timestamp>,
     /// When it was reset last.
@@ -133,9 +143,68 @@ pub struct Return {
     pub limit_us: u64,
 }
 
+impl Deref for PhaseState {
+    type Target = Rare;
+
+    fn deref(&self) -> &Rare {
+        static NONE: LazyLock<Rare> = LazyLock::new(Rare::default);
+        self.rare.as_deref().unwrap_or_else(|| &NONE)
+    }
+}
+
+impl DerefMut for PhaseState {
+    fn deref_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+}
+
+impl PartialEq for PhaseState {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            status,
+            attempts,
+            since,
+            token,
+            started_at,
+            completed_at,
+            rare: _,
+        } = self;
+        let often = (status, attempts, since, token, started_at, completed_at);
+        let of_other = (
+            &other.status,
+            &other.attempts,
+            &other.since,
+            &other.token,
+            &other.started_at,
+            &other.completed_at,
+        );
+        often == of_other && **self == **other
+    }
+}
+
 impl PhaseState {
+    /// The same with that.
+    #[must_use]
+    pub fn with(mut self, rare: Rare) -> Self {
+        self.rare = Some(Box::new(rare));
+        self.tidy();
+        self
+    }
+
+    /// What few phases have, to be changed if there is any of it.
+    pub(super) fn rare_mut(&mut self) -> Option<&mut Rare> {
+        self.rare.as_deref_mut()
+    }
+
+    /// Gives the room of [`Rare`] back if nothing is in it: to be called once everything is written.
+    pub fn tidy(&mut self) {
+        if self.rare.as_deref() == Some(&Rare::default()) {
+            self.rare = None;
+        }
+    }
+
     /// Failures that count against the plan's `max_attempts`.
-    pub const fn failures(&self) -> u32 {
+    pub fn failures(&self) -> u32 {
         self.retry_count.saturating_sub(self.forgiven)
     }
 
@@ -196,5 +265,32 @@ impl Item {
         } else {
             ItemStatus::Pending
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_few_phases_have_takes_no_room_in_the_others() {
+        // There are millions of them: whoever adds a field thinks of where.
+        assert!(size_of::<PhaseState>() <= 56, "{}", size_of::<PhaseState>());
+        assert!(size_of::<Item>() <= 120, "{}", size_of::<Item>());
+        assert_eq!(size_of::<Option<Timestamp>>(), size_of::<Timestamp>());
+
+        let mut phase = PhaseState::default().with(Rare {
+            worker: Some("w1".into()),
+            ..Rare::default()
+        });
+        assert_ne!(phase, PhaseState::default());
+        phase.worker = None;
+        assert_eq!(
+            phase,
+            PhaseState::default(),
+            "whether it has the room or not"
+        );
+        phase.tidy();
+        assert!(phase.rare.is_none());
     }
 }

@@ -55,7 +55,7 @@ pub use event::{Event, Record};
 pub use extraction::{ExtractionChange, ExtractionStatus, ItemExtraction};
 pub use facts::{Facts, Place};
 pub use field::FieldPath;
-pub use item::{Item, PhaseState};
+pub use item::{Item, PhaseState, Rare};
 pub use json::Json;
 pub use names::{ItemId, Phase};
 pub use plan::{PhasePlan, Plan};

@@ -170,10 +170,9 @@ pub(super) fn merged(mut sources: Vec<PhaseState>) -> PhaseState {
     let newest = sources
         .into_iter()
         .max_by_key(|state| (rank(state), state.completed_at, state.since));
-    PhaseState {
-        attempts,
-        retry_count: failures,
-        forgiven,
-        ..newest.unwrap_or_default()
-    }
+    let mut merged = newest.unwrap_or_default();
+    merged.attempts = attempts;
+    (merged.retry_count, merged.forgiven) = (failures, forgiven);
+    merged.tidy();
+    merged
 }

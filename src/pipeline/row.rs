@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::enrichment::ItemData;
 use super::event::{Owner, ResetCause};
 use super::extraction::{ExtractionStatus, ItemExtraction};
-use super::item::{Hold, Item, Lease, PhaseState, Refusal, Return};
+use super::item::{self, Hold, Item, Lease, PhaseState, Refusal, Return};
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::op_ids::{OpIds, Operation};
@@ -189,12 +189,16 @@ fn phase_row(phase: &PhaseState) -> Option<PhaseRow<'_>> {
     let PhaseState {
         status,
         attempts,
-        retry_count,
-        forgiven,
         since,
         token,
         started_at,
         completed_at,
+        rare: _,
+    } = phase;
+    let rare: &item::Rare = phase;
+    let item::Rare {
+        retry_count,
+        forgiven,
         failed_at,
         stale_reset_at,
         due,
@@ -206,7 +210,7 @@ fn phase_row(phase: &PhaseState) -> Option<PhaseRow<'_>> {
         imported_status,
         refused,
         extras,
-    } = phase;
+    } = rare;
     let is_rare = worker.is_some()
         || error_message.is_some()
         || lease.is_some()
@@ -267,20 +271,23 @@ fn phase_row(phase: &PhaseState) -> Option<PhaseRow<'_>> {
 }
 
 fn phase_of(row: PhaseRow<'_>) -> Option<PhaseState> {
-    let mut phase = PhaseState {
+    let often = PhaseState {
         status: *Status::ALL.get(usize::from(row.status))?,
         attempts: row.attempts,
-        retry_count: row.retry_count,
-        forgiven: row.forgiven,
         since: Seq::new(row.since),
         token: row.token.map(Seq::new),
         started_at: time(row.started_at)?,
         completed_at: time(row.completed_at)?,
+        ..PhaseState::default()
+    };
+    let mut phase = item::Rare {
+        retry_count: row.retry_count,
+        forgiven: row.forgiven,
         failed_at: time(row.failed_at)?,
         stale_reset_at: time(row.stale_reset_at)?,
         due: time(row.due)?,
         permanent: row.permanent,
-        ..PhaseState::default()
+        ..item::Rare::default()
     };
     if let Some(rare) = row.rare {
         phase.worker = rare.worker.map(Into::into);
@@ -311,7 +318,7 @@ fn phase_of(row: PhaseRow<'_>) -> Option<PhaseState> {
             None => None,
         };
     }
-    Some(phase)
+    Some(often.with(phase))
 }
 
 fn lease_row(lease: &Lease) -> LeaseRow<'_> {
@@ -480,12 +487,15 @@ mod tests {
         item.phases[1] = PhaseState {
             status: Status::Failed,
             attempts: 1,
-            retry_count: 2,
-            forgiven: 3,
             since: Seq::new(4),
             token: Some(Seq::new(u64::MAX)),
             started_at: at(5),
             completed_at: at(6),
+            ..PhaseState::default()
+        }
+        .with(item::Rare {
+            retry_count: 2,
+            forgiven: 3,
             failed_at: at(7),
             stale_reset_at: at(8),
             due: at(9),
@@ -525,7 +535,7 @@ mod tests {
                 })
                 .into(),
             extras: extras(),
-        };
+        });
         item.phases[2].attempts = 1;
         item
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::base::Base;
 use super::edit::Edit;
 use super::event::{Event, ImportedFile, ImportedItem, Record};
-use super::item::{Hold, Item, Lease, PhaseState, Refusal, Return};
+use super::item::{Hold, Item, Lease, PhaseState, Rare, Refusal, Return};
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
 use super::op_ids::{OpIds, Operation};
@@ -293,18 +293,21 @@ impl PipelineState {
             *self.phase_mut(name, &phase.phase) = PhaseState {
                 status: phase.status,
                 attempts: phase.attempts,
-                retry_count: phase.retry_count,
                 since: record.seq,
                 started_at,
                 completed_at: phase.completed_at,
+                ..PhaseState::default()
+            }
+            .with(Rare {
+                retry_count: phase.retry_count,
                 failed_at: phase.failed_at,
                 stale_reset_at: phase.stale_reset_at,
                 error_message: phase.error_message.as_deref().map(Into::into),
                 lease,
                 imported_status: phase.imported_status.as_deref().map(Into::into),
                 extras: phase.extras.clone(),
-                ..PhaseState::default()
-            };
+                ..Rare::default()
+            });
         }
     }
 
@@ -317,6 +320,7 @@ impl PipelineState {
             change_phase(phase, &report);
         }
         edit.put_into_phase(phase);
+        phase.tidy();
     }
 
     /// Puts a new plan in force. Phases keep their state by name; those that the plan lost are forgotten here, not in the log.
@@ -391,8 +395,14 @@ impl PipelineState {
     }
 }
 
-/// What each event does to its phase.
+/// What each event does to its phase, and no room for what it no longer has.
 fn change_phase(phase: &mut PhaseState, record: &Record) {
+    take_phase(phase, record);
+    phase.tidy();
+}
+
+/// What each event does to its phase.
+fn take_phase(phase: &mut PhaseState, record: &Record) {
     let (seq, at) = (record.seq, record.at);
     match &record.event {
         Event::Started {
@@ -488,9 +498,11 @@ fn change_phase(phase: &mut PhaseState, record: &Record) {
 /// What every change of status has in common: whatever belonged to the status before is over.
 fn enter(phase: &mut PhaseState, status: Status, seq: Seq) {
     (phase.status, phase.since) = (status, seq);
-    (phase.worker, phase.lease) = (None, None);
-    (phase.permanent, phase.due) = (false, None);
-    phase.imported_status = None;
+    if let Some(rare) = phase.rare_mut() {
+        (rare.worker, rare.lease) = (None, None);
+        (rare.permanent, rare.due) = (false, None);
+        rare.imported_status = None;
+    }
 }
 
 fn give_back(phase: &mut PhaseState, how: Return) {

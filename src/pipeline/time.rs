@@ -1,6 +1,7 @@
 //! Points in time and lengths of time, as values. Nothing here asks what time it is.
 
 use std::fmt;
+use std::num::NonZeroI64;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,14 @@ pub const MICROS_PER_SEC: u64 = 1_000_000;
 ///
 /// Two written forms exist: `2026-11-23T01:40:15.123456Z` in records, and the same with `+00:00` in snapshots and
 /// JSON output, which Python's `datetime.fromisoformat` reads since 3.7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroI64);
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.micros()).finish()
+    }
+}
 
 /// 0000-01-01T00:00:00Z: RFC 3339 has four digits for a year.
 const FIRST_MICROS: i64 = -62_167_219_200_000_000;
@@ -22,18 +29,26 @@ const LAST_MICROS: i64 = 253_402_300_799_999_999;
 
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
-    pub const EPOCH: Self = Self(0);
+    pub const EPOCH: Self = Self::of(0);
+
+    /// Kept as microseconds since the first moment there is, and one: never zero, so that an `Option` of one takes no more room.
+    const fn of(micros: i64) -> Self {
+        match NonZeroI64::new(micros - FIRST_MICROS + 1) {
+            Some(kept) => Self(kept),
+            None => panic!("no time before the first is made"),
+        }
+    }
 
     /// Makes a timestamp from microseconds since the epoch; `None` outside the years 0 to 9999.
     pub fn from_micros(micros: i64) -> Option<Self> {
         (FIRST_MICROS..=LAST_MICROS)
             .contains(&micros)
-            .then_some(Self(micros))
+            .then(|| Self::of(micros))
     }
 
     /// Microseconds since the epoch.
     pub const fn micros(self) -> i64 {
-        self.0
+        self.0.get() + FIRST_MICROS - 1
     }
 
     /// Reads RFC 3339 with an offset. Digits beyond microseconds are dropped.
@@ -43,12 +58,13 @@ impl Timestamp {
     pub fn parse_rfc3339(text: &str) -> Result<Self, chrono::ParseError> {
         // An offset may lead out of the years that can be written; the time then stays at their edge.
         let micros = DateTime::parse_from_rfc3339(text)?.timestamp_micros();
-        Ok(Self(micros.clamp(FIRST_MICROS, LAST_MICROS)))
+        Ok(Self::of(micros.clamp(FIRST_MICROS, LAST_MICROS)))
     }
 
     /// The time as chrono knows it.
     pub fn utc(self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0).expect("every Timestamp was checked when made")
+        DateTime::from_timestamp_micros(self.micros())
+            .expect("every Timestamp was checked when made")
     }
 
     /// `2026-11-23T01:40:15.123456Z`, as in records.
@@ -63,7 +79,7 @@ impl Timestamp {
 
     /// Microseconds from `earlier` to this; 0 if `earlier` is later (a clock was set back).
     pub fn micros_since(self, earlier: Self) -> u64 {
-        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+        u64::try_from(self.micros().saturating_sub(earlier.micros())).unwrap_or(0)
     }
 
     /// This time and `micros` more; stays at the end of time rather than wrap.
@@ -71,14 +87,14 @@ impl Timestamp {
     pub fn plus_micros(self, micros: u64) -> Self {
         let sum = i64::try_from(micros)
             .ok()
-            .and_then(|micros| self.0.checked_add(micros));
+            .and_then(|micros| self.micros().checked_add(micros));
         sum.and_then(Self::from_micros).unwrap_or(self)
     }
 }
 
 impl From<DateTime<Utc>> for Timestamp {
     fn from(time: DateTime<Utc>) -> Self {
-        Self(time.timestamp_micros().clamp(FIRST_MICROS, LAST_MICROS))
+        Self::of(time.timestamp_micros().clamp(FIRST_MICROS, LAST_MICROS))
     }
 }
 

@@ -219,7 +219,11 @@ pub(super) mod micros {
 
     use crate::pipeline::Timestamp;
 
-    #[expect(clippy::ref_option, reason = "serde asks for a reference")]
+    #[expect(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
     pub(in crate::snapshot) fn serialize<S: Serializer>(
         time: &Option<Timestamp>,
         serializer: S,

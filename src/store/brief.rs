@@ -251,8 +251,7 @@ impl Brief {
     /// # Errors
     /// As [`Store::open`], and as [`Store::submit`].
     pub fn disagreement(&mut self) -> Result<Option<Option<String>>> {
-        let (ports, options) = (self.ports.clone(), self.options.clone());
-        let whole = Store::open(ports, &self.dir, options)?;
+        let whole = Store::open(self.ports.clone(), &self.dir, self.options.without_cache())?;
         let told = self.in_place(&mut |state, now| {
             Verdict::Answer(state.disagreement(whole.state(), &[now.at]))
         })?;

@@ -99,6 +99,16 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The same, for who looks for trouble: everything is read.
+    pub(crate) fn without_cache(&self) -> Self {
+        Self {
+            cache: CacheMode::Never,
+            ..self.clone()
+        }
+    }
+}
+
 /// Whether `wal/cache` is used, from which one command is answered at a cost that does not grow with the store. It changes no
 /// answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -95,7 +95,7 @@ impl Ground {
     /// No store, or the system's refusal. Damage and records of a newer version are no errors here: see
     /// [`Ground::failure`].
     pub fn open(ports: &Ports, dir: &Path, options: &Options) -> Result<Self> {
-        let failure = match View::open(ports, dir, options) {
+        let failure = match View::open(ports, dir, &options.without_cache()) {
             Ok(view) => {
                 return Ok(Self {
                     through: view.last_seq(),

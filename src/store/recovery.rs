@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   mark -> root snapshot (else .bak, else nothing) -> records after S, verified -> where the log ends
+//!   mark -> cache, for who only looks               -> records after it, verified -> where the log ends
 //! ```
 //!
 //! In this order: a mark or a snapshot that was read before the log can only attest what the log then has.
@@ -23,7 +24,7 @@ use crate::snapshot::{enrichment, extraction};
 
 use super::cache::{self, Stamps};
 use super::dir::{self, WAL};
-use super::{Options, Warning};
+use super::{CacheMode, Options, Warning};
 
 /// What a store holds, as far as it can be proven.
 pub(super) struct Recovered {
@@ -65,6 +66,13 @@ pub(super) fn recover(
 ) -> Result<Recovered> {
     let log = dir::check(ports, dir, options)?;
     let late = faults::on(Fault::LogReadBeforeMark);
+    if access == Access::ReadOnly
+        && options.cache == CacheMode::Auto
+        && !late
+        && let Some(recovered) = from_cache(ports, dir, &log)
+    {
+        return Ok(recovered);
+    }
     let mark = if late { Seq::NONE } else { log.mark() };
     let own = log.id()?.map(|id| id.to_string());
     let mut stamps = cache::stamps(&*ports.disk, dir);
@@ -108,16 +116,7 @@ pub(super) fn recover(
     if let Tail::Torn { bytes, .. } = end.tail {
         warnings.push(torn_warning(&end.position, bytes));
     }
-    if let Some(open) = dir::world_writable(ports, dir) {
-        let (open, what) = (
-            open.display(),
-            "every user of the system may replace its files",
-        );
-        warnings.push(Warning::new(
-            "W-WORLD-WRITABLE",
-            format!("{open} is open to all: {what}; chmod o-w {open}"),
-        ));
-    }
+    warnings.extend(world_writable_warning(ports, dir));
     Ok(Recovered {
         log,
         state,
@@ -125,6 +124,46 @@ pub(super) fn recover(
         witnesses,
         snapshot: facts,
         replayed,
+        warnings,
+    })
+}
+
+/// As [`recover`], for a look, with what a cache that counts says in place of the snapshot and of all records that it goes
+/// beyond. `None` if there is none, or if anything is wrong: that is for whoever reads everything to say.
+fn from_cache(ports: &Ports, dir: &Path, log: &Log) -> Option<Recovered> {
+    let mark = log.mark();
+    let cache::Loaded {
+        end: known,
+        mut state,
+        mut facts,
+    } = cache::load(ports, dir, log)?;
+    let covered = facts.seq.unwrap_or(Seq::NONE);
+    let witnesses = Witnesses {
+        mark,
+        snapshot: covered,
+    };
+    // Seqs that were given up are no records: then how many were read cannot be told from where it ends.
+    let whole = known.position.lost.is_empty();
+    let from = From::Position(known.position);
+    let access = Access::ReadOnly;
+    let end = log
+        .read(from, witnesses, access, false, &mut |entry| {
+            fold(&mut state, &mut facts, &entry).map(drop)
+        })
+        .ok()
+        .filter(|end| whole && end.position.lost.is_empty())?;
+    let mut warnings = Vec::new();
+    if let Tail::Torn { bytes, .. } = end.tail {
+        warnings.push(torn_warning(&end.position, bytes));
+    }
+    warnings.extend(world_writable_warning(ports, dir));
+    Some(Recovered {
+        replayed: end.position.last_seq().get().saturating_sub(covered.get()),
+        log: log.clone(),
+        state,
+        end,
+        witnesses,
+        snapshot: facts,
         warnings,
     })
 }
@@ -328,6 +367,18 @@ fn snapshot_warning(finding: &Finding) -> Warning {
             ),
         ),
     }
+}
+
+fn world_writable_warning(ports: &Ports, dir: &Path) -> Option<Warning> {
+    let open = dir::world_writable(ports, dir)?;
+    let (open, what) = (
+        open.display(),
+        "every user of the system may replace its files",
+    );
+    Some(Warning::new(
+        "W-WORLD-WRITABLE",
+        format!("{open} is open to all: {what}; chmod o-w {open}"),
+    ))
 }
 
 pub(super) fn torn_warning(position: &Position, bytes: u64) -> Warning {

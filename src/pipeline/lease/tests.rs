@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::pipeline::why::why;
-use crate::pipeline::{ItemId, Phase, PhasePlan, PhaseState, PipelineState, Record, Status};
+use crate::pipeline::{ItemId, Phase, PhasePlan, PhaseState, PipelineState, Rare, Record, Status};
 
 const MINUTE: u64 = 60_000_000;
 
@@ -39,9 +39,12 @@ fn strictly_more_than_the_limit() {
     for (elapsed, stuck) in [(limit - 1, false), (limit, false), (limit + 1, true)] {
         let phase = PhaseState {
             status: Status::InProgress,
-            lease: Some(Box::new(lease(0, None))),
             ..PhaseState::default()
-        };
+        }
+        .with(Rare {
+            lease: Some(Box::new(lease(0, None))),
+            ..Rare::default()
+        });
         let later = now(i64::try_from(elapsed).unwrap(), false, None);
         let standing = Standing::of(&phase, limit, &later, &RecordsOnly).unwrap();
         assert_eq!(standing.cause().is_some(), stuck, "{elapsed}");

@@ -74,7 +74,8 @@ impl Edit {
             match &*field.key {
                 key::STARTED_AT => {
                     phase.started_at = time_of(value);
-                    if let (Some(lease), Some(at)) = (&mut phase.lease, phase.started_at) {
+                    let started_at = phase.started_at;
+                    if let (Some(lease), Some(at)) = (&mut phase.lease, started_at) {
                         (lease.at, lease.wall_only, lease.boot) = (at, true, None);
                     }
                 }

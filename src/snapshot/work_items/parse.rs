@@ -265,6 +265,7 @@ impl<'de> Deserialize<'de> for PhasePart {
                     }
                 }
                 phase.extras = unknown.extras;
+                phase.tidy();
                 Ok(PhasePart(phase))
             }
         }

@@ -374,6 +374,7 @@ impl PhaseRest {
         phase.refused = self.refused.into_boxed_slice();
         phase.completed_at = phase.completed_at.or(self.completed_at);
         phase.failed_at = phase.failed_at.or(self.failed_at);
+        phase.tidy();
         Some(())
     }
 }

@@ -101,39 +101,30 @@ impl Tie {
         let mut bytes = vec![0; BLOCK];
         let read = file.read_full_at(at, &mut bytes)?;
         bytes.truncate(read);
-        self.text_in(at, bytes, |bytes, len| {
+        let whole = self.len_of(&bytes).ok_or_else(damaged)?;
+        if bytes.len() < whole {
             let have = bytes.len();
-            bytes.resize(len, 0);
+            bytes.resize(whole, 0);
             let more = file.read_full_at(at + have as u64, &mut bytes[have..])?;
             bytes.truncate(have + more);
-            Ok(())
-        })
+        }
+        let text = self.text_at(at, &bytes).ok_or_else(damaged)?.to_vec();
+        Ok((u32_at(&bytes, 0), text))
     }
 
-    fn text_in(
-        self,
-        at: u64,
-        mut bytes: Vec<u8>,
-        more: impl FnOnce(&mut Vec<u8>, usize) -> io::Result<()>,
-    ) -> io::Result<(u32, Vec<u8>)> {
-        if bytes.len() < HEAD {
-            return Err(damaged());
-        }
-        let (room, len) = (u32_at(&bytes, 0), u32_at(&bytes, 4));
-        let (written, stated) = (u32_at(&bytes, 8), u32_at(&bytes, 12));
-        if len > room || room > MAX_TEXT || written > self.generation {
-            return Err(damaged());
-        }
-        let whole = HEAD + len as usize;
-        if bytes.len() < whole {
-            more(&mut bytes, whole)?;
-        }
-        bytes.truncate(whole);
-        if bytes.len() < whole || self.crc_of_text(at, &bytes) != stated {
-            return Err(damaged());
-        }
-        bytes.drain(..HEAD);
-        Ok((room, bytes))
+    /// The text that stands at a place, of which these are the bytes from there on; `None` if it is none, or goes on behind them.
+    pub(super) fn text_at(self, at: u64, bytes: &[u8]) -> Option<&[u8]> {
+        let whole = self.len_of(bytes)?;
+        let bytes = bytes.get(..whole)?;
+        (self.crc_of_text(at, bytes) == u32_at(bytes, 12)).then_some(&bytes[HEAD..])
+    }
+
+    /// How many bytes the text that begins here takes, what stands before it included; `None` if it is none.
+    fn len_of(self, bytes: &[u8]) -> Option<usize> {
+        let head = bytes.get(..HEAD)?;
+        let (room, len, written) = (u32_at(head, 0), u32_at(head, 4), u32_at(head, 8));
+        let sane = len <= room && room <= MAX_TEXT && written <= self.generation;
+        sane.then_some(HEAD + len as usize)
     }
 }
 
@@ -216,11 +207,8 @@ mod tests {
         let text = vec![b'x'; 700];
         let room = room_for(text.len()).unwrap();
         let bytes = TIE.wrap(1024, room, &text).unwrap();
-        let read = |at, bytes: Vec<u8>| {
-            let end = |_: &mut Vec<u8>, _| Ok(());
-            TIE.text_in(at, bytes, end).ok()
-        };
-        assert_eq!(read(1024, bytes.clone()), Some((room, text)));
+        let read = |at, bytes: Vec<u8>| TIE.text_at(at, &bytes).map(<[u8]>::to_vec);
+        assert_eq!(read(1024, bytes.clone()), Some(text));
         assert_eq!(read(1040, bytes.clone()), None);
         assert_eq!(read(1024, bytes[..bytes.len() - 1].to_vec()), None);
         for at in 0..bytes.len() {

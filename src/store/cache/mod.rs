@@ -21,8 +21,11 @@
 //!   is made beside the old one and renamed over it.
 //! * Whatever changes the log other than by appending makes it not fit: a cleared flag replaces the file, a repair declares
 //!   ranges lost. Whatever changes a snapshot shows in the names, sizes and times of change that it keeps of those files.
-//! * Recovery, verify, repair and replay never look at it. That a command was answered through it changes nothing of what is
-//!   checked under the lock, written, synced and said.
+//! * Readers read it as a whole, without a lock and without writing to it; it counts if it was clean, and the same, before and
+//!   after. What they show is read to the end of the log, judged and synced as ever.
+//! * Whoever opens the store to change all of it (a compaction, `resume`), and verify, doctor, repair, history and replay never
+//!   look at it. That a command was answered through it changes nothing of what is checked under the lock, written, synced and
+//!   said.
 //!
 //! * The active segment is as the last append left it, by its length and time of change: who edits it past us makes the cache
 //!   not count, and is found out by the recovery that follows.
@@ -36,6 +39,7 @@ mod rows;
 mod base;
 mod build;
 mod open;
+mod load;
 mod save;
 mod watch;
 mod stamp;
@@ -45,6 +49,7 @@ use crate::log::reader::Position;
 use crate::ports::FileId;
 
 pub(super) use build::{discard, renew};
+pub(super) use load::{Loaded, load};
 pub(super) use open::{Opened, open};
 pub(super) use stamp::note;
 pub(super) use watch::{Stamps, is_stamped, stamps};

@@ -1,5 +1,6 @@
 //! Opens a cache and holds it against the log. Under the append lock: what is not clean then was left by a dead process.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -77,25 +78,32 @@ pub(super) fn end_of(ports: &Ports, dir: &Path) -> Option<End> {
 /// The file, if its header says that it counts.
 pub(super) fn clean_base(ports: &Ports, dir: &Path) -> Option<CacheBase> {
     let file: Arc<dyn File> = ports.disk.open_write(&super::path(dir)).ok()?.into();
+    let header = clean_header(ports, &*file).ok()??;
+    Some(CacheBase::new(file, header))
+}
+
+/// The header, if it says that the cache counts.
+pub(super) fn clean_header(ports: &Ports, file: &dyn File) -> io::Result<Option<Header>> {
     let mut block = [0; BLOCK];
-    if file.read_full_at(0, &mut block).ok()? != BLOCK {
-        return None;
-    }
-    let header = Header::parse(&block)?;
-    let boot = ports.clock.now().boot?.boot;
-    let counts = header.clean && header.boot == boot && header.version == Header::own_version();
-    counts.then(|| CacheBase::new(file, header))
+    let whole = file.read_full_at(0, &mut block)? == BLOCK;
+    let Some(header) = whole.then(|| Header::parse(&block)).flatten() else {
+        return Ok(None);
+    };
+    let boot = ports.clock.now().boot.map(|boot| boot.boot);
+    let same_boot = boot.is_some_and(|boot| boot == header.boot);
+    let counts = header.clean && same_boot && header.version == Header::own_version();
+    Ok(counts.then_some(header))
 }
 
 /// True if the segment belongs to the same history, and the record that ends there is the one that was verified.
-fn fits(log: &Log, segment: &dyn File, position: &Position) -> bool {
+pub(super) fn fits(log: &Log, segment: &dyn File, position: &Position) -> bool {
     let header = log.header(position.segment);
     let same_history =
         header.is_some_and(|header| header.log == position.log && header.sha256 == position.sha256);
     same_history && ends_there(segment, position).unwrap_or(false)
 }
 
-fn ends_there(segment: &dyn File, position: &Position) -> std::io::Result<bool> {
+fn ends_there(segment: &dyn File, position: &Position) -> io::Result<bool> {
     let end = position.offset.get();
     let mut wanted = LAST_RECORD;
     loop {

@@ -199,7 +199,7 @@ fn of_store(ports: &Ports, dir: &Path, options: &Options, mut findings: Vec<Find
     };
     let mut as_of = None;
     if verdict < Verdict::Ambiguous {
-        match View::open(ports, dir, options) {
+        match View::open(ports, dir, &options.without_cache()) {
             Ok(view) => {
                 as_of = Some(view.last_seq());
                 clock::look(ports, dir, options, &view, &mut findings);

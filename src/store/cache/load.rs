@@ -1,0 +1,120 @@
+//! Reads a whole cache, without a lock: it counts if it is the same, and clean, before and after.
+//!
+//! Whoever changes it meanwhile marks it unclean first and counts one further at the end; and each block and text that is
+//! newer than the header that was read is none.
+
+use std::io;
+use std::path::Path;
+
+use super::base::CacheBase;
+use super::block::{self, BLOCK, NUMBERS};
+use super::open::{clean_header, fits};
+use super::rows::{Moving, Still};
+use super::{End, stamp};
+use crate::log::reader::Log;
+use crate::pipeline::{Item, PipelineState, row};
+use crate::ports::{File, Ports};
+use crate::store::recovery::SnapshotFacts;
+
+/// How often it is tried beside somebody who changes it.
+const TRIES: usize = 3;
+
+/// How many bytes of the heap are read at once.
+const WINDOW: usize = 1 << 18;
+
+/// All that a cache holds.
+pub(in crate::store) struct Loaded {
+    /// Where it ends.
+    pub(in crate::store) end: End,
+    /// The state there, all in memory.
+    pub(in crate::store) state: PipelineState,
+    /// What is known of the snapshots.
+    pub(in crate::store) facts: SnapshotFacts,
+}
+
+/// Reads the cache of a store, if there is one that counts. Takes no lock and writes nothing.
+pub(in crate::store) fn load(ports: &Ports, dir: &Path, log: &Log) -> Option<Loaded> {
+    (0..TRIES).find_map(|_| try_load(ports, dir, log).ok().flatten())
+}
+
+fn try_load(ports: &Ports, dir: &Path, log: &Log) -> io::Result<Option<Loaded>> {
+    let disk = &*ports.disk;
+    let file: Box<dyn File> = disk.open_read(&super::path(dir))?;
+    let Some(header) = clean_header(ports, &*file)? else {
+        return Ok(None);
+    };
+    let base = CacheBase::new(file.into(), header);
+    let text = |at| base.text(at).map(|(_, text)| text);
+    let moving: Moving = serde_json::from_slice(&text(base.header.moving)?)?;
+    let still: Still = serde_json::from_slice(&text(base.header.still)?)?;
+    let operations = row::decode_operations(&text(base.header.operations)?);
+    let items = items(&base)?;
+    let Some(end) = moving.end() else {
+        return Ok(None);
+    };
+    let segment = disk.open_read(&log.segment_path(end.position.segment))?;
+    let agrees = segment.id()? == end.file
+        && stamp::holds(ports, log, &base)?
+        && moving.stamps().hold(disk, dir)
+        && fits(log, &*segment, &end.position);
+    if !agrees || clean_header(ports, &*base.file)?.as_ref() != Some(&base.header) {
+        return Ok(None);
+    }
+    let count = items.len();
+    let mut state = PipelineState::from_parts(still.plan(), items);
+    state.op_ids = operations.ok_or_else(block::damaged)?;
+    still.put_into(&mut state);
+    let facts = moving.put_into(&mut state);
+    // Two of one name there cannot be.
+    let whole = state.items().len() == count && state.last_seq == end.position.last_seq();
+    Ok(whole.then_some(Loaded { end, state, facts }))
+}
+
+/// Every item, in order.
+fn items(base: &CacheBase) -> io::Result<Vec<Item>> {
+    let (header, tie) = (&base.header, base.header.tie());
+    let layout = header.layout();
+    let mut items = Vec::with_capacity(header.count);
+    let mut window = Window {
+        file: &*base.file,
+        at: 0,
+        bytes: Vec::new(),
+    };
+    for first in (0..header.count).step_by(NUMBERS) {
+        let places = base.numbers(layout.directory_block(first))?;
+        let here = header.count.min(first + NUMBERS) - first;
+        for &place in &places[..here] {
+            let read = |text: &[u8]| row::decode(text);
+            let item = match tie.text_at(place, window.at(place)?) {
+                Some(text) => read(text),
+                // It goes on behind the window.
+                None => read(&base.text(place)?.1),
+            };
+            let item = item.filter(|item| item.phases.len() == header.phases);
+            items.push(item.ok_or_else(block::damaged)?);
+        }
+    }
+    Ok(items)
+}
+
+/// Part of a file. Items mostly stand in their order, so that the next is in it too.
+struct Window<'a> {
+    file: &'a dyn File,
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window<'_> {
+    /// The bytes from a place on, as far as they were read; a block of them, unless the file ends.
+    fn at(&mut self, place: u64) -> io::Result<&[u8]> {
+        let end = self.at + self.bytes.len() as u64;
+        if place < self.at || place + BLOCK as u64 > end {
+            self.bytes.resize(WINDOW, 0);
+            let read = self.file.read_full_at(place, &mut self.bytes)?;
+            self.bytes.truncate(read);
+            self.at = place;
+        }
+        let from = usize::try_from(place - self.at).map_err(|_| block::damaged())?;
+        Ok(&self.bytes[from.min(self.bytes.len())..])
+    }
+}
