@@ -207,9 +207,9 @@ fn a_lock_that_is_taken_away_during_a_write_acknowledges_nothing() {
     // What it wrote is found by whoever comes next, itself included; a token is given out once.
     let mut second = Store::open(disk.ports_for("B"), Path::new(DIR), options()).unwrap();
     let answer = second.submit(&start("b", "p")).unwrap();
-    assert_eq!(answer.seq(), Some(Seq::new(5)), "4 is A's");
+    assert_eq!(answer.seq(), Some(Seq::new(6)), "5 is A's");
     assert!(first.submit(&start("a", "p")).is_err(), "it is in progress");
-    let claims = Claim::of_answer(&Ok(answer), 5).unwrap();
+    let claims = Claim::of_answer(&Ok(answer), 6).unwrap();
     oracles::after_power_cut(&disk, Path::new(DIR), &options(), &claims).unwrap();
 }
 
