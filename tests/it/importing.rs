@@ -482,7 +482,7 @@ fn our_own_files_can_be_imported_however_deep_the_data_is() {
 #[test]
 fn a_long_import_shows_a_bar_on_a_terminal() {
     let lab = Lab::new();
-    let items: Vec<String> = (0..20_000)
+    let items: Vec<String> = (0..60_000)
         .map(|at| {
             format!(
                 "{{\"full_address\":\"{at} N Example St\",\"note\":\"{}\"}}",
@@ -496,7 +496,7 @@ fn a_long_import_shows_a_bar_on_a_terminal() {
         ("import data.json", "importing"),
         ("compact", "writing the snapshots"),
     ] {
-        let line = format!("'{program}' {command}");
+        let line = format!("timeout 120 '{program}' {command}");
         let script = std::process::Command::new("script")
             .args(["-qec", &line, "/dev/null"])
             .current_dir(lab.path(""))
@@ -511,6 +511,12 @@ fn a_long_import_shows_a_bar_on_a_terminal() {
             return;
         };
         let text = String::from_utf8_lossy(&output.stdout);
+        // A bar that was drawn by another thread waited for standard error, which the program holds, for ever.
+        assert!(
+            matches!(output.status.code(), Some(0 | 3)),
+            "{command}: {} {text}",
+            output.status
+        );
         assert!(
             text.contains(what) && text.contains(" %"),
             "{command}: {text}"

@@ -148,10 +148,13 @@ impl Named {
         asked: &Asked<'_>,
         context: &Context<'_>,
     ) -> Result<(Vec<BesideOriginal>, Vec<Passed>), Failure> {
+        let progress = &context.options.progress;
+        progress.begin(self.beside.iter().map(|it| it.1.len() as u64).sum());
         let read = |(path, bytes, kind): (PathBuf, Vec<u8>, &str)| {
             let given = path.display().to_string();
             let document = import::read_beside(&given, &bytes, kind, asked.options)
                 .map_err(|error| damaged(error, (&path, &bytes), kind, asked, context))?;
+            progress.add(bytes.len() as u64);
             Ok(BesideOriginal {
                 path,
                 bytes,
