@@ -1,5 +1,6 @@
 //! `import`: take over the state file of another program, and say everything that was not as it should be.
 
+mod too_large;
 mod files;
 mod beside;
 mod report;

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::log::frame::MAX_PAYLOAD;
 use crate::pipeline::event::ImportedFile;
+use crate::ports::File;
 use crate::snapshot::import::{self, Finding, Severity, Zone};
 use crate::snapshot::set::ROOT;
 use crate::snapshot::{enrichment, extraction};
@@ -13,6 +15,7 @@ use crate::store::beside::BesideOriginal;
 use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::values;
+use super::too_large::{self, Text};
 
 /// The directory by which a store is told.
 const WAL: &str = "wal";
@@ -50,7 +53,45 @@ pub(super) fn named(asked: &Asked<'_>, context: &Context<'_>) -> Result<Named, F
 }
 
 fn read(path: &Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
-    values::read_file(context, path, import::MAX_FILE_BYTES)
+    values::read_file(context, path, import::MAX_FILE_BYTES).map_err(|failure| {
+        let Error::TooLarge { .. } = failure.error else {
+            return failure;
+        };
+        // Where one text alone is too large for a record, that is what is wrong.
+        match long_text(path, context) {
+            Ok(Some(Text {
+                line,
+                column,
+                bytes,
+            })) => Failure::from(Error::TooLarge {
+                what: format!("{}, line {line}, column {column}: a text", path.display()),
+                bytes,
+                limit: MAX_PAYLOAD as u64,
+            })
+            .with_hint("look what it is: no record has room for it"),
+            _ => failure,
+        }
+    })
+}
+
+fn long_text(path: &Path, context: &Context<'_>) -> std::io::Result<Option<Text>> {
+    let file = context.ports.disk.open_read(path)?;
+    let mut from = FromStart { file: &*file, at: 0 };
+    too_large::longer_than(MAX_PAYLOAD as u64, &mut from)
+}
+
+/// A file from its beginning on.
+struct FromStart<'f> {
+    file: &'f dyn File,
+    at: u64,
+}
+
+impl std::io::Read for FromStart<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read_at(self.at, into)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 impl Named {

@@ -276,7 +276,9 @@ fn finish(
     }
     for draft in &drafts {
         if draft.end - draft.at > SURELY_SHORT {
-            let what = format!("item {}", draft.import.name);
+            let (place, name) = (reader.places.of(draft.at), &draft.import.name);
+            let (path, line, column) = (reader.path, place.line, place.column);
+            let what = format!("{path}, line {line}, column {column}: item {name}");
             draft
                 .import
                 .events()

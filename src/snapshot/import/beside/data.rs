@@ -98,8 +98,10 @@ impl All {
             reader.remark(remark.found(own).decided("the key counts").says(message));
         }
         if source.len() > MAX_OBJECT_BYTES {
+            let (path, place) = (reader.path, reader.places.of(at));
+            let (line, column) = (place.line, place.column);
             return Err(Error::TooLarge {
-                what: format!("the data of {name}"),
+                what: format!("{path}, line {line}, column {column}: the data of {name}"),
                 bytes: source.len() as u64,
                 limit: MAX_OBJECT_BYTES as u64,
             });

@@ -257,5 +257,8 @@ fn an_object_that_no_record_can_hold_is_refused() {
         "[{{\"full_address\":\"a\",\"x\":\"{}\"}}]",
         "y".repeat(17 << 20)
     );
-    assert!(matches!(read(&text), Err(Error::TooLarge { .. })));
+    let Err(Error::TooLarge { what, .. }) = read(&text) else {
+        panic!("it is taken")
+    };
+    assert_eq!(what, "f.json, line 1, column 2: the data of a");
 }
