@@ -3,7 +3,7 @@
 //! One flat struct with every field of every kind, read in one pass without looking at the tag first. An enum
 //! tagged from inside would have to buffer each object, and loses the digits of numbers on the way.
 //!
-//! Before that, [`fast`] tries the order in which this version writes the kinds that make up a log.
+//! Before that, `fast` tries the order in which this version writes the kinds that make up a log.
 
 mod fast;
 
