@@ -76,7 +76,10 @@ fn read(path: &Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
 
 fn long_text(path: &Path, context: &Context<'_>) -> std::io::Result<Option<Text>> {
     let file = context.ports.disk.open_read(path)?;
-    let mut from = FromStart { file: &*file, at: 0 };
+    let mut from = FromStart {
+        file: &*file,
+        at: 0,
+    };
     too_large::longer_than(MAX_PAYLOAD as u64, &mut from)
 }
 

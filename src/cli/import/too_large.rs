@@ -66,7 +66,13 @@ mod tests {
     fn the_first_text_that_is_too_long_is_found_where_it_begins() {
         let found = |text: &str, limit| longer_than(limit, &mut text.as_bytes()).unwrap();
         let text = "[{\"ä\": \"ab\\\"c\"},\n {\"x\": \"abcdefgh\"}]";
-        let wanted = |line, column, bytes| Some(Text { line, column, bytes });
+        let wanted = |line, column, bytes| {
+            Some(Text {
+                line,
+                column,
+                bytes,
+            })
+        };
         assert_eq!(found(text, 4), wanted(1, 8, 5));
         assert_eq!(found(text, 5), wanted(2, 8, 8));
         assert_eq!(found(text, 8), None);
