@@ -9,6 +9,14 @@ pub fn same(one: &Json, other: &Json) -> bool {
     one == other || same_value(&one.to_value(), &other.to_value())
 }
 
+/// As [`same`], of values that may be missing.
+pub fn both_same(one: Option<&Json>, other: Option<&Json>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => same(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
 /// As [`same`], of parsed values.
 pub fn same_value(one: &Value, other: &Value) -> bool {
     match (one, other) {

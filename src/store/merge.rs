@@ -26,6 +26,7 @@ use super::append::{self, Verdict};
 use super::create::{Original, keep_original};
 use super::replay::{self, At, Past};
 use super::{Options, Store, View};
+pub(super) use touched::brought_by;
 use touched::{Touched, by_file, touched};
 
 /// How a file is taken into a store that exists.

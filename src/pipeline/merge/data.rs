@@ -8,7 +8,7 @@ use crate::pipeline::enrichment::{FieldChange, ItemData, SetBy};
 use crate::pipeline::field::FieldPath;
 use crate::pipeline::json::Json;
 use crate::pipeline::members::Members;
-use crate::pipeline::same::same;
+use crate::pipeline::same::both_same;
 
 /// Fields by which scripts keep book: a change of these alone is none, and where both changed them nobody need choose.
 const BOOKKEEPING: [&str; 2] = ["_last_updated", "last_updated"];
@@ -173,7 +173,6 @@ impl Run<'_, '_> {
         ours: Option<&str>,
         keeps_book: bool,
     ) {
-        let json = |text: Option<&'_ str>| text.map(|text| Json::from_compact(text.to_owned()));
         let field = FieldPath::new(&self.keys);
         let (moved, base) = match base {
             // Whatever stands there is somebody's.
@@ -209,11 +208,11 @@ impl Run<'_, '_> {
 }
 
 fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
-    let json = |text: &str| Json::from_compact(text.to_owned());
-    match (one, other) {
-        (Some(one), Some(other)) => one == other || same(&json(one), &json(other)),
-        (one, other) => one.is_none() && other.is_none(),
-    }
+    one == other || both_same(json(one).as_ref(), json(other).as_ref())
+}
+
+fn json(text: Option<&str>) -> Option<Json> {
+    text.map(|text| Json::from_compact(text.to_owned()))
 }
 
 #[cfg(test)]

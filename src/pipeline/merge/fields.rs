@@ -5,7 +5,7 @@ use crate::pipeline::event::ImportedPhase;
 use crate::pipeline::item::PhaseState;
 use crate::pipeline::json::{Extras, Json};
 use crate::pipeline::names::Phase;
-use crate::pipeline::same;
+use crate::pipeline::same::both_same;
 use crate::pipeline::status::Status;
 use crate::pipeline::time::Timestamp;
 
@@ -156,10 +156,10 @@ pub(super) fn changed(
         .map(|field| (&field.after, &field.key, Some(&field.value)));
     for (after, key, theirs) in there.chain(gone) {
         let (base, ours) = (base.get(key), ours.get(key));
-        if same(theirs, base) || same(theirs, ours) {
+        if both_same(theirs, base) || both_same(theirs, ours) {
             continue;
         }
-        if !same(ours, base) && !prefer_file {
+        if !both_same(ours, base) && !prefer_file {
             report(Conflict {
                 key: key.to_string(),
                 found: shown(theirs),
@@ -180,7 +180,7 @@ pub(super) fn missing(theirs: &Extras, ours: &Extras, prefer_file: bool) -> Extr
     let mut set = Extras::default();
     for field in theirs.iter() {
         let known = ours.get(&field.key);
-        if known.is_none() || prefer_file && !same(known, Some(&field.value)) {
+        if known.is_none() || prefer_file && !both_same(known, Some(&field.value)) {
             set.push(&field.after, &field.key, field.value.clone());
         }
     }
@@ -193,13 +193,6 @@ pub(super) fn joined(mut one: Extras, other: &Extras) -> Extras {
         one.push(&field.after, &field.key, field.value.clone());
     }
     one
-}
-
-fn same(one: Option<&Json>, other: Option<&Json>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => same::same(one, other),
-        (one, other) => one.is_none() && other.is_none(),
-    }
 }
 
 /// The known fields of a phase in a file, each with its key.

@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::log::files::parent;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Extras;
-use crate::pipeline::merge::Before;
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, ExtractionChange, Item, ItemExtraction, ItemId, Json, PipelineState};
 use crate::ports::Ports;
@@ -26,9 +25,9 @@ use crate::snapshot::import::{self, Finding, Says};
 use crate::snapshot::set::{self, NEXT, ROOT};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
 
+use super::super::Options;
 use super::super::create::kept_at;
-use super::super::merge::{MergeOptions, past_at};
-use super::super::{Options, replay};
+use super::super::merge::{MergeOptions, brought_by, past_at};
 use super::BesideOriginal;
 
 /// What one file is compared with.
@@ -123,12 +122,6 @@ impl Against {
         }
     }
 
-    /// The same, of one item.
-    pub(super) fn before<'b, T>(&'b self, get: impl FnOnce(&'b Base) -> T) -> Before<T> {
-        self.base()
-            .map_or(Before::Unknown, |base| Before::Known(get(base)))
-    }
-
     /// True if the log stands apart from what the file was made from. Of a file that does not tell what that was: if
     /// it was not an earlier version of that file that said so last.
     pub(super) fn has_moved(&self, name: &ItemId, ours: &ItemExtraction) -> bool {
@@ -166,7 +159,7 @@ impl Finder<'_> {
     /// What the file is compared with.
     ///
     /// # Errors
-    /// [`Error::OtherLog`] if the root beside it names a place that this log does not have; as [`replay::past`].
+    /// [`Error::OtherLog`] if the root beside it names a place that this log does not have; as [`past_at`].
     pub(super) fn find(&mut self, original: &BesideOriginal) -> Result<Against> {
         let roots = self.roots(original)?;
         if let Some(seq) = roots.named {
@@ -334,22 +327,13 @@ impl Finder<'_> {
 
     /// The records with what earlier versions of the file at this path said of extractions.
     fn by_file(&self, path: &str) -> Result<HashSet<Seq>> {
-        let (mut by_file, mut here) = (HashSet::new(), false);
-        replay::each(
-            self.ports,
-            self.dir,
-            self.options,
-            &mut |record| match &record.event {
-                Event::Imported(file) => {
-                    here = file.kind == ImportedFile::EXTRACTION && file.path == path;
-                }
-                Event::Extracted { extraction, .. } if here && extraction.imported.is_some() => {
-                    by_file.insert(record.seq);
-                }
-                _ => {}
-            },
-        )?;
-        Ok(by_file)
+        let is_file =
+            |file: &ImportedFile| file.kind == ImportedFile::EXTRACTION && file.path == path;
+        let took = |event: &Event| match event {
+            Event::Extracted { extraction, .. } => extraction.imported.is_some(),
+            _ => false,
+        };
+        brought_by(self.ports, self.dir, self.options, &is_file, &took)
     }
 }
 

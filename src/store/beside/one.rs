@@ -4,13 +4,12 @@ use std::collections::HashSet;
 
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Json;
-use crate::pipeline::merge::DataConflict;
-use crate::pipeline::same::same;
+use crate::pipeline::merge::{Before, DataConflict};
 use crate::pipeline::{ExtractionChange, ExtractionStatus, ItemId};
 use crate::snapshot::enrichment;
 use crate::snapshot::import::{BesideItem, Finding, Severity};
 
-use super::against::Against;
+use super::against::{Against, Base};
 use super::{BesideOriginal, BesideResult};
 
 /// Characters of a value that a sentence shows.
@@ -27,11 +26,22 @@ pub(super) struct One<'o> {
     pub(super) bookkeeping: usize,
 }
 
-impl One<'_> {
+impl<'o> One<'o> {
+    /// What the file said when it was written, as far as that is known.
+    pub(super) fn base(&self) -> Option<&'o Base> {
+        self.against.and_then(Against::base)
+    }
+
+    /// The same, of one item.
+    pub(super) fn before<T>(&self, get: impl FnOnce(&'o Base) -> T) -> Before<T> {
+        let base = self.base();
+        base.map_or(Before::Unknown, |base| Before::Known(get(base)))
+    }
+
     /// The key that says which item an object is about, where it says no more than that.
     pub(super) fn address(&self, item: &BesideItem, object: &Json) -> Option<&'static str> {
         let dict = enrichment::Shape::Dict.as_str();
-        let base = self.against.and_then(Against::base);
+        let base = self.base();
         let by_key =
             self.original.document.file.shape == dict && base.is_none_or(|base| base.shape == dict);
         let is_name = enrichment::address_of(object).is_some_and(|own| own == item.name.as_str());
@@ -111,7 +121,7 @@ pub(super) fn news(original: &BesideOriginal, against: Option<&Against>) -> Vec<
 /// Items that were taken out of the file: nothing is ever deleted for that.
 pub(super) fn gone(one: &mut One<'_>) {
     let document = &one.original.document;
-    let Some(base) = one.against.and_then(Against::base) else {
+    let Some(base) = one.base() else {
         return;
     };
     // What stands behind the damage of a file was taken out by nobody.
@@ -137,13 +147,6 @@ pub(super) fn gone(one: &mut One<'_>) {
         let (found, decided) = ("not in the file any more", "it stays");
         let finding = one.judge("I-ONLY-IN", None, found, decided, message);
         finding.item = Some(name.to_string());
-    }
-}
-
-pub(super) fn is_same(one: Option<&Json>, other: Option<&Json>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => same(one, other),
-        (one, other) => one.is_none() && other.is_none(),
     }
 }
 

@@ -6,13 +6,14 @@ use crate::pipeline::enrichment::{FieldChange, SetBy};
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::{Extras, Json};
 use crate::pipeline::merge::{Before, DataMerge, ExtractionMerge, says_the_same};
+use crate::pipeline::same::both_same;
 use crate::pipeline::{
     DataChange, Event, ExtractionChange, ExtractionStatus, Item, ItemId, PipelineState, Status,
 };
 use crate::snapshot::import::{BesideItem, Finding, Says};
 
 use super::against::Against;
-use super::one::{One, gone, is_same, news, said_by_shape, short, shown, words};
+use super::one::{One, gone, news, said_by_shape, short, shown, words};
 use super::{BesideOriginal, BesideResult, KnownAs, before, known_as};
 
 pub(super) struct Taking<'s> {
@@ -98,7 +99,7 @@ impl<'s> Taking<'s> {
         } else {
             &self.state.extraction
         };
-        let base = one.against.and_then(Against::base);
+        let base = one.base();
         // A file in which nothing stands has no shape of its own.
         let as_before = base.is_some_and(|base| base.shape == file.shape)
             || one.original.document.items.is_empty();
@@ -123,10 +124,10 @@ impl<'s> Taking<'s> {
         for field in theirs.iter() {
             let (now, then) = (ours.get(&field.key), base.map(|base| base.get(&field.key)));
             let value = Some(&field.value);
-            if is_same(value, now) || then.is_some_and(|then| is_same(value, then)) {
+            if both_same(value, now) || then.is_some_and(|then| both_same(value, then)) {
                 continue;
             }
-            let moved = then.map_or(now.is_some(), |then| !is_same(now, then));
+            let moved = then.map_or(now.is_some(), |then| !both_same(now, then));
             if moved && !self.prefer_file {
                 let (found, decided) = (field.value.as_str(), shown(now));
                 let message = format!(
@@ -147,7 +148,7 @@ impl<'s> Taking<'s> {
             }
             let mut without = merged.clone();
             without.remove(&field.key);
-            if !without.is_empty() && is_same(ours.get(&field.key), Some(&field.value)) {
+            if !without.is_empty() && both_same(ours.get(&field.key), Some(&field.value)) {
                 (merged, changed) = (without, true);
                 continue;
             }
@@ -193,9 +194,7 @@ impl<'s> Taking<'s> {
 
     fn data(&mut self, item: &BesideItem, object: &Json, known: Option<&Item>, one: &mut One<'_>) {
         let ours = known.and_then(|known| known.data.as_deref());
-        let base = one.against.map_or(Before::Unknown, |against| {
-            against.before(|base| base.data(&item.name))
-        });
+        let base = one.before(|base| base.data(&item.name));
         let Some(ours) = ours else {
             return self.enrich(item, Some(object.clone()), Vec::new(), one);
         };
@@ -223,7 +222,7 @@ impl<'s> Taking<'s> {
     /// True if that was set by an earlier version of this very file.
     fn is_by_file(&self, by: &SetBy, one: &One<'_>) -> bool {
         // Where it is known what the file was made from, that tells.
-        if one.against.and_then(Against::base).is_some() {
+        if one.base().is_some() {
             return false;
         }
         let imports = &self.state.imports;
@@ -259,9 +258,7 @@ impl<'s> Taking<'s> {
         known: Option<&Item>,
         one: &mut One<'_>,
     ) {
-        let base = one.against.map_or(Before::Unknown, |against| {
-            against.before(|base| base.extraction(&item.name))
-        });
+        let base = one.before(|base| base.extraction(&item.name));
         let mut theirs = change.clone();
         if let Before::Known(Some(before)) = base {
             said_by_shape(&one.original.document.file.shape, before, &mut theirs);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::error::Result;
+use crate::pipeline::event::ImportedFile;
 use crate::pipeline::{Event, ItemId, Phase, codec};
 use crate::ports::Ports;
 use crate::position::Seq;
@@ -28,22 +29,34 @@ pub(super) fn by_file(
     place: Seq,
     (name, path): (&str, &str),
 ) -> Result<HashSet<Seq>> {
-    let (mut by_file, mut here) = (HashSet::new(), false);
-    replay::each(ports, dir, options, &mut |record| {
-        let took = match &record.event {
-            Event::Imported(file) => {
-                here = file.path == path;
-                false
-            }
-            Event::Edited(edit) => edit.change.file == name,
-            Event::Added { imported, .. } => imported.is_some(),
-            _ => false,
-        };
-        if took && here && record.seq > place {
-            by_file.insert(record.seq);
-        }
-    })?;
+    let is_file = |file: &ImportedFile| file.path == path;
+    let took = |event: &Event| match event {
+        Event::Edited(edit) => edit.change.file == name,
+        Event::Added { imported, .. } => imported.is_some(),
+        _ => false,
+    };
+    let mut by_file = brought_by(ports, dir, options, &is_file, &took)?;
+    by_file.retain(|seq| *seq > place);
     Ok(by_file)
+}
+
+/// The records of which `took` is true, among those that a file brought: behind its `imported`, before that of another.
+pub(in crate::store) fn brought_by(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    is_file: &dyn Fn(&ImportedFile) -> bool,
+    took: &dyn Fn(&Event) -> bool,
+) -> Result<HashSet<Seq>> {
+    let (mut brought, mut here) = (HashSet::new(), false);
+    replay::each(ports, dir, options, &mut |record| match &record.event {
+        Event::Imported(file) => here = is_file(file),
+        event if here && took(event) => {
+            brought.insert(record.seq);
+        }
+        _ => {}
+    })?;
+    Ok(brought)
 }
 
 /// Walks the log for what was done by anything but an import.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::pipeline::Timestamp;
 use crate::pipeline::enrichment::{DataChange, DataPatch};
+use crate::pipeline::same::same;
 use crate::position::Seq;
 use proptest::prelude::*;
 
