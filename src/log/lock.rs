@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::files;
 use crate::error::{Error, Result};
-use crate::ports::{File, FileId, LockKind, Ports};
+use crate::ports::{Disk, File, FileId, LockKind, Ports};
 
 /// A lock, held until this is dropped.
 pub struct Held {
     file: Arc<dyn File>,
     id: FileId,
-    ports: Ports,
+    disk: Arc<dyn Disk>,
     path: PathBuf,
 }
 
@@ -26,7 +26,7 @@ impl Held {
     /// # Errors
     /// [`Error::LockLost`]; [`Error::Io`] if nobody can tell.
     pub fn check(&self) -> Result<()> {
-        if has_name(&self.ports, &self.path, self.id)? {
+        if has_name(&*self.disk, &self.path, self.id)? {
             return Ok(());
         }
         let path = self.path.clone();
@@ -61,7 +61,7 @@ impl Kept {
         if let Some(file) = self.0.take() {
             let held = lock(ports, path, LockKind::Exclusive, wait, file)?;
             // A lock on a file that lost its name keeps nobody out.
-            if has_name(ports, path, held.id)? {
+            if has_name(&*ports.disk, path, held.id)? {
                 self.0 = Some(held.file.clone());
                 return Ok(held);
             }
@@ -111,7 +111,7 @@ fn take(
     for _ in 0..TRIES {
         let file: Arc<dyn File> = open().map_err(Error::io("open", path))?.into();
         let held = lock(ports, path, kind, wait, file)?;
-        if has_name(ports, path, held.id)? {
+        if has_name(&*ports.disk, path, held.id)? {
             return Ok(held);
         }
     }
@@ -132,7 +132,7 @@ fn lock(
         return Ok(Held {
             file,
             id,
-            ports: ports.clone(),
+            disk: Arc::clone(&ports.disk),
             path: path.to_owned(),
         });
     }
@@ -144,8 +144,8 @@ fn lock(
 }
 
 /// True if the name leads to that file.
-fn has_name(ports: &Ports, path: &Path, id: FileId) -> Result<bool> {
-    match ports.disk.metadata(path) {
+fn has_name(disk: &dyn Disk, path: &Path, id: FileId) -> Result<bool> {
+    match disk.metadata(path) {
         Ok(named) => Ok(named.id == id),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::io("look at", path)(error)),

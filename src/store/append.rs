@@ -12,6 +12,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::faults::{self, Fault};
 use crate::log::writer::{Locked, Writer};
+use crate::pipeline::command::Unchanged;
 use crate::pipeline::{
     Command, Decision, Event, Now, PipelineState, Record, Rejection, codec, decide,
 };
@@ -70,14 +71,30 @@ pub(super) fn submit_by(
 ) -> Result<Receipt> {
     let Transacted {
         records, outcome, ..
-    } = store.transact(&mut |state, now| match decide(state, now) {
+    } = store.transact(&mut |state, now| verdict(decide(state, now), state))?;
+    receipt(records, outcome)
+}
+
+/// What a command comes to, besides its records: nothing more, that it is so already, or that it was refused.
+pub(super) type Outcome = Result<Option<Unchanged>, Rejection>;
+
+/// What is to be appended for a command that was decided; some refusals are on record too.
+pub(super) fn verdict(
+    decided: Result<Decision, Rejection>,
+    state: &PipelineState,
+) -> Verdict<Outcome> {
+    match decided {
         Ok(Decision::Record(events)) => Verdict::Append(events, Ok(None)),
         Ok(Decision::Unchanged(unchanged)) => Verdict::Answer(Ok(Some(unchanged))),
         Err(rejection) => match rejection.to_be_recorded(state) {
             Some(event) => Verdict::Append(vec![event], Err(rejection)),
             None => Verdict::Answer(Err(rejection)),
         },
-    })?;
+    }
+}
+
+/// The answer to a command of which everything is durable.
+pub(super) fn receipt(records: Vec<Record>, outcome: Outcome) -> Result<Receipt> {
     match outcome {
         Ok(None) => Ok(Receipt::Recorded(records)),
         Ok(Some(unchanged)) => Ok(Receipt::Unchanged(unchanged)),
@@ -165,10 +182,7 @@ pub(super) fn decide_and_append<T>(
             outcome,
         }));
     }
-    let payloads: Vec<String> = events
-        .iter()
-        .map(|event| codec::encode(event, now.at, now.given))
-        .collect();
+    let payloads = payloads(&events, &now);
     reads_back(&payloads)?;
     let before = locked.position().offset;
     let appended = locked.append(&payloads)?;
@@ -179,19 +193,7 @@ pub(super) fn decide_and_append<T>(
     let rotated = locked.rotate_if_full(now.at);
     let header = locked.position().last_seq();
     let synced = locked.unlock().sync_and_prove();
-    let records: Vec<Record> = events
-        .into_iter()
-        .zip(0..)
-        .map(|(event, index)| {
-            let seq = appended.first.plus(index);
-            Record {
-                seq,
-                at: now.at,
-                clock_given: now.given,
-                event,
-            }
-        })
-        .collect();
+    let records = records(events, appended.first, &now);
     for record in &records {
         state.apply(record);
         snapshot.note(record, 0);
@@ -200,17 +202,35 @@ pub(super) fn decide_and_append<T>(
         state.apply(&header_record(header, &now));
     }
     synced.map_err(|error| name_record(error, appended.first))?;
-    if let Err(error) = rotated {
-        warnings.push(Warning::new(
-            "W-ROTATE",
-            format!("no new segment could be made: {error}"),
-        ));
-    }
+    warnings.extend(rotation_warning(rotated.err()));
     Ok(Some(Transacted {
         records,
         torn,
         outcome,
     }))
+}
+
+/// The payloads of events that happen now.
+pub(super) fn payloads(events: &[Event], now: &Now) -> Vec<String> {
+    let encode = |event| codec::encode(event, now.at, now.given);
+    events.iter().map(encode).collect()
+}
+
+/// The records of events that happen now, from `first` on.
+pub(super) fn records(events: Vec<Event>, first: Seq, now: &Now) -> Vec<Record> {
+    let record = |(event, index)| Record {
+        seq: first.plus(index),
+        at: now.at,
+        clock_given: now.given,
+        event,
+    };
+    events.into_iter().zip(0..).map(record).collect()
+}
+
+/// A segment that could not be followed by another is no failure of what was appended to it.
+pub(super) fn rotation_warning(error: Option<Error>) -> Option<Warning> {
+    let message = format!("no new segment could be made: {}", error?);
+    Some(Warning::new("W-ROTATE", message))
 }
 
 /// Notes in the cache, if there is one, how the active segment is now.

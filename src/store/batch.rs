@@ -9,12 +9,13 @@
 
 use crate::error::{Error, Result};
 use crate::log::writer::check_group;
-use crate::pipeline::command::Unchanged;
-use crate::pipeline::{Command, Decision, Record, Rejection, codec, decide};
-use crate::position::Seq;
+use crate::pipeline::{Command, Record, decide};
 
-use super::append::{apply_header, catch_up, name_record, note_in_cache, reads_back, seal, settle};
-use super::{Receipt, Store, Warning};
+use super::append::{
+    Outcome, Verdict, apply_header, catch_up, name_record, note_in_cache, payloads, reads_back,
+    receipt, records, rotation_warning, seal, settle, verdict,
+};
+use super::{Receipt, Store};
 
 /// What became of several commands.
 pub(super) struct Batch {
@@ -26,10 +27,8 @@ pub(super) struct Batch {
 
 /// What one command comes to, before it is durable.
 enum Planned {
-    /// Records, and the refusal that they keep, if it is one.
-    Records(Vec<Record>, Option<Rejection>),
-    Unchanged(Unchanged),
-    Refused(Rejection),
+    /// Its records, and what else it comes to.
+    Sound(Vec<Record>, Outcome),
     /// It cannot be recorded at all, whatever becomes of the others.
     Impossible(Error),
 }
@@ -55,24 +54,16 @@ pub(super) fn submit_all(store: &mut Store, commands: &[&Command]) -> Result<Bat
     let (mut planned, mut groups) = (Vec::with_capacity(commands.len()), Vec::new());
     let mut next = locked.position().next;
     for command in commands {
-        let (events, refusal) = match decide(state, command, &now) {
-            Ok(Decision::Record(events)) => (events, None),
-            Ok(Decision::Unchanged(unchanged)) => {
-                planned.push(Planned::Unchanged(unchanged));
+        let (events, outcome) = match verdict(decide(state, command, &now), state) {
+            Verdict::Append(events, outcome) | Verdict::SealAndAppend(events, outcome) => {
+                (events, outcome)
+            }
+            Verdict::Answer(outcome) => {
+                planned.push(Planned::Sound(Vec::new(), outcome));
                 continue;
             }
-            Err(refusal) => {
-                let Some(event) = refusal.to_be_recorded(state) else {
-                    planned.push(Planned::Refused(refusal));
-                    continue;
-                };
-                (vec![event], Some(refusal))
-            }
         };
-        let payloads: Vec<String> = events
-            .iter()
-            .map(|event| codec::encode(event, now.at, now.given))
-            .collect();
+        let payloads = payloads(&events, &now);
         if let Err(error) = check_group(&payloads).and_then(|()| reads_back(&payloads)) {
             planned.push(Planned::Impossible(error));
             continue;
@@ -80,23 +71,14 @@ pub(super) fn submit_all(store: &mut Store, commands: &[&Command]) -> Result<Bat
         if groups.is_empty() && seal(&mut locked, &now, state, warnings)?.is_some() {
             next = locked.position().next;
         }
-        let records: Vec<Record> = events
-            .into_iter()
-            .zip(0..)
-            .map(|(event, index)| Record {
-                seq: next.plus(index),
-                at: now.at,
-                clock_given: now.given,
-                event,
-            })
-            .collect();
+        let records = records(events, next, &now);
         next = next.plus(records.len() as u64);
         for record in &records {
             state.apply(record);
             snapshot.note(record, 0);
         }
         groups.push(payloads);
-        planned.push(Planned::Records(records, refusal));
+        planned.push(Planned::Sound(records, outcome));
     }
     if groups.is_empty() {
         drop(locked);
@@ -122,12 +104,7 @@ pub(super) fn submit_all(store: &mut Store, commands: &[&Command]) -> Result<Bat
     }
     drop(locked);
     let synced = writer.sync_and_prove();
-    if let Err(error) = rotated {
-        warnings.push(Warning::new(
-            "W-ROTATE",
-            format!("no new segment could be made: {error}"),
-        ));
-    }
+    warnings.extend(rotation_warning(rotated.err()));
     Ok(answered(planned, synced.err().as_ref(), false))
 }
 
@@ -143,12 +120,8 @@ fn maybe_recorded(error: Error) -> Error {
 fn answered(planned: Vec<Planned>, failure: Option<&Error>, is_void: bool) -> Batch {
     let answer = |planned: Planned| match (planned, failure) {
         (Planned::Impossible(error), _) => Err(error),
-        (planned, Some(failure)) => Err(planned.failed(failure)),
-        (Planned::Records(_, Some(refusal)) | Planned::Refused(refusal), None) => {
-            Err(refusal.into())
-        }
-        (Planned::Records(records, None), None) => Ok(Receipt::Recorded(records)),
-        (Planned::Unchanged(unchanged), None) => Ok(Receipt::Unchanged(unchanged)),
+        (Planned::Sound(records, _), Some(failure)) => Err(failed(&records, failure)),
+        (Planned::Sound(records, outcome), None) => receipt(records, outcome),
     };
     Batch {
         answers: planned.into_iter().map(answer).collect(),
@@ -156,30 +129,23 @@ fn answered(planned: Vec<Planned>, failure: Option<&Error>, is_void: bool) -> Ba
     }
 }
 
-impl Planned {
-    /// The failure of the write or the sync that all share, as it concerns this one.
-    fn failed(&self, failure: &Error) -> Error {
-        let failure = alike(failure).unwrap_or_else(|| Error::NotAcknowledged {
-            source: std::io::Error::other(failure.to_string()),
-            seq: None,
-        });
-        match self {
-            Self::Records(records, _) => {
-                let first = records.first().map_or(Seq::NONE, |record| record.seq);
-                name_record(failure, first)
-            }
-            // Nothing of its own was written, whatever became of the others'.
-            _ => match failure {
-                Error::NotAcknowledged { source, .. } => {
-                    Error::NotAcknowledged { source, seq: None }
-                }
-                Error::Poisoned { detail, .. } => Error::Poisoned {
-                    detail,
-                    written: false,
-                },
-                other => other,
-            },
+/// The failure of the write or the sync that all share, as it concerns the one with these records.
+fn failed(records: &[Record], failure: &Error) -> Error {
+    let failure = alike(failure).unwrap_or_else(|| Error::NotAcknowledged {
+        source: std::io::Error::other(failure.to_string()),
+        seq: None,
+    });
+    match (records.first(), failure) {
+        (Some(first), failure) => name_record(failure, first.seq),
+        // Nothing of its own was written, whatever became of the others'.
+        (None, Error::NotAcknowledged { source, .. }) => {
+            Error::NotAcknowledged { source, seq: None }
         }
+        (None, Error::Poisoned { detail, .. }) => Error::Poisoned {
+            detail,
+            written: false,
+        },
+        (None, other) => other,
     }
 }
 

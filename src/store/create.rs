@@ -95,6 +95,7 @@ impl Store {
             .collect();
         let mut groups = vec![planned, added];
         groups.retain(|group| !group.is_empty());
+        prepare(ports, dir, options)?;
         create(ports, dir, options, &ports.clock.now(), groups)
     }
 
@@ -113,8 +114,7 @@ impl Store {
         if is_store_beside(ports, dir, options, original)? {
             return merge::take(ports, dir, options, original, how).map(Imported::Merged);
         }
-        make_dirs(ports, dir)?;
-        dir::refuse_network(ports, dir, options)?;
+        prepare(ports, dir, options)?;
         let file = &original.document.file;
         keep_original(ports, dir, &original.path, &file.sha256, &original.bytes)?;
         keep_originals(ports, dir, &original.beside)?;
@@ -163,8 +163,7 @@ impl Store {
         originals: &mut [BesideOriginal],
     ) -> Result<BesideTaken> {
         refuse_unimported(ports, dir)?;
-        make_dirs(ports, dir)?;
-        dir::refuse_network(ports, dir, options)?;
+        prepare(ports, dir, options)?;
         keep_originals(ports, dir, originals)?;
         let mut events = Vec::new();
         let files = take_beside(&mut events, originals);
@@ -265,8 +264,6 @@ fn create(
     now: &Now,
     groups: Vec<Vec<Event>>,
 ) -> Result<Created> {
-    make_dirs(ports, dir)?;
-    dir::refuse_network(ports, dir, options)?;
     let added = |event: &&Event| matches!(event, Event::Added { .. });
     let items = groups.iter().flatten().filter(added).count();
     let progress = &options.progress;
@@ -294,8 +291,8 @@ fn create(
     })
 }
 
-/// Makes the directories of a store where they are missing.
-fn make_dirs(ports: &Ports, dir: &Path) -> Result<()> {
+/// Makes the directories of a store where they are missing, on a disk that may be used.
+fn prepare(ports: &Ports, dir: &Path, options: &Options) -> Result<()> {
     for path in [dir.to_owned(), dir.join(WAL)] {
         match ports.disk.create_dir(&path) {
             Ok(()) => {}
@@ -303,7 +300,7 @@ fn make_dirs(ports: &Ports, dir: &Path) -> Result<()> {
             Err(error) => return Err(Error::io("make", path)(error)),
         }
     }
-    Ok(())
+    dir::refuse_network(ports, dir, options)
 }
 
 /// Where the original of a file that was taken over is kept.

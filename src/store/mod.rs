@@ -4,8 +4,8 @@
 //!   recovery    snapshot, then the log after it        -> Recovered     (reads only)
 //!   append      lock, catch up, decide, write, sync    -> Receipt       (the only place where state changes)
 //!   brief       append, with the state read in place   -> Receipt       (at the same cost for any number of items)
-//!   batch       append, for several commands         -> a Receipt each
-//!   shared      batch, for many threads              -> Receipt
+//!   batch       append, for several commands           -> Receipts      (one write and one sync for all)
+//!   shared      batch, for many threads                -> Receipt
 //!   claim       append, for the next piece of work     -> Claimed
 //!   resume      append, for what a crash left behind   -> Resumed
 //!   compaction  state at S                             -> work_items.json

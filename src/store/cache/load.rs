@@ -34,7 +34,15 @@ pub(in crate::store) struct Loaded {
 
 /// Reads the cache of a store, if there is one that counts. Takes no lock and writes nothing.
 pub(in crate::store) fn load(ports: &Ports, dir: &Path, log: &Log) -> Option<Loaded> {
-    (0..TRIES).find_map(|_| try_load(ports, dir, log).ok().flatten())
+    for _ in 0..TRIES {
+        match try_load(ports, dir, log) {
+            Ok(Some(loaded)) => return Some(loaded),
+            // Another look finds none either.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            _ => {}
+        }
+    }
+    None
 }
 
 fn try_load(ports: &Ports, dir: &Path, log: &Log) -> io::Result<Option<Loaded>> {
@@ -48,16 +56,22 @@ fn try_load(ports: &Ports, dir: &Path, log: &Log) -> io::Result<Option<Loaded>> 
     let moving: Moving = serde_json::from_slice(&text(base.header.moving)?)?;
     let still: Still = serde_json::from_slice(&text(base.header.still)?)?;
     let operations = row::decode_operations(&text(base.header.operations)?);
-    let items = items(&base)?;
     let Some(end) = moving.end() else {
         return Ok(None);
     };
     let segment = disk.open_read(&log.segment_path(end.position.segment))?;
-    let agrees = segment.id()? == end.file
-        && stamp::holds(ports, log, &base)?
-        && moving.stamps().hold(disk, dir)
-        && fits(log, &*segment, &end.position);
-    if !agrees || clean_header(ports, &*base.file)?.as_ref() != Some(&base.header) {
+    let agrees = || -> io::Result<bool> {
+        Ok(segment.id()? == end.file
+            && stamp::holds(ports, log, &base)?
+            && moving.stamps().hold(disk, dir)
+            && fits(log, &*segment, &end.position))
+    };
+    // Asked before the items are read, which takes long where there are many; what counts is the answer afterwards.
+    if !agrees()? {
+        return Ok(None);
+    }
+    let items = items(&base)?;
+    if !agrees()? || clean_header(ports, &*base.file)?.as_ref() != Some(&base.header) {
         return Ok(None);
     }
     let count = items.len();
