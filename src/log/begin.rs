@@ -7,7 +7,6 @@ use super::frame::{self, Crc};
 use super::group;
 use super::header::SegmentHeader;
 use super::reader::{Log, LogEnd, Position, Tail};
-use super::writer::check_payloads;
 use crate::error::{Error, Result};
 use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
@@ -47,7 +46,7 @@ pub fn begin_segment_with(
     let mut crc = frame::encode(&mut bytes, previous, seq, durable, &header.to_payload());
     let mut last = seq;
     if !payloads.is_empty() {
-        check_payloads(payloads)?;
+        group::check_payloads(payloads)?;
         let group = group::encode_group(crc, seq.next(), durable, payloads);
         bytes.extend_from_slice(&group.bytes);
         (crc, last) = (group.last_crc, group.last);

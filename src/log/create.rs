@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::begin::place_segment;
 use super::frame::{self, Crc};
-use super::group::MORE;
+use super::group::{as_line, check_payload};
 use super::header::{LogId, SegmentHeader};
 use super::reader::{Log, LogEnd, Position, Tail, Witnesses};
-use super::writer::{LogOptions, Writer, check_payload};
+use super::writer::{LogOptions, Writer};
 use super::{files, lock, mark};
 use crate::error::{Error, Result};
 use crate::pipeline::Timestamp;
@@ -139,11 +139,7 @@ fn write_segment(
     for group in groups {
         for (index, payload) in group.payloads.by_ref().enumerate() {
             check_payload(&payload)?;
-            let payload = if index + 1 < group.len {
-                format!("{MORE}{}", &payload[1..])
-            } else {
-                payload
-            };
+            let payload = as_line(&payload, index + 1 < group.len);
             last = last.next();
             // Nothing is durable yet, and the lines say so: whoever reads them first makes sure of the names.
             crc = frame::encode(&mut bytes, crc, last, Seq::NONE, &payload);

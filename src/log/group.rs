@@ -9,7 +9,10 @@
 //! Every line but the last says that more follows, so a group needs no length in front and one record alone is a
 //! group of one. A kill does cut large writes; that is why the last line decides.
 
+use std::borrow::Cow;
+
 use super::frame::{self, Crc};
+use crate::error::{Error, Result};
 use crate::position::Seq;
 
 /// How the payload of every line but a group's last begins.
@@ -25,10 +28,19 @@ pub fn is_more(payload: &str) -> bool {
 }
 
 /// The payload as its author wrote it, without the mark that more follows.
-pub fn without_more(payload: &str) -> std::borrow::Cow<'_, str> {
+pub fn without_more(payload: &str) -> Cow<'_, str> {
     match payload.strip_prefix(MORE) {
         Some(rest) => format!("{{{rest}").into(),
         None => payload.into(),
+    }
+}
+
+/// The payload as it stands in its line: with the mark, if more follows.
+pub fn as_line(payload: &str, more: bool) -> Cow<'_, str> {
+    if more {
+        format!("{MORE}{}", &payload[1..]).into()
+    } else {
+        payload.into()
     }
 }
 
@@ -58,14 +70,8 @@ pub fn encode_group(previous: Crc, first: Seq, durable: Seq, payloads: &[String]
     };
     for (index, payload) in payloads.iter().enumerate() {
         let seq = first.plus(index as u64);
-        let marked;
-        let payload = if index + 1 < payloads.len() {
-            marked = format!("{MORE}{}", &payload[1..]);
-            marked.as_str()
-        } else {
-            payload
-        };
-        let crc = frame::encode(&mut encoded.bytes, encoded.last_crc, seq, durable, payload);
+        let payload = as_line(payload, index + 1 < payloads.len());
+        let crc = frame::encode(&mut encoded.bytes, encoded.last_crc, seq, durable, &payload);
         if index == 0 {
             encoded.first_crc = crc;
         }
@@ -73,6 +79,64 @@ pub fn encode_group(previous: Crc, first: Seq, durable: Seq, payloads: &[String]
         encoded.last = seq;
     }
     encoded
+}
+
+/// Refuses a group that no reader would take: it holds nothing, a payload is none, or all of it is too large. Whether the
+/// payloads say something is for whoever encoded them.
+///
+/// # Errors
+/// [`Error::TooLarge`] and [`Error::Usage`].
+pub fn check_group(payloads: &[String]) -> Result<()> {
+    check_payloads(payloads)?;
+    check_size(payloads)
+}
+
+/// Refuses what could not be read back.
+pub(super) fn check_payloads(payloads: &[String]) -> Result<()> {
+    if payloads.is_empty() {
+        let message = "a group has at least one record".to_owned();
+        return Err(Error::Usage { message });
+    }
+    payloads
+        .iter()
+        .try_for_each(|payload| check_payload(payload))
+}
+
+/// Refuses a payload that could not be read back.
+pub(super) fn check_payload(payload: &str) -> Result<()> {
+    let bytes = payload.len() + MORE.len();
+    if bytes > frame::MAX_PAYLOAD {
+        return Err(Error::TooLarge {
+            what: "a record".to_owned(),
+            bytes: bytes as u64,
+            limit: frame::MAX_PAYLOAD as u64,
+        });
+    }
+    let fault = frame::payload_fault(payload).or_else(|| {
+        let inner = payload.starts_with("{\"") && !is_more(payload);
+        (!inner).then_some("it is empty or says itself that more follows")
+    });
+    match fault {
+        None => Ok(()),
+        Some(fault) => {
+            let message = format!("this cannot be recorded: {fault}");
+            Err(Error::Usage { message })
+        }
+    }
+}
+
+/// A group is held in memory by whoever judges what a crash left of it.
+fn check_size(payloads: &[String]) -> Result<()> {
+    let line = |payload: &String| (payload.len() + frame::MAX_LINE - frame::MAX_PAYLOAD) as u64;
+    let bytes: u64 = payloads.iter().map(line).sum();
+    if bytes > MAX_GROUP {
+        return Err(Error::TooLarge {
+            what: "what is recorded at once".to_owned(),
+            bytes,
+            limit: MAX_GROUP,
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! write then fails, the state holds what the log does not, and the store has to be opened anew: [`Batch::is_void`].
 
 use crate::error::{Error, Result};
-use crate::log::writer::check_group;
+use crate::log::group::check_group;
 use crate::pipeline::{Command, Record, decide};
 
 use super::append::{
