@@ -377,6 +377,33 @@ impl dyn File + '_ {
     }
 }
 
+/// A file from its beginning on, for who reads it piece by piece.
+#[expect(missing_debug_implementations, reason = "an open file has none")]
+pub struct FromStart<'f> {
+    file: &'f dyn File,
+    at: u64,
+}
+
+impl<'f> FromStart<'f> {
+    /// Begins at the first byte.
+    pub const fn new(file: &'f dyn File) -> Self {
+        Self { file, at: 0 }
+    }
+
+    /// How many bytes were read.
+    pub const fn at(&self) -> u64 {
+        self.at
+    }
+}
+
+impl io::Read for FromStart<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(self.at, into)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
 /// The disk of this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct RealDisk;

@@ -16,7 +16,9 @@ use crate::pipeline::event::Owner;
 
 pub use clock::{Clock, SystemClock};
 pub use crew::{Crew, Ending, Happening, Member, Program, Signal, Stream};
-pub use disk::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk, Surroundings};
+pub use disk::{
+    Disk, EntryKind, File, FileId, FromStart, LockKind, Metadata, RealDisk, Surroundings,
+};
 pub use output::output_is_closed;
 pub use process::{Child, Process, RealProcess, Seen};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::log::frame::MAX_PAYLOAD;
 use crate::pipeline::event::ImportedFile;
-use crate::ports::File;
+use crate::ports::FromStart;
 use crate::snapshot::import::{self, Finding, Severity, Zone};
 use crate::snapshot::set::ROOT;
 use crate::snapshot::{enrichment, extraction};
@@ -76,25 +76,7 @@ fn read(path: &Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
 
 fn long_text(path: &Path, context: &Context<'_>) -> std::io::Result<Option<Text>> {
     let file = context.ports.disk.open_read(path)?;
-    let mut from = FromStart {
-        file: &*file,
-        at: 0,
-    };
-    too_large::longer_than(MAX_PAYLOAD as u64, &mut from)
-}
-
-/// A file from its beginning on.
-struct FromStart<'f> {
-    file: &'f dyn File,
-    at: u64,
-}
-
-impl std::io::Read for FromStart<'_> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read_at(self.at, into)?;
-        self.at += read as u64;
-        Ok(read)
-    }
+    too_large::longer_than(MAX_PAYLOAD as u64, &mut FromStart::new(&*file))
 }
 
 impl Named {

@@ -4,7 +4,7 @@ use std::io;
 
 use crc32fast::Hasher;
 
-use crate::ports::File;
+use crate::ports::{File, FromStart};
 use crate::snapshot::CompanionName;
 
 /// Bytes that are read at once.
@@ -12,28 +12,26 @@ const BLOCK: usize = 256 * 1024;
 
 /// A file that is being read.
 pub(super) struct Reading<'f> {
-    file: &'f dyn File,
-    at: u64,
+    from: FromStart<'f>,
     crc32: Hasher,
 }
 
 impl<'f> Reading<'f> {
     pub(super) fn of(file: &'f dyn File) -> Self {
-        let (at, crc32) = (0, Hasher::new());
-        Self { file, at, crc32 }
+        let (from, crc32) = (FromStart::new(file), Hasher::new());
+        Self { from, crc32 }
     }
 
     /// True if what was read is what a root names.
     pub(super) fn read(&self, name: &CompanionName) -> bool {
-        self.at == name.bytes && self.crc32.clone().finalize() == name.crc32
+        self.from.at() == name.bytes && self.crc32.clone().finalize() == name.crc32
     }
 }
 
 impl io::Read for Reading<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(self.at, into)?;
+        let read = io::Read::read(&mut self.from, into)?;
         self.crc32.update(&into[..read]);
-        self.at += read as u64;
         Ok(read)
     }
 }
