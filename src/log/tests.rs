@@ -228,10 +228,16 @@ fn who_lost_the_lock_writes_nothing() {
     let mut locked = writer.lock().unwrap();
     locked.catch_up(&mut |_| Ok(())).unwrap();
     let before = locked.position().clone();
-    fs::remove_file(wal(&dir).join("lock")).unwrap();
+    let (lock, away) = (wal(&dir).join("lock"), dir.path().join("away"));
+    fs::rename(&lock, &away).unwrap();
     let refused = locked.append(&[event(9)]).unwrap_err();
     assert!(matches!(refused, Error::NotRecorded { .. }), "{refused}");
-    fs::write(wal(&dir).join("lock"), "").unwrap();
+    // It is put back, and somebody may have written meanwhile.
+    fs::rename(&away, &lock).unwrap();
+    let refused = locked.append(&[event(9)]).unwrap_err();
+    assert!(matches!(refused, Error::NotRecorded { .. }), "{refused}");
+    fs::remove_file(&lock).unwrap();
+    fs::write(&lock, "").unwrap();
     let refused = locked.rotate(at()).unwrap_err();
     assert!(matches!(refused, Error::NotRecorded { .. }), "{refused}");
     assert_eq!(*locked.position(), before);

@@ -243,6 +243,7 @@ impl Locked<'_> {
         }
         // As near to the write as can be: the lock may have been taken away from under us.
         if self.held.check().is_err() {
+            self.caught_up = false;
             return Err(without_lock());
         }
         writer.unproven_write = true;
