@@ -80,7 +80,7 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Goes on from where reading ended. The log must have been read with [`Access::ReadWrite`].
+    /// Goes on from where reading ended. The log must have been read with [`Access::ReadWrite`](super::reader::Access::ReadWrite).
     pub fn new(log: Log, end: LogEnd, witnesses: Witnesses, options: LogOptions) -> Self {
         Self {
             log,

@@ -98,7 +98,7 @@ impl Locked<'_> {
     /// sure of the segment's name. Afterwards it may be written, once a torn tail is sealed.
     ///
     /// # Errors
-    /// As [`Log::read`]; [`Error::Poisoned`] if the flag could not be cleared; [`Error::NotAcknowledged`] after a
+    /// As [`Log::read`](crate::log::Log::read); [`Error::Poisoned`] if the flag could not be cleared; [`Error::NotAcknowledged`] after a
     /// failed sync of a directory.
     pub fn catch_up(&mut self, sink: &mut Sink<'_>) -> Result<&Tail> {
         let writer = &mut *self.writer;
