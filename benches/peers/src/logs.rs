@@ -50,13 +50,22 @@ pub fn switched(syncs: &Syncs) -> Ports {
 
 impl Disk for Unsynced {
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(UnsyncedFile(self.0.open_read(path)?, self.1.clone())))
+        Ok(Box::new(UnsyncedFile(
+            self.0.open_read(path)?,
+            self.1.clone(),
+        )))
     }
     fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(UnsyncedFile(self.0.open_write(path)?, self.1.clone())))
+        Ok(Box::new(UnsyncedFile(
+            self.0.open_write(path)?,
+            self.1.clone(),
+        )))
     }
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(UnsyncedFile(self.0.create_new(path)?, self.1.clone())))
+        Ok(Box::new(UnsyncedFile(
+            self.0.create_new(path)?,
+            self.1.clone(),
+        )))
     }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.0.create_dir(path)

@@ -7,8 +7,8 @@ use phaselog::snapshot::{LogPlace, TimeStyle, work_items};
 use phaselog::store::Compacted;
 use phaselog::{Ports, Store, View};
 
-use crate::measure::{Bar, Contender, Failed, heading, interleave, median, millis};
 use crate::logs::{self, Syncs};
+use crate::measure::{Bar, Contender, Failed, heading, interleave, median, millis};
 use crate::{Scale, job, peers};
 
 /// How many automatic compactions a share is taken of.
