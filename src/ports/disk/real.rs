@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 use super::{Disk, EntryKind, File, FileId, LockKind, Metadata, RealDisk, Surroundings};
 
-/// The first wait for a lock that somebody holds; each later one is half as long again.
-const FIRST_WAIT: Duration = Duration::from_micros(200);
+/// Whoever waits for a lock tries again after this part of the time it has waited so far: a writer holds the append lock for some
+/// ten microseconds, a compaction or a stopped process for seconds.
+const TRIES_AGAIN_AFTER: u32 = 16;
 
 /// The longest wait between two tries for a lock.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
@@ -160,17 +161,18 @@ impl File for RealFile {
         if self.try_lock(kind)? {
             return Ok(true);
         }
-        let (begin, mut step) = (Instant::now(), FIRST_WAIT);
+        let begin = Instant::now();
         loop {
-            let left = wait.saturating_sub(begin.elapsed());
+            let waited = begin.elapsed();
+            let left = wait.saturating_sub(waited);
             if left.is_zero() {
                 return Ok(false);
             }
+            let step = (waited / TRIES_AGAIN_AFTER).min(LONGEST_WAIT);
             std::thread::sleep(jittered(step).min(left));
             if self.try_lock(kind)? {
                 return Ok(true);
             }
-            step = (step * 3 / 2).min(LONGEST_WAIT);
         }
     }
 
