@@ -53,10 +53,18 @@ pub(super) fn is_due(facts: &SnapshotFacts, mode: CompactMode) -> bool {
         CompactMode::Never => false,
         CompactMode::Always => facts.seq.is_none_or(|seq| facts.last_change > seq),
         CompactMode::Auto => {
-            facts.seq.is_none() || facts.tail_bytes > LEAST_TAIL_BYTES.max(facts.bytes)
+            facts.seq.is_none() || facts.tail_bytes > LEAST_TAIL_BYTES.max(worth_it(facts.bytes))
         }
     };
     due && facts.edited.is_empty()
+}
+
+/// How many bytes of log have to be behind snapshots of `bytes` bytes before others are written.
+///
+/// With as many bytes as the snapshots have, each byte of log would be written twice, once more by way of a snapshot; but what is written
+/// next is larger than what was written last, and has a segment's header and a record of its own. An eighth more makes up for that.
+fn worth_it(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 8)
 }
 
 impl Store {
