@@ -28,6 +28,7 @@ pub mod ready;
 pub mod wide;
 pub mod row;
 pub mod base;
+mod by_name;
 mod index;
 mod shelf;
 #[cfg(any(test, feature = "testing"))]

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use super::base::Base;
+use super::by_name::ByName;
 use super::facts::Place;
 use super::index::{self, LazyIndex};
 use super::item::{Item, PhaseState};
@@ -35,7 +36,7 @@ pub(super) enum Shelf {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Whole {
     items: Vec<Item>,
-    by_name: HashMap<ItemId, usize>,
+    by_name: ByName,
     /// What can be started, in order; says nothing that the items do not say.
     index: LazyIndex,
 }
@@ -103,8 +104,8 @@ impl Shelf {
     fn put(&mut self, item: Item) -> usize {
         match self {
             Self::Whole(whole) => {
-                whole.by_name.insert(item.name.clone(), whole.items.len());
                 whole.items.push(item);
+                whole.by_name.add_last(&whole.items);
                 whole.items.len() - 1
             }
             Self::Part(part) => {
@@ -169,7 +170,7 @@ impl Shelf {
 
     pub(super) fn index_of(&self, name: &str) -> Option<usize> {
         match self {
-            Self::Whole(whole) => whole.by_name.get(name).copied(),
+            Self::Whole(whole) => whole.by_name.find(name, &whole.items),
             Self::Part(part) => {
                 let touched = part.by_name.get(name).copied();
                 touched.or_else(|| part.base.find(name))
@@ -211,7 +212,9 @@ impl Shelf {
     /// The item of that name, if it is in memory.
     pub(super) fn in_memory(&self, name: &ItemId) -> Option<&Item> {
         match self {
-            Self::Whole(whole) => whole.items.get(*whole.by_name.get(name)?),
+            Self::Whole(whole) => whole
+                .items
+                .get(whole.by_name.find(name.as_str(), &whole.items)?),
             Self::Part(part) => part.touched.get(part.by_name.get(name)?),
         }
     }
@@ -254,7 +257,7 @@ impl Shelf {
     /// Takes in what changed in one item.
     pub(super) fn refresh(&mut self, plan: &Plan, name: &ItemId) {
         if let Self::Whole(whole) = self
-            && let Some(&index) = whole.by_name.get(name)
+            && let Some(index) = whole.by_name.find(name.as_str(), &whole.items)
         {
             whole.index.refresh(plan, index, &whole.items[index]);
         }
