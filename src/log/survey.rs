@@ -5,6 +5,7 @@
 
 mod search;
 mod ahead;
+mod relay;
 mod seal;
 
 use super::cursor::Cursor;
@@ -21,6 +22,9 @@ use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
 use ahead::Ahead;
+
+/// A log of fewer segments is read before another thread has begun.
+const LEAST_SEGMENTS: usize = 16;
 
 /// What a survey comes upon, in the order of the log.
 #[derive(Debug)]
@@ -114,9 +118,16 @@ impl Log {
         sink: &mut SurveySink<'_>,
     ) -> Result<SurveyEnd> {
         let ids = self.segments()?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if ids.len() < LEAST_SEGMENTS || cores < 2 {
+            return self.survey_with(&ids, Ahead::default(), witnesses, under_lock, sink);
+        }
         std::thread::scope(|scope| {
             let ahead = Ahead::begin(scope, self, &ids);
-            self.survey_with(&ids, ahead, witnesses, under_lock, sink)
+            let survey = |sink: &mut SurveySink<'_>| {
+                self.survey_with(&ids, ahead, witnesses, under_lock, sink)
+            };
+            relay::relay(survey, sink)
         })
     }
 

@@ -8,9 +8,6 @@ use super::super::reader::Log;
 use super::super::trouble::read_header;
 use crate::position::SegmentId;
 
-/// A log of fewer segments is read before another thread has begun.
-const LEAST_SEGMENTS: usize = 16;
-
 /// How many heads are computed ahead of who reads.
 const AHEAD: usize = 4;
 
@@ -29,10 +26,6 @@ pub(super) struct Ahead(Option<Receiver<Computed>>);
 impl Ahead {
     /// Begins to compute the heads of all sealed segments, in their order.
     pub(super) fn begin<'s>(scope: &'s Scope<'s, '_>, log: &'s Log, ids: &'s [SegmentId]) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        if ids.len() < LEAST_SEGMENTS || cores < 2 {
-            return Self::default();
-        }
         let (to, from) = sync_channel(AHEAD);
         scope.spawn(move || compute(log, ids, &to));
         Self(Some(from))

@@ -1,7 +1,5 @@
 //! What a survey of the log comes upon, as findings; every record is folded meanwhile.
 
-use std::collections::BTreeSet;
-
 use crate::error::{Error, Result};
 use crate::log::frame::Crc;
 use crate::log::head::head_at;
@@ -66,8 +64,7 @@ pub(super) struct Collector<'c> {
     given_up: Option<Seq>,
     /// The snapshot's place was passed.
     placed: bool,
-    /// Tokens that were issued, to be told from numbers that never were one.
-    tokens: BTreeSet<Seq>,
+    tokens: sense::Tokens,
     /// The `sha256` of the header of the segment that is being read.
     sha256: Option<Sha256Hex>,
     /// What the header of that segment declares given up.
@@ -102,7 +99,7 @@ impl<'c> Collector<'c> {
             folds: true,
             given_up: None,
             placed: false,
-            tokens: BTreeSet::new(),
+            tokens: sense::Tokens::default(),
             sha256: None,
             declared: Vec::new(),
             asked: None,
@@ -182,9 +179,7 @@ impl<'c> Collector<'c> {
                 ..finding
             });
         }
-        if record.event.kind() == "started" {
-            self.tokens.insert(record.seq);
-        }
+        self.tokens.note(&record);
         if self.folds {
             self.state.apply(&record);
         }
