@@ -41,7 +41,7 @@ pub const NEXT: &str = "work_items.json.next";
 /// The companions that there are.
 pub const COMPANIONS: [&str; 2] = [enrichment::NAME, extraction::NAME];
 
-/// The largest snapshot that is read, in bytes.
+/// The largest snapshot that is read, in bytes: what is longer is no snapshot.
 pub const MAX_FILE_BYTES: u64 = 4 << 30;
 
 /// The name of the version before.
@@ -178,8 +178,8 @@ impl NotAFile {
 /// Reads the usable set and tells what is not as it should be. Writes nothing, takes no lock.
 ///
 /// # Errors
-/// [`Error::NewerFormat`] for a file of a newer version, [`Error::TooLarge`] beyond [`MAX_FILE_BYTES`], and what the
-/// system says: an error while reading is never a verdict.
+/// [`Error::NewerFormat`] for a file of a newer version, and what the system says: an error while reading is never a
+/// verdict. A file of more than [`MAX_FILE_BYTES`] is a finding, and is not read.
 pub fn load(disk: &dyn Disk, dir: &Path) -> Result<Loaded> {
     load_of(disk, dir, None)
 }

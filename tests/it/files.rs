@@ -251,3 +251,55 @@ fn what_is_no_file_at_the_name_of_a_snapshot_is_called_what_it_is() {
         }
     }
 }
+
+/// A name of ours that leads to more bytes than any snapshot has stopped every command, though the log has everything.
+#[test]
+fn a_snapshot_that_is_too_large_is_a_warning_and_is_kept() {
+    const BYTES: u64 = 5 << 30;
+    let grow = |lab: &Lab, name: &str| {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(lab.path(name))
+            .expect("it can be opened");
+        // Nothing but a hole: it takes no room.
+        file.set_len(BYTES).expect("the file system has holes");
+    };
+    for name in [
+        "work_items.json",
+        "work_items.json.bak",
+        "work_items.json.next",
+        "enrichment_data.json",
+    ] {
+        let lab = Lab::with_store();
+        lab.must(&["compact"]);
+        let token = lab.start(super::support::HOUSE, "list");
+        grow(&lab, &format!("data/{name}"));
+        let status = lab.must(&["status"]);
+        let said = format!("{name} is not usable (it is too large: {BYTES} bytes");
+        let told = status.stderr.contains(&said);
+        // What no root needs is looked at when it is replaced.
+        assert_eq!(told, name == "work_items.json", "{name}: {}", status.text());
+        lab.must(&["complete", super::support::HOUSE, "list", "--token", &token]);
+        let verified = lab.run(&["verify", "--deep"]);
+        assert!(matches!(verified.exit, Some(0 | 3)), "{}", verified.text());
+        lab.must(&["compact"]);
+        let status = lab.must(&["status"]);
+        assert_eq!(status.stderr, "", "{name}: {}", status.text());
+        if name == "enrichment_data.json" {
+            // No set has one: it is nobody's.
+            continue;
+        }
+        let kept = std::fs::read_dir(lab.path("data/wal/quarantine")).expect("it was made");
+        let kept: Vec<_> = kept.map(|it| it.expect("it is there")).collect();
+        assert_eq!(kept.len(), 1, "{name}: {kept:?}");
+        let kept = &kept[0];
+        assert!(
+            kept.file_name().to_string_lossy().starts_with(name),
+            "{kept:?}"
+        );
+        assert_eq!(kept.metadata().expect("it is a file").len(), BYTES);
+        lab.must(&["compact"]);
+    }
+}

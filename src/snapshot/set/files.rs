@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crc32fast::Hasher;
 
 use super::save::{Saving, Write};
+use super::survey::Content;
 use crate::error::{Error, Result};
 use crate::ports::File;
 use crate::snapshot::CompanionName;
@@ -50,8 +51,36 @@ impl Saving<'_> {
         Ok((temp, named))
     }
 
-    /// Copies bytes to a new file in the quarantine, durably; returns its name there.
-    pub(super) fn set_aside(&mut self, name: &str, bytes: &[u8]) -> Result<String> {
+    /// Keeps what stands at a name of ours: a copy in the quarantine, or, where it is too long to be held in memory, the
+    /// file itself under another name there. Durable; returns the name in the quarantine.
+    pub(super) fn keep(&mut self, name: &str, content: &Content) -> Result<String> {
+        match content {
+            Content::TooLarge(_) => self.link_aside(name),
+            _ => self.set_aside(name, content.bytes().unwrap_or_default()),
+        }
+    }
+
+    fn link_aside(&mut self, name: &str) -> Result<String> {
+        self.make_quarantine()?;
+        let (from, quarantine) = (self.dir.join(name), self.quarantine);
+        let stamp = self.stamp.utc().format("%Y%m%dT%H%M%S");
+        let mut tries = 0;
+        let kept = loop {
+            let kept = format!("{name}.{stamp}.{:08x}", (self.random)() & 0xffff_ffff);
+            tries += 1;
+            match self.disk.hard_link(&from, &quarantine.join(&kept)) {
+                Ok(()) => break kept,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < TRIES => {}
+                Err(error) => return Err(Error::io("link", from)(error)),
+            }
+        };
+        self.disk
+            .sync_dir(quarantine)
+            .map_err(Error::io("sync", quarantine))?;
+        Ok(kept)
+    }
+
+    fn make_quarantine(&self) -> Result<()> {
         let quarantine = self.quarantine;
         let made = self
             .disk
@@ -63,6 +92,13 @@ impl Saving<'_> {
                 .sync_dir(parent)
                 .map_err(Error::io("sync", parent))?;
         }
+        Ok(())
+    }
+
+    /// Copies bytes to a new file in the quarantine, durably; returns its name there.
+    fn set_aside(&mut self, name: &str, bytes: &[u8]) -> Result<String> {
+        self.make_quarantine()?;
+        let quarantine = self.quarantine;
         let stamp = self.stamp.utc().format("%Y%m%dT%H%M%S");
         let (path, file) = self.create(
             |random| format!("{name}.{stamp}.{:08x}", random & 0xffff_ffff),

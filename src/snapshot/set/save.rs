@@ -18,7 +18,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::Temps;
-use super::survey::{Content, Set, Stray, Survey, changed_root, read, stray, survey, what_it_is};
+use super::survey::{
+    Content, Set, Stray, Survey, changed_root, odd, read, stray, survey, what_it_is,
+};
 use super::{FindingKind, NEXT, NotAFile, ROOT, Source, bak};
 use crate::error::{Error, Result};
 use crate::faults::{self, Fault};
@@ -177,6 +179,9 @@ impl Saving<'_> {
                 more.extend(stray(name, content, &survey.claims, false));
             }
         }
+        if let Content::TooLarge(bytes) = survey.next {
+            more.extend(odd(NEXT, Content::TooLarge(bytes)));
+        }
         if let Content::Bytes(bytes) = &survey.next {
             let decoded = decode_names(bytes);
             if decoded.clone().usable().is_none() {
@@ -218,8 +223,7 @@ impl Saving<'_> {
         }
         let mut copies = Vec::new();
         for stray in strays {
-            let bytes = stray.content.bytes().unwrap_or_default();
-            copies.push(self.set_aside(&stray.file, bytes)?);
+            copies.push(self.keep(&stray.file, &stray.content)?);
         }
         Ok(copies)
     }
@@ -236,8 +240,9 @@ impl Saving<'_> {
             return Err(self.not_a_file(&bak(ROOT), kind));
         }
         let mut copies = Vec::new();
-        if let (Content::Bytes(bytes), None, Source::Root) = (&root_bak, &before, set.source) {
-            copies.push(self.set_aside(&bak(ROOT), bytes)?);
+        let there = !matches!(root_bak, Content::Missing);
+        if there && before.is_none() && set.source == Source::Root {
+            copies.push(self.keep(&bak(ROOT), &root_bak)?);
         }
         for found in set.companions.iter().filter(|found| found.in_place) {
             let name = &found.companion.name.name;
@@ -250,10 +255,9 @@ impl Saving<'_> {
             if let Content::Odd(kind) = content {
                 return Err(self.not_a_file(&bak(name), kind));
             }
-            if let Content::Bytes(bytes) = &content
-                && !survey.claims.cover(name, &content)
-            {
-                copies.push(self.set_aside(&bak(name), bytes)?);
+            let there = !matches!(content, Content::Missing);
+            if there && !survey.claims.cover(name, &content) {
+                copies.push(self.keep(&bak(name), &content)?);
             }
         }
         Ok(copies)
@@ -276,10 +280,12 @@ impl Saving<'_> {
             Some(set) if set.source == Source::Root => {}
             Some(set) => self.link_over(set.source.file(), ROOT, &mut temps)?,
             // The first set of all, half in place: its root names what is not there.
-            None if read(self.disk, self.dir, ROOT)?.bytes() == survey.next.bytes() => {
-                self.remove(&self.dir.join(ROOT))?;
+            None => {
+                let root = read(self.disk, self.dir, ROOT)?;
+                if root.bytes().is_some() && root.bytes() == survey.next.bytes() {
+                    self.remove(&self.dir.join(ROOT))?;
+                }
             }
-            None => {}
         }
         // Companions that are only in the set that never was: left behind, they would look like somebody's.
         let names = survey.next.bytes().and_then(|it| decode_names(it).usable());

@@ -20,6 +20,8 @@ pub(super) enum Content {
     Missing,
     /// No regular file.
     Odd(EntryKind),
+    /// A file of more bytes than any snapshot has.
+    TooLarge(u64),
     /// A file with these bytes.
     Bytes(Vec<u8>),
 }
@@ -28,7 +30,7 @@ impl Content {
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::Missing | Self::Odd(_) => None,
+            Self::Missing | Self::Odd(_) | Self::TooLarge(_) => None,
         }
     }
 
@@ -268,7 +270,7 @@ pub(super) fn stray(
     elsewhere: bool,
 ) -> Option<Stray> {
     let (kind, message) = match &content {
-        Content::Odd(_) => return odd(file, content),
+        Content::Odd(_) | Content::TooLarge(_) => return odd(file, content),
         Content::Missing if elsewhere => (
             FindingKind::MissingCompanion,
             "it is gone; the snapshot is read with the version of it in .bak".to_owned(),
@@ -292,15 +294,21 @@ pub(super) fn stray(
     })
 }
 
-/// What is no regular file cannot be ours; what is not there is nothing.
-fn odd(file: &str, content: Content) -> Option<Stray> {
-    let Content::Odd(kind) = content else {
-        return None;
+/// What is no regular file, or longer than any snapshot, cannot be ours; what is not there is nothing.
+pub(super) fn odd(file: &str, content: Content) -> Option<Stray> {
+    let (kind, message) = match content {
+        Content::Odd(kind) => (FindingKind::NotAFile, format!("it is {}", what_it_is(kind))),
+        Content::TooLarge(bytes) => (
+            FindingKind::Damaged,
+            format!("it is too large: {bytes} bytes, at most {MAX_FILE_BYTES}"),
+        ),
+        Content::Missing | Content::Bytes(_) => return None,
     };
+    let file = file.to_owned();
     Some(Stray {
-        file: file.to_owned(),
-        kind: FindingKind::NotAFile,
-        message: format!("it is {}", what_it_is(kind)),
+        file,
+        kind,
+        message,
         content,
     })
 }
@@ -402,11 +410,9 @@ pub(super) fn read(disk: &dyn Disk, dir: &Path, file: &str) -> Result<Content> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Content::Missing),
         Err(error) => match disk.metadata(&path) {
             Ok(found) if found.kind != EntryKind::File => Ok(Content::Odd(found.kind)),
-            Ok(found) if error.kind() == io::ErrorKind::FileTooLarge => Err(Error::TooLarge {
-                what: path.display().to_string(),
-                bytes: found.len,
-                limit: MAX_FILE_BYTES,
-            }),
+            Ok(found) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Ok(Content::TooLarge(found.len))
+            }
             _ => Err(Error::io("read", path)(error)),
         },
     }
