@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::work_items::{self, decode, decode_names};
+use super::work_items::{self, Names, WorkItems};
 use super::{CompanionName, LogPlace};
 use super::{enrichment, extraction};
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ use crate::pipeline::PipelineState;
 use crate::ports::{Disk, File};
 use crate::position::Seq;
 use reading::Reading;
-use survey::{Stray, survey};
+use survey::{Stray, Survey, survey};
 
 pub use save::{Saved, Saving, Write, WriteRoot};
 
@@ -198,9 +198,7 @@ pub struct Looked {
 /// # Errors
 /// As [`load`].
 pub fn look_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Looked> {
-    let survey = survey(disk, dir, log, &Source::ALL, decode_names, |names| {
-        (&names.place, &names.companions)
-    })?;
+    let survey: Survey<Names> = survey(disk, dir, log, &Source::ALL)?;
     let usable = survey.valid.map(|set| {
         let sizes = set
             .companions
@@ -250,9 +248,7 @@ pub fn load_before(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loa
 }
 
 fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source]) -> Result<Loaded> {
-    let survey = survey(disk, dir, log, sources, decode, |inside| {
-        (&inside.place, &inside.companions)
-    })?;
+    let survey: Survey<Box<WorkItems>> = survey(disk, dir, log, sources)?;
     let mut findings: Vec<Finding> = survey.strays.into_iter().map(finding).collect();
     let mut valid = survey.valid;
     if let Some(set) = &mut valid

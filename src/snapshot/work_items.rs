@@ -39,6 +39,15 @@ const FORMAT: u64 = 1;
 /// The end of every snapshot: the line of the checksum, the bracket, a newline. The digits are not part of this text.
 const TAIL: (&[u8], &[u8]) = (b"\n  \"crc32\": \"", b"\"\n}\n");
 
+/// How many bytes at the end the checksum does not cover: all of the last lines but the newline before them.
+pub(super) const UNCOVERED: usize = TAIL.0.len() - 1 + 8 + TAIL.1.len();
+
+/// In this many bytes from the beginning on a file of ours says its version.
+pub(super) const START: usize = 256;
+
+/// What `log` begins with, in a file that is laid out as we do it.
+pub(super) const LOG_KEY: &[u8] = b"\n  \"log\": {";
+
 /// What a root snapshot holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkItems {
@@ -157,11 +166,26 @@ pub fn decode_names(bytes: &[u8]) -> Decoded<Names> {
 /// The head of a file that is laid out as we do it: its version stands in front, its `log` behind all items, and nobody
 /// has to read through those. No text of ours holds a newline, so only the key itself can stand there.
 fn head_of_ours(bytes: &[u8]) -> Option<Head> {
-    let version = bytes.strip_prefix(b"{\n  \"schema_version\": \"")?;
+    let log = memchr::memmem::rfind(bytes, LOG_KEY)?;
+    head_of_parts(bytes, &bytes[log..])
+}
+
+/// The same, of the beginning of a file and of what stands from its last [`LOG_KEY`] on.
+fn head_of_parts(start: &[u8], log: &[u8]) -> Option<Head> {
+    let version = start.strip_prefix(b"{\n  \"schema_version\": \"")?;
     let version = &version[..memchr::memchr(b'"', version)?];
-    let log = memchr::memmem::rfind(bytes, b"\n  \"log\": {")?;
-    let parts = [b"{\"schema_version\": \"", version, b"\",", &bytes[log..]];
+    let parts = [b"{\"schema_version\": \"", version, b"\",", log];
     serde_json::from_slice(&parts.concat()).ok()
+}
+
+/// What a file says about its set, by the parts of it that say so: its first [`START`] bytes, and everything from its last
+/// [`LOG_KEY`] on, which has [`UNCOVERED`] bytes that the checksum `crc32` of all others does not cover. `None` if that is not
+/// how we lay it out, or the checksum does not hold: then only the whole of it tells what it is.
+pub(super) fn names_of_parts(start: &[u8], log: &[u8], crc32: u32) -> Option<Names> {
+    let (stated, _) = stated_checksum(log)?;
+    let head = (stated == crc32).then(|| head_of_parts(start, log))??;
+    let known = newer_version(&head.schema_version, head.format()).is_none();
+    known.then(|| head.names())?
 }
 
 /// What a file claims about its set, whether its checksum holds or not.
@@ -202,14 +226,17 @@ pub fn stated_style(bytes: &[u8]) -> TimeStyle {
 
 /// True if the file ends as ours do and its checksum is that of its bytes.
 pub(super) fn checksum_holds(bytes: &[u8]) -> bool {
-    let stated = bytes.strip_suffix(TAIL.1).and_then(|rest| {
-        let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
-        let crc32 = parse_crc(str::from_utf8(digits).ok()?)?;
-        let before = rest.strip_suffix(TAIL.0)?;
-        // The newline before the line belongs to what is covered.
-        Some((&bytes[..=before.len()], crc32))
-    });
-    stated.is_some_and(|(covered, crc32)| crc32fast::hash(covered) == crc32)
+    stated_checksum(bytes).is_some_and(|(stated, covered)| crc32fast::hash(covered) == stated)
+}
+
+/// The checksum that stands in the last line, and what it covers.
+fn stated_checksum(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let rest = bytes.strip_suffix(TAIL.1)?;
+    let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
+    let crc32 = parse_crc(str::from_utf8(digits).ok()?)?;
+    let before = rest.strip_suffix(TAIL.0)?;
+    // The newline before the line belongs to what is covered.
+    Some((crc32, &bytes[..=before.len()]))
 }
 
 /// A file of ours by its checksum that cannot be read: of a newer version, if it says so or has what we do not know.

@@ -6,6 +6,7 @@ use crc32fast::Hasher;
 
 use crate::ports::{File, FromStart};
 use crate::snapshot::CompanionName;
+use crate::snapshot::work_items::{LOG_KEY, Names, START, UNCOVERED, names_of_parts};
 
 /// Bytes that are read at once.
 const BLOCK: usize = 256 * 1024;
@@ -52,4 +53,45 @@ pub(super) fn is_named(file: &dyn File, name: &CompanionName) -> io::Result<bool
             Err(error) => return Err(error),
         }
     }
+}
+
+/// What a root says about its set, of one that is too long to be held in memory without need. `None` if it is not laid out as we
+/// do it, or its checksum does not hold: only who reads the whole of it can tell what it is.
+pub(super) fn names_in(file: &dyn File) -> io::Result<Option<Names>> {
+    let len = file.len()?;
+    let Some(covered) = len.checked_sub(UNCOVERED as u64) else {
+        return Ok(None);
+    };
+    // Before each block stand the last bytes of the one before: a key may lie across both.
+    let carried = LOG_KEY.len() - 1;
+    let (mut block, mut crc32) = (vec![0; carried + BLOCK], Hasher::new());
+    let (mut start, mut log, mut at) = (Vec::new(), None, 0);
+    while at < len {
+        let want = usize::try_from(len - at).map_or(BLOCK, |left| left.min(BLOCK));
+        let new = &mut block[carried..][..want];
+        if file.read_full_at(at, new)? < want {
+            return Ok(None);
+        }
+        let in_crc = usize::try_from(covered.saturating_sub(at)).map_or(want, |it| it.min(want));
+        crc32.update(&new[..in_crc]);
+        if at == 0 {
+            start.extend_from_slice(&new[..want.min(START)]);
+        }
+        if let Some(found) = memchr::memmem::rfind(&block[..carried + want], LOG_KEY) {
+            log = (at + found as u64).checked_sub(carried as u64);
+        }
+        block.copy_within(want..want + carried, 0);
+        at += want as u64;
+    }
+    let Some(log) = log.filter(|log| *log < covered) else {
+        return Ok(None);
+    };
+    let Ok(size) = usize::try_from(len - log) else {
+        return Ok(None);
+    };
+    let mut end = vec![0; size];
+    let whole = file.read_full_at(log, &mut end)? == size;
+    Ok(whole
+        .then(|| names_of_parts(&start, &end, crc32.finalize()))
+        .flatten())
 }

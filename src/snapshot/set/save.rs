@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::Temps;
 use super::survey::{
-    Content, Set, Stray, Survey, changed_root, odd, read, stray, survey, what_it_is,
+    Content, Set, Stray, Survey, changed_root, in_place, odd, read, stray, survey, what_it_is,
 };
 use super::{FindingKind, NEXT, NotAFile, ROOT, Source, bak};
 use crate::error::{Error, Result};
@@ -132,14 +132,7 @@ impl Saving<'_> {
     }
 
     fn survey(&self) -> Result<Survey<Names>> {
-        survey(
-            self.disk,
-            self.dir,
-            self.log,
-            &Source::ALL,
-            decode_names,
-            |names| (&names.place, &names.companions),
-        )
+        survey(self.disk, self.dir, self.log, &Source::ALL)
     }
 
     fn not_a_file(&self, name: &str, kind: EntryKind) -> Error {
@@ -233,16 +226,21 @@ impl Saving<'_> {
         let Some(set) = &survey.valid else {
             return Ok(Vec::new());
         };
-        let root_bak = read(self.disk, self.dir, &bak(ROOT))?;
-        let before = root_bak.bytes().and_then(|it| decode_names(it).usable());
-        let before = before.filter(|names| self.is_ours(names));
-        if let Content::Odd(kind) = root_bak {
-            return Err(self.not_a_file(&bak(ROOT), kind));
-        }
         let mut copies = Vec::new();
-        let there = !matches!(root_bak, Content::Missing);
-        if there && before.is_none() && set.source == Source::Root {
-            copies.push(self.keep(&bak(ROOT), &root_bak)?);
+        let in_place = in_place::<Names>(self.disk, self.dir, &bak(ROOT))?;
+        let mut before = in_place.map(|(names, _)| names);
+        before = before.filter(|names| self.is_ours(names));
+        if before.is_none() {
+            let root_bak = read(self.disk, self.dir, &bak(ROOT))?;
+            before = root_bak.bytes().and_then(|it| decode_names(it).usable());
+            before = before.filter(|names| self.is_ours(names));
+            if let Content::Odd(kind) = root_bak {
+                return Err(self.not_a_file(&bak(ROOT), kind));
+            }
+            let there = !matches!(root_bak, Content::Missing);
+            if there && before.is_none() && set.source == Source::Root {
+                copies.push(self.keep(&bak(ROOT), &root_bak)?);
+            }
         }
         for found in set.companions.iter().filter(|found| found.in_place) {
             let name = &found.companion.name.name;

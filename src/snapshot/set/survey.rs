@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::reading::is_named;
+use super::reading::{is_named, names_in};
 use super::{COMPANIONS, Companion, FindingKind, MAX_FILE_BYTES, NEXT, Source, bak};
 use crate::error::{Error, Result};
 use crate::ports::{Disk, EntryKind, File};
-use crate::snapshot::work_items::{Decoded, claimed_names, decode_names};
+use crate::snapshot::work_items::{Decoded, Names, WorkItems, claimed_names, decode, decode_names};
 use crate::snapshot::{CompanionName, LogPlace};
 
 /// What a name leads to.
@@ -132,15 +132,78 @@ impl Claims {
     }
 }
 
-/// Looks at everything; `decode` and `parts` read a root, which is looked for in `sources`. A root of another log than
-/// `log` is none.
-pub(super) fn survey<T>(
+/// What is read out of a root.
+pub(super) trait Inside: Sized {
+    /// Reads it out of the root's bytes.
+    fn decode(bytes: &[u8]) -> Decoded<Self>;
+
+    /// Reads it out of a file that is not held in memory; `None` if that is not possible, or not sure.
+    fn read_in_place(_file: &dyn File) -> io::Result<Option<Self>> {
+        Ok(None)
+    }
+
+    /// The place that the set has in the log, and the files that the root names.
+    fn parts(&self) -> (&LogPlace, &[CompanionName]);
+}
+
+/// Everything.
+impl Inside for Box<WorkItems> {
+    fn decode(bytes: &[u8]) -> Decoded<Self> {
+        decode(bytes)
+    }
+
+    fn parts(&self) -> (&LogPlace, &[CompanionName]) {
+        (&self.place, &self.companions)
+    }
+}
+
+/// What it says about its set. Checksums are verified, items are not read.
+impl Inside for Names {
+    fn decode(bytes: &[u8]) -> Decoded<Self> {
+        decode_names(bytes)
+    }
+
+    fn read_in_place(file: &dyn File) -> io::Result<Option<Self>> {
+        names_in(file)
+    }
+
+    fn parts(&self) -> (&LogPlace, &[CompanionName]) {
+        (&self.place, &self.companions)
+    }
+}
+
+/// A root of fewer bytes is read at once.
+const READ_AT_ONCE: u64 = 1 << 20;
+
+/// What a large file says that is whole and ours; with it the file's length. `None` if only its bytes tell what it is.
+pub(super) fn in_place<T: Inside>(
+    disk: &dyn Disk,
+    dir: &Path,
+    file: &str,
+) -> Result<Option<(T, u64)>> {
+    let path = dir.join(file);
+    let large = |len| (READ_AT_ONCE..=MAX_FILE_BYTES).contains(&len);
+    match disk.metadata(&path) {
+        Ok(found) if found.kind == EntryKind::File && large(found.len) => {}
+        _ => return Ok(None),
+    }
+    let look = || -> io::Result<Option<(T, u64)>> {
+        let file = disk.open_read(&path)?;
+        let len = file.len()?;
+        Ok(T::read_in_place(&*file)?.map(|inside| (inside, len)))
+    };
+    match look() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map_err(Error::io("read", &path)),
+    }
+}
+
+/// Looks at everything; the root is looked for in `sources`. A root of another log than `log` is none.
+pub(super) fn survey<T: Inside>(
     disk: &dyn Disk,
     dir: &Path,
     log: Option<&str>,
     sources: &[Source],
-    decode: impl Fn(&[u8]) -> Decoded<T>,
-    parts: impl Fn(&T) -> (&LogPlace, &[CompanionName]),
 ) -> Result<Survey<T>> {
     let (mut valid, mut strays) = (None, Vec::new());
     let (mut claims, mut out_of_place) = (Claims::default(), Vec::new());
@@ -148,29 +211,18 @@ pub(super) fn survey<T>(
     let mut incomplete = Vec::new();
     for &source in sources {
         let file = source.file();
-        let content = read(disk, dir, file)?;
-        let Some(bytes) = content.bytes() else {
-            strays.extend(odd(file, content));
+        let Some(root) = root::<T>(disk, dir, file, &mut claims, &mut strays)? else {
             continue;
         };
-        let inside = match decode(bytes) {
-            Decoded::Valid(inside) | Decoded::Reformatted(inside) => inside,
-            Decoded::Newer { what } => {
-                let (file, seq) = (dir.join(file), None);
-                return Err(Error::NewerFormat { file, seq, what });
-            }
-            changed => {
-                claims.0.extend(
-                    claimed_names(bytes)
-                        .into_iter()
-                        .flat_map(|it| it.companions),
-                );
-                strays.push(changed_root(file, &changed, content));
-                continue;
-            }
-        };
-        let (place, names) = parts(&inside);
+        let Root {
+            inside,
+            bytes: root_bytes,
+            content,
+        } = root;
+        let content = || content.map_or_else(|| read(disk, dir, file), Ok);
+        let (place, names) = inside.parts();
         if let Some(stray) = of_other_log(file, place, log) {
+            let content = content()?;
             strays.push(Stray { content, ..stray });
             continue;
         }
@@ -187,10 +239,9 @@ pub(super) fn survey<T>(
             }
         }
         if let Some(name) = nowhere {
-            incomplete.push((file, content, name));
+            incomplete.push((file, content()?, name));
             continue;
         }
-        let root_bytes = bytes.len() as u64;
         valid = Some(Set {
             inside,
             source,
@@ -246,6 +297,54 @@ pub(super) fn survey<T>(
         claims,
         next,
     })
+}
+
+/// A root that is whole and ours.
+struct Root<T> {
+    inside: T,
+    bytes: u64,
+    /// `None` if it was not held in memory.
+    content: Option<Content>,
+}
+
+/// Reads the root that is called `file`. One that is not as we wrote it is a stray.
+fn root<T: Inside>(
+    disk: &dyn Disk,
+    dir: &Path,
+    file: &str,
+    claims: &mut Claims,
+    strays: &mut Vec<Stray>,
+) -> Result<Option<Root<T>>> {
+    if let Some((inside, bytes)) = in_place::<T>(disk, dir, file)? {
+        let content = None;
+        return Ok(Some(Root {
+            inside,
+            bytes,
+            content,
+        }));
+    }
+    let content = read(disk, dir, file)?;
+    let Some(bytes) = content.bytes() else {
+        strays.extend(odd(file, content));
+        return Ok(None);
+    };
+    match T::decode(bytes) {
+        Decoded::Valid(inside) | Decoded::Reformatted(inside) => Ok(Some(Root {
+            inside,
+            bytes: bytes.len() as u64,
+            content: Some(content),
+        })),
+        Decoded::Newer { what } => {
+            let (file, seq) = (dir.join(file), None);
+            Err(Error::NewerFormat { file, seq, what })
+        }
+        changed => {
+            let claimed = claimed_names(bytes).into_iter();
+            claims.0.extend(claimed.flat_map(|it| it.companions));
+            strays.push(changed_root(file, &changed, content));
+            Ok(None)
+        }
+    }
 }
 
 /// The files at the names of companions that no root names so far.

@@ -13,6 +13,8 @@ use crate::snapshot::TimeStyle;
 use crate::snapshot::work_items::encode;
 use crate::testing::{Errno, Explored, Explorer, Failure, Fault, Kills, Rng, SimActor, SimDisk};
 
+mod in_place;
+
 const DIR: &str = "data";
 const QUARANTINE: &str = "data/wal/quarantine";
 
