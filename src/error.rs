@@ -205,6 +205,21 @@ pub enum DamageKind {
     Header(String),
     /// The payload is no event.
     Payload(String),
+    /// The records are all there, in another order or with lines that stand there twice; `repair` loses nothing.
+    Order(Order),
+}
+
+/// Lines that all verify, and do not stand where the chain of their checksums puts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The records, from one to another, that stand in another order than they were written in.
+    pub moved: Option<(Seq, Seq)>,
+    /// The first record whose line is there once more.
+    pub twice: Option<Seq>,
+    /// How many lines are copies of others.
+    pub copies: u64,
+    /// The last record of these lines; the one before them if they are nothing but copies.
+    pub last: Seq,
 }
 
 /// What attests that a record was acknowledged.
@@ -251,6 +266,28 @@ impl std::fmt::Display for DamageKind {
             Self::NoFile => f.write_str("is missing, for its segment is no regular file"),
             Self::Header(what) => write!(f, "is no header that fits ({what})"),
             Self::Payload(what) => write!(f, "is no event ({what})"),
+            Self::Order(order) => write!(f, "is not in its place: {order}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some((from, to)) = self.moved {
+            write!(f, "records {from}..{to} are all there, in the wrong order")?;
+        }
+        let Some(twice) = self.twice else {
+            return Ok(());
+        };
+        if self.moved.is_some() {
+            f.write_str(", and ")?;
+        }
+        match self.copies {
+            ..=1 => write!(f, "the line of record {twice} is there twice"),
+            copies => write!(
+                f,
+                "{copies} lines are there once more, that of record {twice} first"
+            ),
         }
     }
 }
@@ -259,6 +296,12 @@ impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (file, seq, byte) = (self.file.display(), self.seq, self.offset);
         match &self.witness {
+            _ if let DamageKind::Order(order) = self.kind => {
+                write!(f, "{file} byte {byte}: {order}")?;
+                if self.witness.is_none() {
+                    f.write_str(", and nothing tells whether another record stood there")?;
+                }
+            }
             Some(witness) => write!(
                 f,
                 "{file} byte {byte}: record {seq} is damaged: it {}; {witness} attests that it was acknowledged",

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::error::Error;
 use crate::position::Seq;
 use crate::store::repair::{self, Occasion, RepairPlan, Repaired, SeqRange};
 
@@ -42,7 +43,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let (ports, options) = (context.ports.clone(), context.options.clone());
     let dir = context.dir().to_owned();
     if !args.apply {
-        let plan = repair::plan(&ports, &dir, &options, occasion)?;
+        let plan = repair::plan(&ports, &dir, &options, occasion).map_err(no_plan)?;
         let status = if plan.next.is_none() {
             exit::DONE
         } else {
@@ -56,7 +57,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         return Ok(status);
     }
     context.announce_write();
-    match repair::apply(&ports, &dir, &options, occasion, &args.accept_loss)? {
+    let done = repair::apply(&ports, &dir, &options, occasion, &args.accept_loss);
+    match done.map_err(no_plan)? {
         Repaired::Nothing => {
             context.print.report(&RepairReport {
                 plan: RepairPlan::nothing(),
@@ -88,6 +90,22 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
             Ok(if lossless { exit::DONE } else { exit::FINDINGS })
         }
     }
+}
+
+/// `verify` says what is wrong and names `repair`: whoever comes from there is not sent back.
+fn no_plan(error: Error) -> Failure {
+    let (Error::Damaged(damage) | Error::AmbiguousTail(damage)) = &error else {
+        return error.into();
+    };
+    if damage.segment.is_none() {
+        let hint = "there is no plan for this: put the segments back from a backup";
+        return Failure::from(error).with_hint(hint);
+    }
+    let file = damage.file.display().to_string();
+    Failure::from(error).with_hint(format!(
+        "there is no plan for this: put {} back from a backup, or move it out of wal/, keep it, and repair again",
+        super::hints::quote(&file)
+    ))
 }
 
 fn ranges(lost: &[SeqRange]) -> String {

@@ -105,6 +105,19 @@ impl Cursor {
         })
     }
 
+    /// The first seq from `from` on that was not given up.
+    pub(super) fn lost_through(&self, from: Seq) -> Seq {
+        let mut ranges: Vec<&LostRange> = self.lost.iter().collect();
+        ranges.sort_by_key(|lost| lost.from_seq);
+        ranges.into_iter().fold(from, |next, lost| {
+            if lost.from_seq <= next && next <= lost.to_seq {
+                lost.to_seq.next()
+            } else {
+                next
+            }
+        })
+    }
+
     pub(super) fn position(&self) -> Option<Position> {
         Some(Position {
             segment: self.segment,

@@ -11,15 +11,16 @@ use super::cursor::Cursor;
 use super::deliver::scan;
 use super::gone::gone;
 use super::header::{LostRange, SegmentHeader};
+use super::order::look_for_order;
 use super::reader::{Access, Log, LogEnd, Position, Sink, Tail, Witnesses};
 use super::segment::Stop;
 use super::tail::{self, Evidence, Verdict};
 use super::trouble::{
-    HeaderProblem, Trouble, damage, damaged, file_name, header_of, header_trouble, missing,
-    not_opened, read_header,
+    HeaderProblem, Trouble, damage, damaged, disordered, file_name, header_of, header_trouble,
+    missing, not_opened, read_header,
 };
 use super::window::{Window, read_range};
-use crate::error::{DamageKind, Error, Witness};
+use crate::error::{Damage, DamageKind, Error, Witness};
 use crate::faults::{self, Fault};
 use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
@@ -288,6 +289,14 @@ impl<'l> Pass<'l> {
                 Some(end.last_crc32)
             }
             Seal::Open(next) if stop.seq >= *next => None,
+            // What is missing at the very end of a segment leaves no bytes to be passed over.
+            Seal::Open(next)
+                if stop.fault.is_none()
+                    && stop.offset.get() == limit
+                    && cursor.lost_through(stop.seq) >= *next =>
+            {
+                None
+            }
             Seal::Open(_) => {
                 return Err(self.hurt(cursor, &stop, file, limit, Witness::Name(successor))?);
             }
@@ -349,17 +358,12 @@ impl<'l> Pass<'l> {
                 bytes: bytes.len() as u64,
             },
             Verdict::Damaged(witness) => {
-                return Err(Trouble::Bad(Error::Damaged(Box::new(damage(
-                    id,
-                    &stop,
-                    &bytes,
-                    Some(witness),
-                )))));
+                let damage = self.damage(cursor, &stop, file, len, &bytes, Some(witness))?;
+                return Err(Trouble::Bad(Error::Damaged(Box::new(damage))));
             }
             Verdict::Ambiguous => {
-                return Err(Trouble::Bad(Error::AmbiguousTail(Box::new(damage(
-                    id, &stop, &bytes, None,
-                )))));
+                let damage = self.damage(cursor, &stop, file, len, &bytes, None)?;
+                return Err(Trouble::Bad(Error::AmbiguousTail(Box::new(damage))));
             }
         };
         let position = cursor.position().ok_or_else(|| {
@@ -381,12 +385,27 @@ impl<'l> Pass<'l> {
         let (from, id) = (stop.offset.get(), cursor.segment);
         let bytes = read_range(file, from, limit.min(from + SEARCHED))
             .map_err(|error| self.refused(id, error))?;
-        Ok(Trouble::Bad(Error::Damaged(Box::new(damage(
-            id,
-            stop,
-            &bytes,
-            Some(witness),
-        )))))
+        let damage = self.damage(cursor, stop, file, limit, &bytes, Some(witness))?;
+        Ok(Trouble::Bad(Error::Damaged(Box::new(damage))))
+    }
+
+    /// What is wrong at a stop; `bytes` are what stands behind it, up to `limit`.
+    fn damage(
+        &self,
+        cursor: &Cursor,
+        stop: &Stop,
+        file: &dyn File,
+        limit: u64,
+        bytes: &[u8],
+        witness: Option<Witness>,
+    ) -> Result<Damage, Trouble> {
+        let (id, previous) = (cursor.segment, cursor.scan.previous());
+        let ordered =
+            look_for_order(file, stop, previous, limit).map_err(|error| self.refused(id, error))?;
+        Ok(match ordered {
+            Some(ordered) => disordered(id, stop, ordered.order, witness),
+            None => damage(id, stop, previous, bytes, witness),
+        })
     }
 
     /// Forgets the bytes of the file before.

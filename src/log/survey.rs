@@ -26,6 +26,9 @@ use ahead::Ahead;
 /// A log of fewer segments is read before another thread has begun.
 const LEAST_SEGMENTS: usize = 16;
 
+/// How often a survey looks for another order of lines: that is a long look, and hostile bytes may ask for any number.
+const MOST_LOOKS: u32 = 256;
+
 /// What a survey comes upon, in the order of the log.
 #[derive(Debug)]
 pub enum Survey<'a> {
@@ -153,6 +156,9 @@ impl Log {
             bad: 0,
             hurt: false,
             searched: None,
+            looks_left: MOST_LOOKS,
+            copied: 0,
+            told: Seq::NONE,
             ahead,
         };
         if let Ok(header) = surveyor.header(last)? {
@@ -188,6 +194,12 @@ struct Surveyor<'l> {
     hurt: bool,
     /// What is attested behind the first stop in this segment.
     searched: Option<(SegmentId, Attested)>,
+    /// How many more stops are looked at for another order.
+    looks_left: u32,
+    /// How many bytes of the segment that is read are copies of lines: it is longer by them than it was sealed.
+    copied: u64,
+    /// What is missing before this seq was told already.
+    told: Seq,
     ahead: Ahead,
 }
 
@@ -227,7 +239,9 @@ impl Surveyor<'_> {
         self.hurt = self.cursor.header_lost(id);
         let limit = sealed.map_or(len, |prev| prev.valid_bytes.get());
         self.pass.forget();
-        self.records(&*file, limit, after, sink)?;
+        self.copied = 0;
+        self.records(&*file, (limit, len), after, sink)?;
+        let limit = limit.saturating_add(self.copied).min(len.max(limit));
         // What was given up may reach beyond the end of a file that was cut.
         let end = self.cursor.scan.offset().get().min(len);
         if let (Some(prev), Some(after)) = (&sealed, after) {
@@ -282,8 +296,14 @@ impl Surveyor<'_> {
         let previous = match &header {
             Ok(header) => header.prev.map_or(Crc::NONE, |prev| prev.last_crc32).into(),
             Err(_) if follows => self.cursor.scan.previous(),
+            Err(_) if id == SegmentId::FIRST => Some(Crc::NONE),
             Err(_) => None,
         };
+        if let Some(before) = before
+            && (header.is_err() || self.cursor.header_lost(id))
+        {
+            self.gap(before, expected.max(self.told), id, sink)?;
+        }
         self.cursor.enter(id, previous);
         match header {
             Ok(_) if self.cursor.header_lost(id) => {}
@@ -317,6 +337,24 @@ impl Surveyor<'_> {
         Ok(())
     }
 
+    /// Reports the records that are missing between the end of a segment and one whose header says nothing of them.
+    fn gap(
+        &mut self,
+        before: SegmentId,
+        from: Seq,
+        id: SegmentId,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        if self.cursor.lost_through(from) >= id.first_seq() {
+            return Ok(());
+        }
+        let by = Some(Witness::Name(id));
+        let mut missing = self.damage(before, self.cursor.scan.offset(), DamageKind::Missing, by);
+        missing.seq = from;
+        let to = Some(id.first_seq().before());
+        self.report(missing, 0, to, Severity::Damaged, sink)
+    }
+
     fn missing(
         &mut self,
         gone: SegmentId,
@@ -336,11 +374,11 @@ impl Surveyor<'_> {
         self.report(missing, 0, to, severity, sink)
     }
 
-    /// Reads the records of one segment up to `limit`.
+    /// Reads the records of one segment up to `limit`, or so much further as lines in it are copies of others.
     fn records(
         &mut self,
         file: &dyn File,
-        limit: u64,
+        (limit, len): (u64, u64),
         after: Option<SegmentId>,
         sink: &mut SurveySink<'_>,
     ) -> Result<()> {
@@ -360,6 +398,7 @@ impl Surveyor<'_> {
             self.report(damage, bytes, Some(lost.to_seq), Severity::GivenUp, sink)?;
         }
         loop {
+            let limit = limit.saturating_add(self.copied).min(len.max(limit));
             let last = &mut self.last;
             let stop = self
                 .pass

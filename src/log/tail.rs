@@ -11,7 +11,7 @@
 //! A pure function of bytes and witnesses. Stopping at the first bad checksum, as most logs do, silently drops
 //! acknowledged records; this table is why phaselog does not.
 
-use super::frame::{self, Frame};
+use super::frame::{self, Crc, Frame};
 use super::group::MORE;
 use super::segment::Stop;
 use crate::error::{DamageKind, Witness};
@@ -212,24 +212,37 @@ pub struct Resume {
     pub seq: Option<Seq>,
 }
 
-/// Finds the end of the damage that begins at a stop: the next record that can stand behind it.
+/// Finds the end of the damage that begins at a stop: the record that continues what is before the stop, if it stands
+/// anywhere behind; else the next record that can stand there. `previous` is the checksum of the record before the stop,
+/// if anybody knows it.
 ///
 /// Groups are whole or absent, so the remaining lines of a broken group belong to the damage.
-pub fn resume(stop: &Stop, bytes: &[u8]) -> Resume {
+pub fn resume(stop: &Stop, previous: Option<Crc>, bytes: &[u8]) -> Resume {
     let verified = usize::try_from(stop.line.get() - stop.offset.get()).unwrap_or(usize::MAX);
     let (mut at, mut in_group) = (verified.min(bytes.len()), verified > 0);
+    let mut next = None;
     while let Some(len) = memchr::memchr(b'\n', &bytes[at..]) {
         let line = &bytes[at..at + len];
+        if previous.is_some_and(|previous| continues(line, stop.seq, previous)) {
+            return Resume {
+                hurt: at,
+                seq: Some(stop.seq),
+            };
+        }
+        if next.is_some() {
+            at += len + 1;
+            continue;
+        }
         match frame::parse(line) {
             // All lines of a group attest the same, and it lies before the group: one that attests more is none of it.
             Ok(frame) if in_group && frame.durable < stop.seq => {}
             // A whole record that stands too early: what is missing before it leaves no bytes. One that has the
             // right seq and failed all the same does not follow what is before it.
             Ok(frame) if frame.seq > stop.seq || at > verified && frame.seq >= stop.seq => {
-                return Resume {
+                next = Some(Resume {
                     hurt: at,
                     seq: Some(frame.seq),
-                };
+                });
             }
             _ => {}
         }
@@ -237,10 +250,20 @@ pub fn resume(stop: &Stop, bytes: &[u8]) -> Resume {
         in_group = more || in_group && frame::parse(line).is_err();
         at += len + 1;
     }
-    Resume {
+    next.unwrap_or(Resume {
         hurt: bytes.len(),
         seq: None,
-    }
+    })
+}
+
+/// True if a line is the record of that seq behind the one with that checksum.
+fn continues(line: &[u8], seq: Seq, previous: Crc) -> bool {
+    // Hardly any line is, and to verify one costs its checksum.
+    let named = line
+        .get(9..17)
+        .and_then(|digits| std::str::from_utf8(digits).ok());
+    named.and_then(Crc::parse) == Some(previous)
+        && frame::parse(line).is_ok_and(|frame| frame.seq == seq)
 }
 
 /// The items that bytes name, as far as they can be read: best effort, for people.
@@ -414,7 +437,8 @@ mod tests {
             let mut hit = whole.clone();
             hit[at] ^= 1;
             let (_, stop) = scan_all(&hit);
-            let resumed = resume(&stop, &hit[usize::try_from(stop.offset.get()).unwrap()..]);
+            let behind = &hit[usize::try_from(stop.offset.get()).unwrap()..];
+            let resumed = resume(&stop, None, behind);
             assert_eq!((stop.offset.get(), stop.seq), (one as u64, Seq::new(2)));
             assert_eq!(resumed.seq, Some(Seq::new(5)), "byte {at}");
             assert_eq!(resumed.hurt, group - one);
@@ -439,7 +463,7 @@ mod tests {
         hit[one + 3] ^= 1;
         let (_, stop) = scan_all(&hit);
         assert_eq!(
-            resume(&stop, &hit[one..]),
+            resume(&stop, None, &hit[one..]),
             Resume {
                 hurt: two - one,
                 seq: Some(Seq::new(3))

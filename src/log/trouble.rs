@@ -9,7 +9,7 @@ use super::reader::Log;
 use super::segment::Stop;
 use super::tail;
 use super::window::read_range;
-use crate::error::{Damage, DamageKind, Error, Result, Witness};
+use crate::error::{Damage, DamageKind, Error, Order, Result, Witness};
 use crate::ports::{EntryKind, File};
 use crate::position::{Offset, SegmentId, Seq};
 
@@ -125,9 +125,15 @@ pub(super) fn header_trouble(log: &Log, id: SegmentId, problem: HeaderProblem) -
     }
 }
 
-/// The damage at a stop. `bytes` begin at the stop.
-pub(super) fn damage(id: SegmentId, stop: &Stop, bytes: &[u8], witness: Option<Witness>) -> Damage {
-    let hurt = tail::resume(stop, bytes).hurt;
+/// The damage at a stop. `bytes` begin at the stop, `previous` is the checksum of the record before it.
+pub(super) fn damage(
+    id: SegmentId,
+    stop: &Stop,
+    previous: Option<Crc>,
+    bytes: &[u8],
+    witness: Option<Witness>,
+) -> Damage {
+    let hurt = tail::resume(stop, previous, bytes).hurt;
     Damage {
         file: file_name(id),
         segment: Some(id),
@@ -136,6 +142,25 @@ pub(super) fn damage(id: SegmentId, stop: &Stop, bytes: &[u8], witness: Option<W
         kind: stop.fault.clone().unwrap_or(DamageKind::Missing),
         witness,
         items: tail::items(&bytes[..hurt]),
+    }
+}
+
+/// The damage at a stop behind which all records are there, in another order.
+pub(super) fn disordered(
+    id: SegmentId,
+    stop: &Stop,
+    order: Order,
+    witness: Option<Witness>,
+) -> Damage {
+    Damage {
+        file: file_name(id),
+        segment: Some(id),
+        offset: stop.offset,
+        seq: stop.seq,
+        kind: DamageKind::Order(order),
+        witness,
+        // None of them is hit: no record is hurt.
+        items: Vec::new(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Repair: a log that cannot be read becomes one that can, and says for ever what it lost.
 //!
 //! ```text
-//!   survey -> put files back, correct single bits (over the disk, in memory) -> survey -> what is left is lost
+//!   survey -> put files back, correct single bits, put lines in order (over the disk, in memory)
+//!          -> survey -> what is left is lost
 //!          -> the header that declares it -> read it all as any reader would -> the plan
 //!   --apply:  compact.lock, lock -> the same plan -> originals into quarantine/ -> new files -> new segment
 //! ```
@@ -18,6 +19,7 @@ mod look;
 mod loss;
 mod overlay;
 mod put_back;
+mod rewrite;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -135,6 +137,8 @@ pub enum StepKind {
     PutBack,
     /// A flipped bit is put right.
     Correct,
+    /// Lines are put in the order of their records; copies are left out.
+    Order,
     /// A tail that a crash cut off is sealed.
     Seal,
     /// Records, or bytes that are none, are given up.
@@ -151,6 +155,7 @@ impl StepKind {
         match self {
             Self::PutBack => "put_back",
             Self::Correct => "correct",
+            Self::Order => "put_in_order",
             Self::Seal => "seal",
             Self::GiveUp => "give_up",
             Self::SetAside => "set_aside",

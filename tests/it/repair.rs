@@ -9,6 +9,8 @@ mod words;
 mod cut_short;
 mod gone;
 mod snapshots;
+mod order;
+mod strays;
 
 use std::collections::BTreeSet;
 use std::path::Path;

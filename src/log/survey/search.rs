@@ -4,13 +4,14 @@
 
 use std::io;
 
-use super::super::frame;
+use super::super::frame::{self, Crc};
+use super::super::order::{Ordered, look_for_order};
 use super::super::pass::{MAX_TAIL, SEARCHED};
-use super::super::segment::Stop;
+use super::super::segment::{Scan, Stop};
 use super::super::tail::{self, Attested, Evidence, Resume, Verdict};
-use super::super::trouble::damage;
+use super::super::trouble::{damage, disordered};
 use super::super::window::read_range;
-use super::{Severity, SurveySink, Surveyor};
+use super::{Entry, Severity, Survey, SurveySink, Surveyor};
 use crate::error::{Error, Result, Witness};
 use crate::ports::File;
 use crate::position::{SegmentId, Seq};
@@ -34,7 +35,8 @@ impl Surveyor<'_> {
         let attested = self
             .attested_behind(file, id, from, limit)
             .map_err(refused)?;
-        let (bytes, resume) = behind(stop, file, limit).map_err(refused)?;
+        let previous = self.cursor.scan.previous();
+        let (bytes, resume) = behind(stop, previous, file, limit).map_err(refused)?;
         let left = limit.saturating_sub(from);
         let verdict = if attested.seq >= stop.seq {
             Verdict::Damaged(attested.by)
@@ -61,16 +63,62 @@ impl Surveyor<'_> {
             Verdict::Ambiguous => (None, Severity::Ambiguous),
         };
         let torn = matches!(severity, Severity::Torn(_) | Severity::InFlight);
+        if !torn && self.looks_left > 0 {
+            self.looks_left -= 1;
+            if let Some(ordered) = look_for_order(file, stop, previous, limit).map_err(refused)? {
+                return self.in_order(stop, &ordered, (witness, severity), sink);
+            }
+        }
         let (hurt, seq) = match resume.seq {
             Some(seq) if !torn => (resume.hurt as u64, Some(seq)),
             _ => (left, None),
         };
         let to = seq.or(after.map(SegmentId::first_seq)).map(Seq::before);
-        self.report(damage(id, stop, &bytes, witness), hurt, to, severity, sink)?;
+        if seq.is_none() {
+            self.told = to.map_or(self.told, Seq::next);
+        }
+        let damage = damage(id, stop, previous, &bytes, witness);
+        self.report(damage, hurt, to, severity, sink)?;
         let Some(seq) = seq else {
             return Ok(false);
         };
         self.cursor.scan.pass_over(stop.offset.plus(hurt), seq);
+        Ok(true)
+    }
+
+    /// Reports lines that are all there in another order, gives them out in the order of their records, and goes on behind
+    /// them.
+    fn in_order(
+        &mut self,
+        stop: &Stop,
+        ordered: &Ordered,
+        (witness, severity): (Option<Witness>, Severity),
+        sink: &mut SurveySink<'_>,
+    ) -> Result<bool> {
+        let id = self.cursor.segment;
+        let damage = disordered(id, stop, ordered.order, witness);
+        let none_missing = Some(stop.seq.before());
+        self.report(damage, ordered.len as u64, none_missing, severity, sink)?;
+        for place in &ordered.lines {
+            let line = &ordered.bytes[place.start..place.end - 1];
+            let frame = frame::parse(line).expect("a line in its order was verified");
+            let offset = stop.offset.plus(place.start as u64);
+            self.last = (frame.seq, frame.crc);
+            let segment = id;
+            sink(Survey::Record(Entry {
+                segment,
+                offset,
+                frame,
+            }))?;
+        }
+        // What was read ahead ends where the segment was said to end.
+        self.pass.forget();
+        self.copied += ordered.copied_bytes;
+        self.cursor.scan = Scan::new(
+            stop.offset.plus(ordered.len as u64),
+            ordered.order.last.next(),
+            Some(ordered.last_crc),
+        );
         Ok(true)
     }
 
@@ -95,13 +143,18 @@ impl Surveyor<'_> {
 }
 
 /// The bytes behind a stop as far as they are hurt, and where reading can go on. Of a very long hurt only the beginning.
-fn behind(stop: &Stop, file: &dyn File, limit: u64) -> io::Result<(Vec<u8>, Resume)> {
+fn behind(
+    stop: &Stop,
+    previous: Option<Crc>,
+    file: &dyn File,
+    limit: u64,
+) -> io::Result<(Vec<u8>, Resume)> {
     let from = stop.offset.get();
     let mut size = 1 << 18;
     loop {
         let to = limit.min(from.saturating_add(size));
         let bytes = read_range(file, from, to)?;
-        let resume = tail::resume(stop, &bytes);
+        let resume = tail::resume(stop, previous, &bytes);
         if resume.seq.is_some() || to == limit || size >= SEARCHED {
             return Ok((bytes, resume));
         }

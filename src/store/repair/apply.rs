@@ -35,17 +35,13 @@ pub fn apply(
     let writing = lock::exclusive(ports, &wal.join(files::LOCK), options.lock_wait)?;
     let changed = glance::changed(&log);
     // Opened before a byte of it is read: its sync then reports every error since.
-    let last = log.segments()?.into_iter().next_back();
-    let last = match last.map(|id| (id, log.segment_path(id))) {
-        Some((id, path)) => Some((
-            id,
-            ports
-                .disk
-                .open_read(&path)
-                .map_err(Error::io("open", path))?,
-        )),
-        None => None,
-    };
+    let mut last = Vec::new();
+    // One of the last two may be set aside as none of the log's.
+    for id in log.segments()?.into_iter().rev().take(2) {
+        let path = log.segment_path(id);
+        let file = ports.disk.open_read(&path);
+        last.push((id, file.map_err(Error::io("open", path))?));
+    }
     let draft = Draft::make(ports, dir, options, occasion)?;
     let Some(goal) = draft.goal else {
         return Ok(Repaired::Nothing);
@@ -68,11 +64,11 @@ pub fn apply(
         kept.push(log::set_aside(&log, path)?);
     }
     let replaced = |id| contents.iter().any(|(other, _)| *other == id);
-    if let Some((id, file)) =
-        last.filter(|(id, _)| !replaced(*id) && !draft.set_aside.contains(&log.segment_path(*id)))
-        && let Err(source) = file.sync()
-    {
-        return Err(log.poisoned_by(id, goal.durable, source, None));
+    let stays = |id| !replaced(id) && !draft.set_aside.contains(&log.segment_path(id));
+    for (id, file) in last.into_iter().filter(|(id, _)| stays(*id)) {
+        if let Err(source) = file.sync() {
+            return Err(log.poisoned_by(id, goal.durable, source, None));
+        }
     }
     let noted = note(ports, occasion, &draft.plan, &kept);
     let end = log::begin_segment_with(
@@ -141,6 +137,7 @@ fn words(occasion: Occasion, plan: &RepairPlan) -> String {
         (did(StepKind::PutBack) > 0)
             .then(|| format!("{} segments put back", did(StepKind::PutBack))),
         (did(StepKind::Correct) > 0).then(|| format!("{} bits corrected", did(StepKind::Correct))),
+        (did(StepKind::Order) > 0).then(|| format!("{} places put in order", did(StepKind::Order))),
         (!lost.is_empty()).then(|| format!("records {} given up", lost.join(", "))),
         (did(StepKind::Seal) > 0).then(|| "a torn tail sealed".to_owned()),
         (did(StepKind::SetAside) > 0)

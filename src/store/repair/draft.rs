@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{DamageKind, Error, Result};
-use crate::log::frame::Crc;
 use crate::log::header::{LogId, LostRange};
 use crate::log::reader::{Log, Witnesses};
 use crate::log::{Severity, poison};
@@ -14,11 +13,10 @@ use crate::snapshot::{LogPlace, set};
 
 use super::super::Options;
 use super::super::dir::{self, WAL};
-use super::correct::{self, Flip};
 use super::goal::Goal;
 use super::look::{Hurt, Look};
 use super::overlay::Overlay;
-use super::{MAX_HELD, MAX_READ, Occasion, RepairPlan, Step, StepKind, effect, loss, put_back};
+use super::{MAX_READ, Occasion, RepairPlan, Step, StepKind, effect, loss, put_back};
 
 /// A plan, and what carries it out.
 pub(super) struct Draft {
@@ -47,7 +45,7 @@ pub(super) struct Drafting<'d> {
     companions: Vec<String>,
     pub(super) steps: Vec<Step>,
     changed: Vec<SegmentId>,
-    set_aside: Vec<PathBuf>,
+    pub(super) set_aside: Vec<PathBuf>,
 }
 
 impl Draft {
@@ -124,79 +122,17 @@ impl Drafting<'_> {
             self.set_snapshots_aside(&what)?;
             look = self.look()?;
         }
-        while self.correct(&look)? {
+        while self.strays(&look)? || self.correct(&look)? || self.put_in_order(&look)? {
             look = self.look()?;
         }
         Ok(look)
     }
 
-    fn change(&mut self, id: SegmentId, bytes: Vec<u8>) {
+    pub(super) fn change(&mut self, id: SegmentId, bytes: Vec<u8>) {
         self.overlay.put(self.log.segment_path(id), bytes);
         if !self.changed.contains(&id) {
             self.changed.push(id);
         }
-    }
-
-    /// Corrects every single bit that can be; true if there was one.
-    fn correct(&mut self, look: &Look) -> Result<bool> {
-        let mut any = false;
-        for hurt in look.hurt.iter().filter(|hurt| hurt.finding.bytes > 0) {
-            let damage = &hurt.finding.damage;
-            let Some(segment) = damage.segment.and_then(|id| look.segment(id)) else {
-                continue;
-            };
-            // It would be held in memory as a whole; hardly any is that long.
-            if segment.len > MAX_HELD {
-                continue;
-            }
-            // Bytes that were changed in this round are looked at again in the next.
-            let mut bytes = dir::read_range(
-                &self.ports,
-                &self.log.segment_path(segment.id),
-                0,
-                segment.len,
-            )?;
-            let limit = usize::try_from(segment.limit())
-                .unwrap_or(usize::MAX)
-                .min(bytes.len());
-            let seal = look.seal(segment.id).and_then(|header| header.prev);
-            let by_snapshot = self
-                .place
-                .as_ref()
-                .map(|place| (place.seq, Crc::new(place.crc32)));
-            let last = match seal {
-                Some(prev) if prev.valid_bytes.get() == limit as u64 => Some(prev.last_crc32),
-                _ => by_snapshot
-                    .filter(|(seq, _)| *seq == damage.seq)
-                    .map(|(_, crc)| crc),
-            };
-            let found = correct::correct(&correct::Hurt {
-                bytes: &bytes[..limit],
-                start: usize::try_from(damage.offset.get())
-                    .unwrap_or(usize::MAX)
-                    .min(limit),
-                seq: damage.seq,
-                previous: hurt.previous,
-                last,
-            });
-            let Some(Flip { at, bit, seq }) = found else {
-                continue;
-            };
-            bytes[at] ^= 1 << bit;
-            self.steps.push(Step {
-                kind: StepKind::Correct,
-                file: format!("{WAL}/{}", segment.id),
-                byte: at as u64,
-                bytes: 1,
-                seqs: Some(super::SeqRange { from: seq, to: seq }),
-                message: format!(
-                    "record {seq} has one flipped bit (bit {bit} of this byte); its own checksum and what follows it attest the correction"
-                ),
-            });
-            self.change(segment.id, bytes);
-            any = true;
-        }
-        Ok(any)
     }
 
     /// What the snapshots say does not fit the log any more: the log alone counts.

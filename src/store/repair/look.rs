@@ -33,6 +33,8 @@ pub(super) struct Segment {
     /// Where its successor says that it ends.
     pub(super) sealed: Option<Offset>,
     pub(super) header: Option<SegmentHeader>,
+    /// The last record in it that can be read.
+    pub(super) last: Seq,
 }
 
 impl Segment {
@@ -136,6 +138,7 @@ impl Looking {
                     len: facts.file_bytes,
                     sealed: facts.sealed_at,
                     header: facts.header.cloned(),
+                    last: Seq::NONE,
                 });
             }
             Survey::Record(entry) => self.record(entry)?,
@@ -177,6 +180,9 @@ impl Looking {
         }
         self.last = (frame.seq, frame.crc);
         self.last_in = Some(entry.segment);
+        if let Some(segment) = self.segments.last_mut() {
+            segment.last = frame.seq;
+        }
         self.durable = self.durable.max(frame.durable);
         if group::is_more(frame.payload) {
             return Ok(());
@@ -190,7 +196,7 @@ impl Looking {
         }) = self.group.take()
         {
             // What verifies and is no event stops every fold; its group goes with it.
-            let bytes = end.get() - offset.get();
+            let bytes = end.get().saturating_sub(offset.get());
             let damage = Damage {
                 offset,
                 seq: first,

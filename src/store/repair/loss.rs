@@ -39,6 +39,16 @@ pub(super) fn of_hurt(
     if header_only {
         return of_header(look, segment, bytes, log);
     }
+    if let DamageKind::Order(order) = damage.kind {
+        // In a segment too long to be written anew: what is not in its place cannot be kept.
+        return LostRange {
+            segment: id,
+            from_byte: damage.offset,
+            to_byte: damage.offset.plus(finding.bytes),
+            from_seq: damage.seq,
+            to_seq: order.last,
+        };
+    }
     let reached = damage.offset.get() + finding.bytes;
     let to_end = reached >= segment.len.min(segment.limit());
     let to_byte = if to_end {

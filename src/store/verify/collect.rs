@@ -1,6 +1,6 @@
 //! What a survey of the log comes upon, as findings; every record is folded meanwhile.
 
-use crate::error::{Error, Result};
+use crate::error::{DamageKind, Error, Result};
 use crate::log::frame::Crc;
 use crate::log::head::head_at;
 use crate::log::header::LostRange;
@@ -219,6 +219,9 @@ impl<'c> Collector<'c> {
                 self.given_up.get_or_insert(finding.damage.seq);
                 self.gaps.push(finding.damage.seq);
             }
+            // All its records are there, and come in their order.
+            Severity::Damaged | Severity::Ambiguous
+                if matches!(finding.damage.kind, DamageKind::Order(_)) => {}
             Severity::Damaged | Severity::Ambiguous => (self.whole, self.folds) = (false, false),
             Severity::Torn(_) => {}
         }

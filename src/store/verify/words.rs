@@ -53,6 +53,12 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
     let ends_early =
         damage.kind == DamageKind::Missing && finding.to_seq.is_some_and(|to| to < damage.seq);
     let message = match finding.severity {
+        Severity::Damaged if let DamageKind::Order(order) = damage.kind => {
+            format!("{order}; no record is missing for that")
+        }
+        Severity::Ambiguous if let DamageKind::Order(order) = damage.kind => {
+            format!("{order}, and nothing tells whether another record stood there")
+        }
         Severity::Damaged if ends_early => {
             "it ends before where the next header says; no further record is missing".to_owned()
         }
@@ -85,7 +91,13 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
         file: damage.file.display().to_string(),
         byte: Some(damage.offset.get()),
         bytes: Some(finding.bytes),
-        seq: Some(damage.seq),
+        seq: Some(match damage.kind {
+            DamageKind::Order(order) => order
+                .moved
+                .map_or(order.twice, |(from, _)| Some(from))
+                .unwrap_or(damage.seq),
+            _ => damage.seq,
+        }),
         items: damage.items.clone(),
         items_certain: false,
         witness: damage.witness.map(|by| match by {
@@ -102,7 +114,7 @@ fn code(kind: &DamageKind) -> &'static str {
         DamageKind::Malformed(_) => "V-FORM",
         DamageKind::Checksum => "V-CRC",
         DamageKind::Chain => "V-CHAIN",
-        DamageKind::Sequence => "V-SEQUENCE",
+        DamageKind::Sequence | DamageKind::Order(_) => "V-SEQUENCE",
         DamageKind::Unterminated => "V-CUT",
         DamageKind::Missing => "V-MISSING",
         DamageKind::UnfinishedGroup => "V-GROUP",

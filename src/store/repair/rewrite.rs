@@ -1,0 +1,201 @@
+//! What can be put right without a loss inside of segments: single bits, the order of lines, files that are no segments.
+
+use crate::error::{DamageKind, Result};
+use crate::log::frame::{self, Crc};
+use crate::log::look_for_order;
+use crate::log::segment::Stop;
+use crate::position::SegmentId;
+
+use super::super::dir::{self, WAL};
+use super::correct::{self, Flip};
+use super::draft::Drafting;
+use super::look::{Hurt, Look};
+use super::{MAX_HELD, SeqRange, Step, StepKind};
+
+/// No log comes so far: a name beyond is none that a writer gave.
+const FAR: u64 = 1 << 62;
+
+impl Drafting<'_> {
+    /// Corrects every single bit that can be; true if there was one.
+    pub(super) fn correct(&mut self, look: &Look) -> Result<bool> {
+        let mut any = false;
+        for hurt in look.hurt.iter().filter(|hurt| hurt.finding.bytes > 0) {
+            let damage = &hurt.finding.damage;
+            let Some(segment) = damage.segment.and_then(|id| look.segment(id)) else {
+                continue;
+            };
+            // It would be held in memory as a whole; hardly any is that long.
+            if segment.len > MAX_HELD {
+                continue;
+            }
+            // Bytes that were changed in this round are looked at again in the next.
+            let mut bytes = dir::read_range(
+                &self.ports,
+                &self.log.segment_path(segment.id),
+                0,
+                segment.len,
+            )?;
+            let limit = usize::try_from(segment.limit())
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            let seal = look.seal(segment.id).and_then(|header| header.prev);
+            let by_snapshot = self
+                .place
+                .as_ref()
+                .map(|place| (place.seq, Crc::new(place.crc32)));
+            let last = match seal {
+                Some(prev) if prev.valid_bytes.get() == limit as u64 => Some(prev.last_crc32),
+                _ => by_snapshot
+                    .filter(|(seq, _)| *seq == damage.seq)
+                    .map(|(_, crc)| crc),
+            };
+            let found = correct::correct(&correct::Hurt {
+                bytes: &bytes[..limit],
+                start: usize::try_from(damage.offset.get())
+                    .unwrap_or(usize::MAX)
+                    .min(limit),
+                seq: damage.seq,
+                previous: hurt.previous,
+                last,
+            });
+            let Some(Flip { at, bit, seq }) = found else {
+                continue;
+            };
+            bytes[at] ^= 1 << bit;
+            self.steps.push(Step {
+                kind: StepKind::Correct,
+                file: format!("{WAL}/{}", segment.id),
+                byte: at as u64,
+                bytes: 1,
+                seqs: Some(SeqRange { from: seq, to: seq }),
+                message: format!(
+                    "record {seq} has one flipped bit (bit {bit} of this byte); its own checksum and what follows it attest the correction"
+                ),
+            });
+            self.change(segment.id, bytes);
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Puts lines in order that all verify, and leaves copies out; true if there were any.
+    pub(super) fn put_in_order(&mut self, look: &Look) -> Result<bool> {
+        let mut any = false;
+        // From the last to the first: what is left out moves only what stands behind it.
+        for hurt in look.hurt.iter().rev() {
+            let DamageKind::Order(order) = hurt.finding.damage.kind else {
+                continue;
+            };
+            let id = hurt.finding.damage.segment;
+            let Some(segment) = id.and_then(|id| look.segment(id)) else {
+                continue;
+            };
+            if segment.len > MAX_HELD {
+                continue;
+            }
+            let Some((from, in_order)) = self.in_order(segment.id, hurt)? else {
+                continue;
+            };
+            let path = self.log.segment_path(segment.id);
+            let bytes = dir::read_range(&self.ports, &path, 0, segment.len)?;
+            let to = from + usize::try_from(hurt.finding.bytes).unwrap_or(usize::MAX);
+            let (Some(before), Some(behind)) = (bytes.get(..from), bytes.get(to..)) else {
+                continue;
+            };
+            let written = [before, &*in_order, behind].concat();
+            let done = match order {
+                _ if order.moved.is_none() && order.copies == 1 => "the copy is left out",
+                _ if order.moved.is_none() => "the copies are left out",
+                _ if order.copies == 0 => "they are put in order, as each names the one before it",
+                _ => {
+                    "they are put in order, as each names the one before it, and copies are left out"
+                }
+            };
+            self.steps.push(Step {
+                kind: StepKind::Order,
+                file: format!("{WAL}/{}", segment.id),
+                byte: hurt.finding.damage.offset.get(),
+                bytes: hurt.finding.bytes,
+                seqs: order
+                    .moved
+                    .map(|(from, to)| SeqRange { from, to })
+                    .or(order.twice.map(|twice| SeqRange {
+                        from: twice,
+                        to: twice,
+                    })),
+                message: format!("{order}: {done}; nothing is lost"),
+            });
+            self.change(segment.id, written);
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Where the lines begin that are not in order, and their bytes in order.
+    fn in_order(&self, id: SegmentId, hurt: &Hurt) -> Result<Option<(usize, Vec<u8>)>> {
+        let damage = &hurt.finding.damage;
+        let path = self.log.segment_path(id);
+        let stop = Stop {
+            offset: damage.offset,
+            seq: damage.seq,
+            line: damage.offset,
+            fault: Some(DamageKind::Sequence),
+        };
+        let look = || {
+            let file = self.ports.disk.open_read(&path)?;
+            look_for_order(&*file, &stop, hurt.previous, file.len()?)
+        };
+        let found = look().map_err(crate::error::Error::io("read", &path))?;
+        // The survey saw the same lines; if not, they are nobody's to move.
+        let found = found.filter(|found| {
+            DamageKind::Order(found.order) == damage.kind && found.len as u64 == hurt.finding.bytes
+        });
+        let from = usize::try_from(damage.offset.get()).unwrap_or(usize::MAX);
+        Ok(found.map(|found| {
+            let lines = found.lines.iter().map(|place| &found.bytes[place.clone()]);
+            (from, lines.collect::<Vec<_>>().concat())
+        }))
+    }
+
+    /// Sets files aside that have a segment's name and are none: where they would begin another segment has its records,
+    /// and nothing in them is one. True if there were any.
+    pub(super) fn strays(&mut self, look: &Look) -> Result<bool> {
+        let mut any = false;
+        for (at, segment) in look.segments.iter().enumerate() {
+            let (id, first) = (segment.id, segment.id.first_seq());
+            if segment.header.is_some() || segment.len > MAX_HELD || id == SegmentId::FIRST {
+                continue;
+            }
+            let before = look.segments[..at].iter().rev();
+            let holder = before
+                .filter(|other| other.header.is_some())
+                .find(|other| other.last >= first)
+                .map(|other| other.id);
+            let why = match holder {
+                Some(holder) => format!("record {first} stands in {WAL}/{holder}"),
+                None if first.get() > FAR => "no log comes so far".to_owned(),
+                None => continue,
+            };
+            let path = self.log.segment_path(id);
+            let bytes = dir::read_range(&self.ports, &path, 0, segment.len)?;
+            let mut lines = bytes.split(|&byte| byte == b'\n');
+            if lines.any(|line| frame::parse(line).is_ok()) {
+                continue;
+            }
+            self.steps.push(Step {
+                kind: StepKind::SetAside,
+                file: format!("{WAL}/{id}"),
+                byte: 0,
+                bytes: segment.len,
+                seqs: None,
+                message: format!(
+                    "no segment begins here, for {why}, and it holds no record: it goes into quarantine"
+                ),
+            });
+            self.overlay.remove(path.clone());
+            self.set_aside.push(path);
+            any = true;
+        }
+        Ok(any)
+    }
+}
