@@ -22,6 +22,8 @@ const DEFAULT_STORE: &str = "data";
 /// What a command works with.
 pub(super) struct Context<'a> {
     pub(super) ports: Ports,
+    /// The ports as they are, whatever time was given.
+    pub(super) real: Ports,
     pub(super) options: Options,
     pub(super) print: Printer<'a>,
     dir: PathBuf,
@@ -82,6 +84,7 @@ impl<'a> Context<'a> {
         };
         Ok(Self {
             ports: given.map_or_else(|| ports.clone(), |at| ports.clone().with_given_time(at)),
+            real: ports.clone(),
             options,
             print,
             dir: global

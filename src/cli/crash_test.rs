@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::ports::crew::Signal;
 use crate::testing::crash_test::{self, Trial, Tried};
 
 use super::context::Context;
@@ -47,7 +48,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         dir,
         report,
     } = args;
-    let ports = context.ports.clone();
+    // What was set for a store of the user's, a given time too, is nothing to a store of the test's own.
+    let ports = context.real.clone();
     let seed = seed.unwrap_or_else(|| ports.process.random() >> 32);
     let trial = Trial {
         // A writer is another process: it must find the place wherever it starts.
@@ -75,12 +77,22 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     if shown {
         context.print.progress("");
     }
-    let tried = tried?;
+    if let (Err(_), Some((path, _))) = (&tried, &file) {
+        // Nothing will be written there.
+        let _ = ports.disk.remove_file(path);
+    }
+    let tried = tried.map_err(|error| match error {
+        error @ Error::Usage { .. } => Failure::from(error).with_hint(
+            "--dir names a directory on the disk that is to be tested, outside of every store",
+        ),
+        error => error.into(),
+    })?;
     let seconds = ports.clock.now().at.micros_since(begin) as f64 / 1e6;
-    let status = if tried.violations.is_empty() {
-        exit::DONE
-    } else {
-        exit::DAMAGED
+    let status = match tried.told {
+        _ if !tried.violations.is_empty() => exit::DAMAGED,
+        None => exit::DONE,
+        Some(Signal::Interrupt | Signal::Kill) => exit::INTERRUPTED,
+        Some(Signal::Terminate) => exit::TERMINATED,
     };
     let result = CrashTestReport {
         tried,
@@ -96,6 +108,14 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     }
     context.print.report(&result);
     Ok(status)
+}
+
+const fn name_of(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Interrupt => "SIGINT",
+        Signal::Terminate => "SIGTERM",
+        Signal::Kill => "SIGKILL",
+    }
 }
 
 struct CrashTestReport {
@@ -156,6 +176,11 @@ impl Report for CrashTestReport {
         let cycles = self.trial.cycles;
         let seconds = self.seconds;
         let _ = match &self.tried.kept {
+            None if let Some(signal) = self.tried.told => writeln!(
+                text,
+                "ended by {} after {seconds:.1} s: so far every promise was kept",
+                name_of(signal)
+            ),
             None => writeln!(
                 text,
                 "every promise was kept: {cycles} cycles in {seconds:.1} s"
@@ -188,6 +213,7 @@ impl Report for CrashTestReport {
             "parts": rows.collect::<Vec<_>>(),
             "skipped": skipped.collect::<Vec<_>>(),
             "violations": violations.collect::<Vec<_>>(),
+            "told": self.tried.told.map(name_of),
             "kept": self.tried.kept.as_ref().map(|kept| kept.display().to_string()),
             "again": self.again(),
         })

@@ -159,7 +159,7 @@ pub(super) fn is_symlink(error: &io::Error) -> bool {
 fn about_io(source: &io::Error) -> String {
     match source.kind() {
         _ if is_symlink(source) => {
-            "put the file itself there: a link could lead anywhere".to_owned()
+            "put the file or directory itself there: a link could lead anywhere".to_owned()
         }
         io::ErrorKind::PermissionDenied => {
             "give this user the right to it (ls -l, chown), or name another store with -s DIR"
@@ -172,6 +172,9 @@ fn about_io(source: &io::Error) -> String {
             "a file stands where a directory should; -s DIR names another store".to_owned()
         }
         io::ErrorKind::IsADirectory => "a directory stands where a file should".to_owned(),
+        io::ErrorKind::AlreadyExists => {
+            "it is there already: name another, or move it away".to_owned()
+        }
         io::ErrorKind::NotFound => "look whether the path is right".to_owned(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make room and repeat the command".to_owned()
@@ -234,7 +237,16 @@ fn about_rejection(rejection: &Rejection, shell: &Shell) -> String {
                 on("why", item, phase)
             )
         }
-        Rejection::InProgress { item, phase, .. } | Rejection::PlanInUse { item, phase, .. } => {
+        Rejection::InProgress {
+            item, phase, since, ..
+        } => {
+            format!(
+                "{} tells who; after a start that ended with 13 it may be you, and {since} your token; {} hands back what is stuck",
+                on("why", item, phase),
+                command("resume")
+            )
+        }
+        Rejection::PlanInUse { item, phase, .. } => {
             format!(
                 "{}; {} hands back what is stuck",
                 on("why", item, phase),

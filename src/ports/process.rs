@@ -50,7 +50,8 @@ pub trait Process: Send + Sync {
     /// As the system says.
     fn crew(&self, guard: &[OsString]) -> io::Result<Box<dyn Crew>>;
 
-    /// As [`Process::spawn_self`], with its standard output to be read here.
+    /// As [`Process::spawn_self`], with its standard output to be read here, and without any variable of ours
+    /// (`PHASELOG_…`): what somebody set for a store of their own is none of its business.
     ///
     /// # Errors
     /// As the system says; `Unsupported` where no process can be started.
@@ -191,6 +192,11 @@ impl Process for RealProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"PHASELOG_") {
+                command.env_remove(name);
+            }
+        }
         let mut child = command.spawn()?;
         let output = child.stdout.take().expect("it was piped");
         Ok((Box::new(RealChild(child)), Box::new(output)))

@@ -326,7 +326,7 @@ fn is_listening(run: &Child) -> bool {
 }
 
 /// True if SIGINT does nothing to this process, and so to none that it starts.
-fn ignores_interrupts() -> bool {
+pub(crate) fn ignores_interrupts() -> bool {
     has_signal("self", "SigIgn:", 2)
 }
 

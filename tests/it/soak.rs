@@ -75,10 +75,90 @@ fn a_crash_test_says_what_it_cannot_do() {
     let taken = lab.run(&["crash-test", "--cycles", "1", "--report", "there.json"]);
     assert_eq!(taken.exit, Some(1), "{}", taken.text());
     assert_eq!(std::fs::read(lab.path("there.json")).unwrap(), b"mine");
+    let hint = "hint: it is there already: name another, or move it away";
+    assert!(taken.stderr.contains(hint), "{}", taken.text());
     let nowhere = lab.run(&["crash-test", "--cycles", "1", "--dir", "no/such"]);
     assert_eq!(nowhere.exit, Some(1), "{}", nowhere.text());
     assert_eq!(lab.run(&["crash-test", "--cycles", "0"]).exit, Some(2));
     assert_eq!(std::fs::read_dir(lab.path(".")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_crash_test_is_made_in_no_store() {
+    let lab = Lab::with_store();
+    std::fs::create_dir_all(lab.path("data/mine/deep")).unwrap();
+    std::os::unix::fs::symlink(lab.path("data/mine"), lab.path("link")).unwrap();
+    let before = files(&lab);
+    for dir in [
+        "data",
+        "data/",
+        "data/wal",
+        "data/mine",
+        "data/mine/deep",
+        "link",
+    ] {
+        let refused = lab.run(&["crash-test", "--dir", dir, "--report", "told.json"]);
+        assert_eq!(refused.exit, Some(2), "{dir}: {}", refused.text());
+        let said = "is the directory of a store, or inside of one";
+        assert!(refused.stderr.contains(said), "{}", refused.text());
+    }
+    assert_eq!(files(&lab), before, "something was left");
+}
+
+/// The segments of the first store of a crash test that runs, as far as they are there just now.
+fn written(lab: &Lab) -> Vec<Vec<u8>> {
+    let tests = std::fs::read_dir(lab.path(".")).unwrap();
+    let wal = tests.filter_map(|it| Some(it.ok()?.path().join("store1/wal")));
+    let names = wal.filter_map(|wal| std::fs::read_dir(wal).ok()).flatten();
+    let segments = names.filter_map(|it| Some(it.ok()?.path()));
+    let segments = segments.filter(|path| path.extension().is_some_and(|it| it == "wal"));
+    let bytes = segments.filter_map(|path| std::fs::read(path).ok());
+    bytes.filter(|bytes| bytes.len() > 2_000).collect()
+}
+
+/// A crash test that was interrupted left its directory for ever; and its writers lived by what their user had set.
+#[test]
+fn a_crash_test_that_is_told_to_end_cleans_up() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let lab = Lab::new().env("PHASELOG_NOW", "2001-01-01T00:00:00Z");
+    for (signal, exit, name) in [(Signal::TERM, 143, "SIGTERM"), (Signal::INT, 130, "SIGINT")] {
+        if signal == Signal::INT && crate::run::ignores_interrupts() {
+            println!("skipped: SIGINT is ignored here");
+            continue;
+        }
+        let args = ["crash-test", "--cycles", "100000", "--seed", "1"];
+        let mut child = lab
+            .command(&args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It works when its writers have begun a second segment.
+        let log = loop {
+            let segments = written(&lab);
+            if segments.len() > 1 {
+                break segments.concat();
+            }
+            assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+            std::thread::yield_now();
+        };
+        let log = String::from_utf8_lossy(&log).into_owned();
+        assert!(
+            !log.contains("\"clock\":\"given\"") && !log.contains("2001-01-01"),
+            "{log}"
+        );
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(exit), "{text}");
+        assert!(text.contains(&format!("ended by {name} after")), "{text}");
+        assert_eq!(
+            std::fs::read_dir(lab.path(".")).unwrap().count(),
+            0,
+            "{text}"
+        );
+    }
 }
 
 /// A crash test was killed, and its writers went on for ever, in a directory that nobody would clean up.

@@ -35,6 +35,9 @@ pub(super) fn run(stage: &mut Stage<'_>, progress: &mut dyn FnMut(&str)) {
         ..Row::default()
     };
     for cycle in 1..=stage.trial.cycles {
+        if !stage.goes_on() {
+            break;
+        }
         progress(&format!(
             "simulated disk, cycle {cycle} of {}",
             stage.trial.cycles
@@ -51,6 +54,9 @@ pub(super) fn run(stage: &mut Stage<'_>, progress: &mut dyn FnMut(&str)) {
             usize::try_from(disk.calls("w")).unwrap_or(usize::MAX)
         };
         for _ in 0..CALLS {
+            if !stage.goes_on() {
+                break;
+            }
             let call = 1 + rng.below(calls) as u64;
             let errno = Errno::ALL[rng.below(Errno::ALL.len())];
             let disk = base.fork();

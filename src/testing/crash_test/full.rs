@@ -29,6 +29,9 @@ pub(super) fn run(stage: &mut Stage<'_>, progress: &mut dyn FnMut(&str)) -> Resu
     let dir = stage.make("small")?;
     // The last size is the first one that is enough.
     for pages in 1..=MOST_PAGES {
+        if !stage.goes_on() {
+            break;
+        }
         progress(&format!("a disk of {} KiB", pages * PAGE / 1024));
         if let Err(error) = stage.ports.process.mount_small(&dir, pages * PAGE, false) {
             stage.skip(

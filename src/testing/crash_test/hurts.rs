@@ -49,6 +49,9 @@ pub(super) fn run(
     let mut rng = stage.rng(PART, cycle);
     row.acknowledged += claims.len() as u64;
     for _ in 0..HURTS {
+        if !stage.goes_on() {
+            break;
+        }
         let path = &segments[rng.below(segments.len())];
         let whole = stage.ports.disk.read(path, MAX_BYTES);
         let whole = whole.map_err(Error::io("read", path))?;

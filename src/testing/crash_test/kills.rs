@@ -55,6 +55,9 @@ pub(super) fn run(stage: &mut Stage<'_>, progress: &mut dyn FnMut(&str)) -> Resu
     };
     let mut place: Option<(PathBuf, Vec<Claim>)> = None;
     for cycle in 1..=stage.trial.cycles {
+        if !stage.goes_on() {
+            break;
+        }
         progress(&format!("cycle {cycle} of {}", stage.trial.cycles));
         let (dir, mut claims) = match place.take() {
             Some(place) if (cycle - 1) % CYCLES_A_STORE != 0 => place,
@@ -82,7 +85,9 @@ pub(super) fn run(stage: &mut Stage<'_>, progress: &mut dyn FnMut(&str)) -> Resu
             // What is there is evidence: the next cycle takes another store.
             continue;
         }
-        hurts::run(stage, cycle, &dir, &claims, &mut hurt)?;
+        if stage.goes_on() {
+            hurts::run(stage, cycle, &dir, &claims, &mut hurt)?;
+        }
         place = Some((dir, claims));
     }
     cut.checked = killed.checked;

@@ -21,11 +21,14 @@ mod faults;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::oracles::Claim;
 use super::rng::{Rng, seed_of};
 use crate::error::{Error, Result};
-use crate::ports::Ports;
+use crate::ports::crew::{Crew, Happening, Signal};
+use crate::ports::{EntryKind, Ports};
+use crate::position::SegmentId;
 use crate::store::{CompactMode, Options};
 
 pub use kills::WRITER;
@@ -54,6 +57,8 @@ pub struct Tried {
     pub violations: Vec<Violation>,
     /// The directory, if it was kept because something was violated.
     pub kept: Option<PathBuf>,
+    /// The signal that ended the test before it was done.
+    pub told: Option<Signal>,
 }
 
 /// What one part did.
@@ -99,13 +104,27 @@ struct Stage<'s> {
     trial: &'s Trial,
     dir: PathBuf,
     tried: Tried,
+    /// Hears the signals that end programs; `None` where nobody can.
+    ears: Option<Box<dyn Crew>>,
 }
 
-/// Runs everything; `progress` hears how far it is.
+/// Runs everything; `progress` hears how far it is. A signal that ends programs ends the test at its next step, and its
+/// directory is removed all the same.
 ///
 /// # Errors
-/// [`Error::Io`] if the directory cannot be made or the test itself cannot go on; no verdict on anything.
+/// [`Error::Usage`] if the directory would be made inside of a store; [`Error::Io`] if it cannot be made or the test itself
+/// cannot go on; no verdict on anything.
 pub fn run(ports: &Ports, trial: &Trial, progress: &mut dyn FnMut(&str)) -> Result<Tried> {
+    if is_in_a_store(ports, &trial.dir)? {
+        return Err(Error::Usage {
+            message: format!(
+                "{} is the directory of a store, or inside of one: a crash test is made elsewhere",
+                trial.dir.display()
+            ),
+        });
+    }
+    // From here on nobody ends it without its cleaning up.
+    let ears = ports.process.crew(&[]).ok();
     let name = format!("phaselog-crash-test.{:016x}", ports.process.random());
     let dir = trial.dir.join(name);
     ports
@@ -117,6 +136,7 @@ pub fn run(ports: &Ports, trial: &Trial, progress: &mut dyn FnMut(&str)) -> Resu
         trial,
         dir,
         tried: Tried::default(),
+        ears,
     };
     let ran = stage.parts(progress);
     let Stage { dir, mut tried, .. } = stage;
@@ -129,11 +149,57 @@ pub fn run(ports: &Ports, trial: &Trial, progress: &mut dyn FnMut(&str)) -> Resu
     Ok(tried)
 }
 
+/// True if a directory, or one that it lies in, is a store's.
+fn is_in_a_store(ports: &Ports, dir: &Path) -> Result<bool> {
+    let here = |dir: &Path| {
+        let found = ports.disk.metadata(&dir.join("."));
+        found.map(|found| found.id).map_err(Error::io("open", dir))
+    };
+    let (mut dir, mut id) = (dir.to_owned(), here(dir)?);
+    loop {
+        let wal = dir.join("wal");
+        let is_dir = ports
+            .disk
+            .metadata(&wal)
+            .is_ok_and(|it| it.kind == EntryKind::Dir);
+        let mut is_store = false;
+        if is_dir {
+            // What the system does not show is no store that anybody can use.
+            let _ = ports.disk.each_name(&wal, &mut |name| {
+                is_store |= SegmentId::from_file_name(name).is_some();
+            });
+        }
+        if is_store {
+            return Ok(true);
+        }
+        dir.push("..");
+        let above = here(&dir)?;
+        if above == id {
+            return Ok(false);
+        }
+        id = above;
+    }
+}
+
 impl Stage<'_> {
+    /// False as soon as somebody told this process to end.
+    fn goes_on(&mut self) -> bool {
+        if let (None, Some(ears)) = (self.tried.told, &mut self.ears)
+            && let Ok(Some(Happening::Told(signal))) = ears.next(Some(Duration::ZERO))
+        {
+            self.tried.told = Some(signal);
+        }
+        self.tried.told.is_none()
+    }
+
     fn parts(&mut self, progress: &mut dyn FnMut(&str)) -> Result<()> {
         kills::run(self, progress)?;
-        full::run(self, progress)?;
-        faults::run(self, progress);
+        if self.goes_on() {
+            full::run(self, progress)?;
+        }
+        if self.goes_on() {
+            faults::run(self, progress);
+        }
         Ok(())
     }
 
