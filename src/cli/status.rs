@@ -76,7 +76,12 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let look = at.look(context)?;
     let store = context.dir().display().to_string();
     let clears = watch && std::io::IsTerminal::is_terminal(&std::io::stdout());
-    let mut next = report(store.clone(), look)?;
+    let exposed = match &look {
+        Look::Now(_) => View::exposed(&context.ports, context.dir()),
+        Look::Then(..) => Vec::new(),
+    };
+    context.warn(&exposed);
+    let mut next = report(store.clone(), look, &exposed)?;
     loop {
         if clears {
             // Home, then everything below: the terminal does not flicker as it would if it were cleared first.
@@ -91,11 +96,11 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         if nobody_reads(context) {
             return Ok(exit::DONE);
         }
-        next = report(store.clone(), look_again(next.look, context)?)?;
+        next = report(store.clone(), look_again(next.look, context)?, &exposed)?;
     }
 }
 
-fn report(store: String, look: Look) -> Result<StatusReport, Failure> {
+fn report(store: String, look: Look, exposed: &[Warning]) -> Result<StatusReport, Failure> {
     let overview = overview(look.state(), look.now(), look.known());
     let as_of = look.now().at;
     let leases = leases(&overview, &look);
@@ -105,7 +110,7 @@ fn report(store: String, look: Look) -> Result<StatusReport, Failure> {
             view.durable_seq(),
             Some(snapshot_facts(view)),
             view.complete(),
-            view.warnings().to_vec(),
+            [view.warnings(), exposed].concat(),
         ),
         Look::Then(past, _) => (None, past.state.last_seq, None, true, Vec::new()),
     };

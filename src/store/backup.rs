@@ -190,14 +190,8 @@ fn read(ports: &Ports, dir: &Path, options: &Options) -> Result<Source> {
             cut = end_of(&log, witnesses, known, &unproven.why)?;
             // A snapshot is followed by a header, and the copy may end before that.
             snapshot = None;
-            warnings.push(Warning::new(
-                "W-UNCONFIRMED",
-                format!(
-                    "records {}..{last} could not be made durable ({}); the copy ends with {known}",
-                    known.next(),
-                    unproven.why
-                ),
-            ));
+            let said = format!("{}; the copy ends with {known}", unproven.words(last));
+            warnings.push(Warning::new("W-UNCONFIRMED", said));
             (known, false)
         }
     };

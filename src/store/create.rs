@@ -13,7 +13,7 @@ use crate::log::header::LogId;
 use crate::log::mark::MARK;
 use crate::log::{self, Group, writer::LogOptions};
 use crate::pipeline::{Event, NewItem, Now, Plan, codec};
-use crate::ports::Ports;
+use crate::ports::{EntryKind, Ports};
 use crate::position::Seq;
 use crate::snapshot::import::ImportedDocument;
 use crate::snapshot::set::ROOT;
@@ -294,8 +294,19 @@ fn create(
 /// Makes the directories of a store where they are missing, on a disk that may be used.
 fn prepare(ports: &Ports, dir: &Path, options: &Options) -> Result<()> {
     for path in [dir.to_owned(), dir.join(WAL)] {
+        let is_link = || {
+            let found = ports.disk.metadata(&path);
+            found.is_ok_and(|found| found.kind == EntryKind::Symlink)
+        };
         match ports.disk.create_dir(&path) {
             Ok(()) => {}
+            Err(error)
+                if error.kind() == io::ErrorKind::AlreadyExists
+                    && path == dir.join(WAL)
+                    && is_link() =>
+            {
+                return Err(dir::linked(&*ports.disk, &path));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::io("make", path)(error)),
         }

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::log::files;
+use crate::log::mark::MARK;
 use crate::log::reader::{Log, Witnesses};
 use crate::ports::{Disk, EntryKind, Ports};
 use crate::position::Seq;
@@ -49,15 +51,24 @@ pub(super) fn place(ports: &Ports, dir: &Path, options: &Options) -> Result<Log>
         Err(error) => return Err(Error::io("open", dir)(error)),
     }
     let wal = dir.join(WAL);
-    // A link to a directory is followed: people keep the log on another disk.
-    match disk.metadata(&wal.join(".")) {
+    match disk.metadata(&wal) {
         Ok(found) if found.kind == EntryKind::Dir => {}
+        Ok(found) if found.kind == EntryKind::Symlink => return Err(linked(disk, &wal)),
         Ok(_) => return Err(no_store(ports, dir)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_store(ports, dir)),
         Err(error) => return Err(Error::io("open", wal)(error)),
     }
     refuse_network(ports, &wal, options)?;
     Ok(Log::new(ports.clone(), dir).with_lock_wait(options.lock_wait))
+}
+
+/// What is said of a log's directory that is a symbolic link: who put it there, or what it leads to next time, nobody
+/// knows. A log that is to lie on another disk is mounted there.
+pub(super) fn linked(disk: &dyn Disk, wal: &Path) -> Error {
+    // The system has a word of its own for it, which it says when such a thing is opened.
+    let refused = disk.open_read(wal).err();
+    let refused = refused.unwrap_or_else(|| io::ErrorKind::NotADirectory.into());
+    Error::io("open", wal)(refused)
 }
 
 /// Reads the snapshots of this log for who can do without them: where the system refuses one there is at most the set
@@ -95,6 +106,49 @@ pub(super) fn world_writable(ports: &Ports, dir: &Path) -> Option<PathBuf> {
     // What the system does not tell is no reason to stop.
     let open = |dir: &PathBuf| ports.disk.is_world_writable(dir).unwrap_or(false);
     dirs.into_iter().find(open)
+}
+
+/// What else lets every user of the system into a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Exposed {
+    /// The file or directory.
+    pub(super) path: PathBuf,
+    /// What they may do with it.
+    pub(super) what: &'static str,
+}
+
+/// Files of the store that every user may write to, and directories that every user may put files into: what
+/// [`world_writable`] does not say. At most `most` names of a directory are looked at, the last of them.
+pub(super) fn exposed(ports: &Ports, dir: &Path, most: usize) -> Vec<Exposed> {
+    let open = |path: &Path| {
+        let found = ports.disk.surroundings(path);
+        found.is_ok_and(|found| found.world_writable)
+    };
+    let mut all = Vec::new();
+    for dir in [dir.to_owned(), dir.join(WAL)] {
+        if open(&dir) && !ports.disk.is_world_writable(&dir).unwrap_or(true) {
+            let what = "every user of the system may put files there";
+            let path = dir.clone();
+            all.push(Exposed { path, what });
+        }
+        let names = ports.disk.list(&dir).unwrap_or_default();
+        let ours = |name: &&String| {
+            let word = [files::LOCK, files::COMPACT_LOCK, MARK].contains(&&***name);
+            word || name.ends_with(".wal") || name.ends_with(".json")
+        };
+        let paths = names.iter().filter(ours).rev().take(most);
+        let mut paths: Vec<PathBuf> = paths.map(|name| dir.join(name)).collect();
+        // Where a link leads is not ours, and links are not followed.
+        let is_file = |path: &PathBuf| {
+            let found = ports.disk.metadata(path);
+            found.is_ok_and(|found| found.kind == EntryKind::File)
+        };
+        paths.retain(|path| open(path) && is_file(path));
+        paths.reverse();
+        let what = "every user of the system may write to it";
+        all.extend(paths.into_iter().map(|path| Exposed { path, what }));
+    }
+    all
 }
 
 fn no_store(ports: &Ports, dir: &Path) -> Error {

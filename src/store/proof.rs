@@ -1,5 +1,6 @@
 //! What is shown stays shown: a reader makes durable what it read before it tells anybody.
 
+use std::cmp::Ordering;
 use std::io;
 
 use crate::error::{Error, Result};
@@ -15,6 +16,19 @@ pub(super) struct Unproven {
     pub(super) known: Seq,
     /// Why not more.
     pub(super) why: String,
+}
+
+impl Unproven {
+    /// What could not be made durable, of what ends with `last`, and why.
+    pub(super) fn words(&self, last: Seq) -> String {
+        let (first, why) = (self.known.next(), &self.why);
+        match first.cmp(&last) {
+            Ordering::Less => format!("records {first}..{last} could not be made durable ({why})"),
+            Ordering::Equal => format!("record {last} could not be made durable ({why})"),
+            // Every record is; the name of the segment, say, is not.
+            Ordering::Greater => format!("the log could not be made durable ({why})"),
+        }
+    }
 }
 
 /// Makes every record that was read durable, through the descriptor that was open before it was read.

@@ -63,10 +63,9 @@ impl View {
             Ok(durable) => durable,
             Err(unproven) => {
                 complete = false;
-                warnings.push(Warning::new(
-                    "W-UNCONFIRMED",
-                    format!("records {}..{last} could not be made durable ({}); the state is shown as of {}", unproven.known.next(), unproven.why, unproven.known),
-                ));
+                let shown = format!("the state is shown as of {}", unproven.known);
+                let said = format!("{}; {shown}", unproven.words(last));
+                warnings.push(Warning::new("W-UNCONFIRMED", said));
                 state = super::replay::fold_through(ports, dir, options, unproven.known)?;
                 unproven.known
             }
@@ -90,6 +89,30 @@ impl View {
     /// The state.
     pub fn state(&self) -> &PipelineState {
         &self.state
+    }
+
+    /// What lets every user of the system write into the store, beyond what [`View::warnings`] says; of the last thousand
+    /// segments. For who asks after the store as a whole: it looks at each file.
+    pub fn exposed(ports: &Ports, dir: &Path) -> Vec<Warning> {
+        const LOOKED_AT: usize = 1_000;
+        const NAMED: usize = 5;
+        let found = super::dir::exposed(ports, dir, LOOKED_AT);
+        let more = found.len().saturating_sub(NAMED);
+        let warning = |said| Warning::new("W-WORLD-WRITABLE", said);
+        let mut warnings: Vec<Warning> = found
+            .iter()
+            .take(NAMED)
+            .map(|it| {
+                let path = it.path.display();
+                warning(format!("{path}: {}; chmod o-w {path}", it.what))
+            })
+            .collect();
+        if more > 0 {
+            warnings.push(warning(format!(
+                "{more} more files like these: phaselog verify"
+            )));
+        }
+        warnings
     }
 
     /// The state, when the rest is no longer needed.

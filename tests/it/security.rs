@@ -71,6 +71,102 @@ fn a_store_that_is_open_to_all_is_warned_about() {
     assert_eq!(lab.must(&["status"]).stderr, "");
 }
 
+/// As `doctor` warns, so do the commands that people run every day.
+#[test]
+fn files_that_all_may_write_and_a_sticky_directory_are_warned_about() {
+    let lab = Lab::with_store();
+    lab.must(&["compact"]);
+    for (name, mode, what) in [
+        (
+            "data",
+            0o1777,
+            "every user of the system may put files there",
+        ),
+        (
+            "data/wal",
+            0o1777,
+            "every user of the system may put files there",
+        ),
+        (FIRST, 0o666, "every user of the system may write to it"),
+        (
+            "data/wal/lock",
+            0o646,
+            "every user of the system may write to it",
+        ),
+        (
+            "data/work_items.json",
+            0o666,
+            "every user of the system may write to it",
+        ),
+    ] {
+        let before = std::fs::metadata(lab.path(name)).unwrap().permissions();
+        let rights = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(lab.path(name), rights).unwrap();
+        let status = lab.must(&["status"]);
+        let said = format!("warning: {name}: {what}; chmod o-w {name}\n");
+        assert_eq!(status.stderr, said, "{}", status.text());
+        let told = lab.must(&["--json", "status"]);
+        assert!(told.stdout.contains("W-WORLD-WRITABLE"), "{}", told.text());
+        let verified = lab.run(&["verify"]);
+        assert_eq!(verified.exit, Some(3), "{}", verified.text());
+        let named = name.strip_prefix("data/").unwrap_or(".");
+        let line = verified.stdout.lines().find(|line| line.contains("V-OPEN"));
+        let line = line.unwrap_or_else(|| panic!("{}", verified.text()));
+        assert!(
+            line.contains(&format!("\t{named}")) && line.contains(what),
+            "{line}"
+        );
+        std::fs::set_permissions(lab.path(name), before).unwrap();
+    }
+    assert_eq!(lab.must(&["status"]).stderr, "");
+    lab.must(&["verify"]);
+}
+
+/// Who may change what a link leads to would choose where the log is.
+#[test]
+fn a_wal_that_is_a_link_is_not_followed() {
+    let lab = Lab::with_store();
+    std::fs::rename(lab.path("data/wal"), lab.path("elsewhere")).unwrap();
+    symlink(lab.path("elsewhere"), lab.path("data/wal")).unwrap();
+    let before = modes(&lab.path("elsewhere"));
+    for args in [
+        &["status"][..],
+        &["start", HOUSE, "list"],
+        &["init", "--phase", "p"],
+        &["resume"],
+        &["compact"],
+        &["log"],
+        &["history", HOUSE],
+        &["verify"],
+        &["repair"],
+        &["repair", "--apply"],
+        &["backup", "copy"],
+        &["replay"],
+        &["export", "--as", "csv"],
+    ] {
+        let refused = lab.run(args);
+        assert_eq!(refused.exit, Some(1), "{}", refused.text());
+        assert!(
+            refused
+                .stderr
+                .contains("wal: it is a symbolic link, and is not followed"),
+            "{}",
+            refused.text()
+        );
+    }
+    assert_eq!(modes(&lab.path("elsewhere")), before);
+    // No new store is made through one either.
+    std::fs::create_dir(lab.path("new")).unwrap();
+    std::fs::create_dir(lab.path("theirs")).unwrap();
+    symlink(lab.path("theirs"), lab.path("new/wal")).unwrap();
+    let refused = lab.run(&["-s", "new", "init", "--phase", "p", "1 Example St"]);
+    assert_eq!(refused.exit, Some(1), "{}", refused.text());
+    lab.write("items.json", r#"{"work_items":[]}"#);
+    let refused = lab.run(&["-s", "new", "import", "items.json"]);
+    assert_eq!(refused.exit, Some(1), "{}", refused.text());
+    assert_eq!(std::fs::read_dir(lab.path("theirs")).unwrap().count(), 0);
+}
+
 /// Each name of ours is a link to somebody's file: whatever is done, that file stays as it is.
 #[test]
 fn no_link_is_followed() {

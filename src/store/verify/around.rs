@@ -37,6 +37,18 @@ pub(super) fn look(
             .saying("every user of the system may replace its files")
             .with_next("chmod o-w")
     }));
+    let exposed = super::super::dir::exposed(ports, dir, usize::MAX).into_iter();
+    findings.extend(exposed.map(|found| {
+        let file = found.path.strip_prefix(dir).unwrap_or(&found.path);
+        let file = Some(file.display().to_string()).filter(|file| !file.is_empty());
+        Finding::of_file(
+            "V-OPEN",
+            Verdict::Warnings,
+            file.unwrap_or_else(|| ".".to_owned()),
+        )
+        .saying(found.what)
+        .with_next("chmod o-w")
+    }));
     findings.extend(bad_mark(ports, log));
     findings.extend(flag(ports, wal));
     for lock in [files::LOCK, files::COMPACT_LOCK] {
