@@ -101,6 +101,7 @@ impl VerifyReport {
 const fn severity(finding: &Finding) -> &'static str {
     match finding.weight {
         Verdict::Ambiguous | Verdict::Damaged => "damage",
+        Verdict::Clean => "note",
         _ => "warning",
     }
 }

@@ -79,6 +79,8 @@ pub enum Severity {
     InFlight,
     /// A torn tail that was sealed; it lies behind where the segment ends.
     Sealed,
+    /// Bytes behind where a sealed segment ends that no crash leaves there.
+    Beyond,
     /// A repair gave it up.
     GivenUp,
 }
@@ -159,6 +161,7 @@ impl Log {
             looks_left: MOST_LOOKS,
             copied: 0,
             told: Seq::NONE,
+            read: None,
             ahead,
         };
         if let Ok(header) = surveyor.header(last)? {
@@ -200,6 +203,9 @@ struct Surveyor<'l> {
     copied: u64,
     /// What is missing before this seq was told already.
     told: Seq,
+    /// The header that was read last: each is asked for when its segment begins, and before, when that of the segment
+    /// before it ends.
+    read: Option<(SegmentId, HeaderLine)>,
     ahead: Ahead,
 }
 
@@ -249,7 +255,10 @@ impl Surveyor<'_> {
             if len > limit {
                 let (offset, bytes) = (Offset::new(limit), len - limit);
                 let unread = self.damage(id, offset, DamageKind::Unterminated, None);
-                self.report(unread, bytes, None, Severity::Sealed, sink)?;
+                let severity = self
+                    .behind_the_seal(&*file, limit, len)
+                    .map_err(Error::io("read", &path))?;
+                self.report(unread, bytes, None, severity, sink)?;
             }
         }
         let head = self.check_head(&*file, id, end, after, sink)?;
@@ -413,12 +422,18 @@ impl Surveyor<'_> {
         }
     }
 
-    fn header(&self, id: SegmentId) -> Result<HeaderLine> {
+    fn header(&mut self, id: SegmentId) -> Result<HeaderLine> {
+        if let Some((_, line)) = self.read.as_ref().filter(|(read, _)| *read == id) {
+            return Ok(line.clone());
+        }
         match read_header(self.log, id)? {
             Err(newer @ HeaderProblem::Newer(..)) => {
                 Err(header_trouble(self.log, id, newer).into_error())
             }
-            line => Ok(line),
+            line => {
+                self.read = Some((id, line.clone()));
+                Ok(line)
+            }
         }
     }
 
@@ -455,7 +470,7 @@ impl Surveyor<'_> {
         if matches!(severity, Severity::Damaged | Severity::Ambiguous) {
             self.bad += 1;
         }
-        self.hurt |= !matches!(severity, Severity::Sealed);
+        self.hurt |= !matches!(severity, Severity::Sealed | Severity::Beyond);
         sink(Survey::Finding(&Finding {
             damage,
             bytes,

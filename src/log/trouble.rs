@@ -33,6 +33,7 @@ impl Trouble {
 pub(super) type HeaderLine = std::result::Result<SegmentHeader, HeaderProblem>;
 
 /// What is wrong with a header.
+#[derive(Clone)]
 pub(super) enum HeaderProblem {
     /// A newer version's.
     Newer(Seq, String),

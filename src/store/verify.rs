@@ -91,7 +91,7 @@ impl Verdict {
 pub struct Finding {
     /// A stable word for programs: `V-CRC`.
     pub code: &'static str,
-    /// What it makes of the whole store; never [`Verdict::Clean`].
+    /// What it makes of the whole store; [`Verdict::Clean`] for what is only noted.
     pub weight: Verdict,
     /// The file, relative to the store.
     pub file: String,
@@ -149,6 +149,17 @@ impl Finding {
 /// [`Error::NewerFormat`] for a segment of a newer version; [`Error::LockTimeout`] if something looks hurt and a writer
 /// held the lock for the whole wait; [`Error::Io`]: what the system refuses to read is no verdict.
 pub fn verify(ports: &Ports, dir: &Path, options: &Options, extent: &Extent) -> Result<Verified> {
+    let mut verified = looks(ports, dir, options, extent)?;
+    // Once: the looks at the log may be several.
+    for finding in around::exposed(ports, dir) {
+        verified.verdict = verified.verdict.max(finding.weight);
+        verified.findings.push(finding);
+    }
+    Ok(verified)
+}
+
+/// Looks at the store until what is seen is so.
+fn looks(ports: &Ports, dir: &Path, options: &Options, extent: &Extent) -> Result<Verified> {
     let log = match dir::check(ports, dir, options) {
         Ok(log) => log,
         Err(Error::Damaged(damage)) => return no_segments(ports, dir, extent, *damage),

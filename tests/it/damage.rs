@@ -439,3 +439,36 @@ fn what_lies_around_is_looked_at() {
         .unwrap();
     assert_eq!(verdict(&disk), Verdict::Clean);
 }
+
+/// What a crash left and a writer sealed is only noted; what somebody added behind a sealed end is a finding, for nobody
+/// reads it, and no crash put it there.
+#[test]
+fn what_lies_behind_a_sealed_end_is_named() {
+    let base = small_store();
+    let first = segments(&base).remove(0);
+    let bytes = base.peek(&first).unwrap();
+    let line = bytes
+        .split_inclusive(|&byte| byte == b'\n')
+        .next_back()
+        .unwrap();
+    for (behind, weight) in [
+        (b"0123abcd 0123".to_vec(), Verdict::Clean),
+        (vec![0; 700], Verdict::Clean),
+        (line[..line.len() / 2].to_vec(), Verdict::Clean),
+        (b"rubbish\n".to_vec(), Verdict::Warnings),
+        (line.to_vec(), Verdict::Warnings),
+        ([line, line].concat(), Verdict::Warnings),
+    ] {
+        let disk = fresh(&base);
+        disk.plant(&first, &[&bytes[..], &behind].concat()).unwrap();
+        let found = verified(&disk, &Extent::default());
+        assert_eq!(found.verdict, weight, "{:?}", found.findings);
+        let [finding] = &*found.findings else {
+            panic!("{:?}", found.findings);
+        };
+        assert_eq!((finding.code, finding.weight), ("V-SEALED", weight));
+        assert_eq!(finding.byte, Some(bytes.len() as u64), "{finding:?}");
+        assert_eq!(finding.bytes, Some(behind.len() as u64), "{finding:?}");
+        assert_eq!(open(&disk).unwrap(), open(&base).unwrap());
+    }
+}

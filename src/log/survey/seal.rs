@@ -1,13 +1,63 @@
 //! Where a segment ended and what its bytes come to, compared with what its successor's header says of both.
 
+use std::io;
+
 use super::super::head::{Sha256Hex, head_at};
 use super::super::header::Predecessor;
+use super::super::pass::MAX_TAIL;
+use super::super::segment::Step;
+use super::super::tail::{self, Attested, Evidence, Verdict};
+use super::super::window::read_range;
 use super::{Severity, SurveySink, Surveyor};
 use crate::error::{DamageKind, Error, Result, Witness};
 use crate::ports::File;
-use crate::position::{Offset, SegmentId};
+use crate::position::{Offset, SegmentId, Seq};
 
 impl Surveyor<'_> {
+    /// Says what the bytes are that stand behind where a sealed segment ends: a tail that was torn when it was sealed, or
+    /// something else.
+    pub(super) fn behind_the_seal(
+        &self,
+        file: &dyn File,
+        limit: u64,
+        len: u64,
+    ) -> io::Result<Severity> {
+        if self.cursor.scan.offset().get() != limit {
+            // Where the segment could not be read to its end, nobody knows how its tail looked.
+            return Ok(Severity::Sealed);
+        }
+        if len - limit > MAX_TAIL {
+            return Ok(Severity::Beyond);
+        }
+        let bytes = read_range(file, limit, len)?;
+        let (mut scan, mut at) = (self.cursor.scan.clone(), 0);
+        let stop = loop {
+            match scan.step(bytes.get(at..).unwrap_or_default(), true) {
+                Step::Line(_) => {
+                    at = usize::try_from(scan.offset().get() - limit).unwrap_or(usize::MAX);
+                }
+                Step::Hungry => return Ok(Severity::Beyond),
+                Step::Stop(stop) => break stop,
+            }
+        };
+        let nobody = Attested {
+            seq: Seq::NONE,
+            by: Witness::Mark(Seq::NONE),
+        };
+        // As the writer saw it that sealed it: what a crash leaves, and nothing before that.
+        let verdict = tail::judge(&Evidence {
+            stop: &stop,
+            bytes: &bytes,
+            attested: nobody,
+            segment: self.cursor.segment,
+            successor: None,
+        });
+        Ok(match verdict {
+            Verdict::Torn(_) if stop.offset.get() == limit => Severity::Sealed,
+            _ => Severity::Beyond,
+        })
+    }
+
     /// Compares where a segment ended with what its successor's header says.
     pub(super) fn check_seal(
         &mut self,

@@ -162,28 +162,34 @@ fn behind(
     }
 }
 
-/// What the bytes of a range attest, read in pieces that end with a line.
+/// What the bytes of a range attest, read block by block, each byte once.
 fn attested_in(file: &dyn File, from: u64, limit: u64) -> io::Result<Option<Attested>> {
+    const BLOCK: u64 = 1 << 20;
     // Two records whose newline is hurt are one line.
-    const PIECE: u64 = 3 * frame::MAX_LINE as u64;
+    const LONGEST: usize = 2 * frame::MAX_LINE;
     let mut best: Option<Attested> = None;
+    let mut held: Vec<u8> = Vec::new();
     let mut at = from;
     while at < limit {
-        let bytes = read_range(file, at, limit.min(at + PIECE))?;
-        let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |newline| newline + 1);
-        if let Some(found) = tail::attested_within(&bytes[..whole]) {
-            best = Some(best.map_or(found, |best| best.or(found)));
-        }
-        let read = bytes.len() as u64;
+        let before = held.len();
+        let wanted = usize::try_from(BLOCK.min(limit - at)).expect("a block fits in memory");
+        held.resize(before + wanted, 0);
+        let read = file.read_full_at(at, &mut held[before..])?;
+        held.truncate(before + read);
         if read == 0 {
             break;
         }
-        at += match whole {
+        at += read as u64;
+        if let Some(newline) = memchr::memrchr(b'\n', &held[before..]) {
+            let whole = before + newline + 1;
+            if let Some(found) = tail::attested_within(&held[..whole]) {
+                best = Some(best.map_or(found, |best| best.or(found)));
+            }
+            held.drain(..whole);
+        } else if held.len() > LONGEST + frame::MAX_LINE {
             // A line without an end that is longer than two records: only its end can be one.
-            0 if read == PIECE => PIECE - frame::MAX_LINE as u64,
-            0 => read,
-            whole => whole as u64,
-        };
+            held.drain(..held.len() - LONGEST);
+        }
     }
     Ok(best)
 }

@@ -335,6 +335,13 @@ fn give_up(hurt: &Hurt, range: &LostRange) -> Step {
         (_, Some(by)) => format!("; {by} attests that it was acknowledged"),
         (_, None) => String::new(),
     };
+    let empty = damage.kind == DamageKind::Missing && damage.offset == Offset::START && bytes == 0;
+    // Only who made it knows, and then nothing is to be given up.
+    let or_none = if empty {
+        "; if this empty file never was a segment, move it out of wal/ instead"
+    } else {
+        ""
+    };
     Step {
         kind: StepKind::GiveUp,
         file: damage.file.display().to_string(),
@@ -346,7 +353,7 @@ fn give_up(hurt: &Hurt, range: &LostRange) -> Step {
                 "it ends {bytes} bytes before where the next header says, and no further record is missing"
             )
         } else {
-            format!("{what}, given up: it {}{known}", damage.kind)
+            format!("{what}, given up: it {}{known}{or_none}", damage.kind)
         },
     }
 }

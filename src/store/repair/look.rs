@@ -156,7 +156,7 @@ impl Looking {
                     });
                 }
                 Severity::Torn(_) => self.torn = Some((*finding).clone()),
-                Severity::InFlight | Severity::Sealed | Severity::GivenUp => {}
+                Severity::InFlight | Severity::Sealed | Severity::Beyond | Severity::GivenUp => {}
             },
         }
         Ok(())

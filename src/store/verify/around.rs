@@ -37,18 +37,6 @@ pub(super) fn look(
             .saying("every user of the system may replace its files")
             .with_next("chmod o-w")
     }));
-    let exposed = super::super::dir::exposed(ports, dir, usize::MAX).into_iter();
-    findings.extend(exposed.map(|found| {
-        let file = found.path.strip_prefix(dir).unwrap_or(&found.path);
-        let file = Some(file.display().to_string()).filter(|file| !file.is_empty());
-        Finding::of_file(
-            "V-OPEN",
-            Verdict::Warnings,
-            file.unwrap_or_else(|| ".".to_owned()),
-        )
-        .saying(found.what)
-        .with_next("chmod o-w")
-    }));
     findings.extend(bad_mark(ports, log));
     findings.extend(flag(ports, wal));
     for lock in [files::LOCK, files::COMPACT_LOCK] {
@@ -101,6 +89,20 @@ pub(super) fn look(
         }
     }
     Ok(())
+}
+
+/// Files that every user may write to, and directories that every user may put files into. Each file is looked at.
+pub(super) fn exposed(ports: &Ports, dir: &Path) -> Vec<Finding> {
+    let exposed = super::super::dir::exposed(ports, dir, usize::MAX).into_iter();
+    let found = exposed.map(|found| {
+        let file = found.path.strip_prefix(dir).unwrap_or(&found.path);
+        let file = Some(file.display().to_string()).filter(|file| !file.is_empty());
+        let file = file.unwrap_or_else(|| ".".to_owned());
+        Finding::of_file("V-OPEN", Verdict::Warnings, file)
+            .saying(found.what)
+            .with_next("chmod o-w")
+    });
+    found.collect()
 }
 
 /// A mark that cannot be read counts 0, and hurt bytes at the very end of the log are then nobody's witness.

@@ -213,7 +213,7 @@ impl<'c> Collector<'c> {
                 self.in_flight = true;
                 return Ok(());
             }
-            Severity::Sealed => return self.sealed(finding),
+            Severity::Sealed | Severity::Beyond => return self.sealed(finding),
             Severity::GivenUp => {
                 self.whole = false;
                 self.given_up.get_or_insert(finding.damage.seq);
@@ -247,6 +247,8 @@ impl<'c> Collector<'c> {
                 finding.bytes, attested.by, attested.seq
             );
             self.findings.push(said);
+        } else {
+            self.findings.push(of_survey(finding));
         }
         Ok(())
     }

@@ -42,7 +42,8 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
         Severity::Damaged => (code(&damage.kind), Verdict::Damaged),
         Severity::Ambiguous => ("V-AMBIGUOUS", Verdict::Ambiguous),
         Severity::Torn(_) | Severity::InFlight => ("V-TORN", Verdict::Torn),
-        Severity::Sealed => ("V-SEALED", Verdict::Warnings),
+        Severity::Sealed => ("V-SEALED", Verdict::Clean),
+        Severity::Beyond => ("V-SEALED", Verdict::Warnings),
         Severity::GivenUp => ("V-LOST", Verdict::Warnings),
     };
     let records = match finding.to_seq {
@@ -74,6 +75,14 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
                 damage.kind
             )
         }
+        Severity::Sealed => format!(
+            "{} bytes of a write that a crash cut off, never acknowledged; the log goes on in the next segment",
+            finding.bytes
+        ),
+        Severity::Beyond => format!(
+            "{} bytes lie behind where the next header ends this segment, and no crash leaves such bytes; nobody reads them",
+            finding.bytes
+        ),
         Severity::GivenUp => format!("{records}: given up by a repair, as later headers declare"),
         _ => format!(
             "{} bytes of a write that a crash cut off, never acknowledged; the next writer goes on in a new segment",
