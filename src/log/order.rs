@@ -22,6 +22,9 @@ use crate::position::{Offset, Seq};
 /// How far before and behind a stop lines are looked for, in bytes: further than a segment is long, groups aside.
 const REACH: u64 = 4 << 20;
 
+/// How many lines of one seq are looked at: more are nobody's copies, and hostile bytes may have any number.
+const MOST_ALIKE: usize = 64;
+
 /// Lines behind a stop, in the order of their records.
 #[derive(Debug)]
 pub(crate) struct Ordered {
@@ -161,8 +164,8 @@ fn in_order(
             sorting.leave_out(line, seq);
             at += 1;
         } else {
-            let waiting = places.get(&sorting.scan.next());
-            let Some(found) = sorting.next_of(&lines, at, waiting, limit) else {
+            let waiting = behind(&places, sorting.scan.next(), at);
+            let Some(found) = sorting.next_of(&lines, waiting, limit) else {
                 break;
             };
             let (scan, part) = sorting
@@ -186,6 +189,16 @@ fn in_order(
             ..best
         }
     }))
+}
+
+/// The lines of one seq that stand behind a line; none if there are too many.
+fn behind(places: &HashMap<Seq, Vec<usize>>, seq: Seq, at: usize) -> &[usize] {
+    let all = places.get(&seq).map_or(&[][..], Vec::as_slice);
+    let behind = &all[all.partition_point(|&other| other <= at)..];
+    if behind.len() > MOST_ALIKE {
+        return &[];
+    }
+    behind
 }
 
 /// Lines on their way into order.
@@ -221,18 +234,12 @@ impl Sorting<'_> {
         }
     }
 
-    /// The one line behind `at` that is the next record; none if there are two that are not the same.
-    fn next_of(
-        &self,
-        lines: &[Line],
-        at: usize,
-        waiting: Option<&Vec<usize>>,
-        limit: usize,
-    ) -> Option<usize> {
+    /// The one of these lines that is the next record; none if there are two that are not the same.
+    fn next_of(&self, lines: &[Line], waiting: &[usize], limit: usize) -> Option<usize> {
         let mut found: Option<usize> = None;
-        for &other in waiting.into_iter().flatten() {
+        for &other in waiting {
             let line = &lines[other];
-            if other <= at || line.taken || self.follows(line, limit).is_none() {
+            if line.taken || self.follows(line, limit).is_none() {
                 continue;
             }
             match found {
@@ -262,10 +269,8 @@ impl Sorting<'_> {
         }
         let next = self.scan.next();
         let copy = if seq >= next {
-            let others = places.get(&seq).into_iter().flatten();
-            others
-                .filter(|&&other| other > at && !lines[other].taken)
-                .any(|&other| lines[other].record == line.record)
+            let mut others = behind(places, seq, at).iter().map(|&other| &lines[other]);
+            others.any(|other| !other.taken && other.record == line.record)
         } else if let Some(&placed) = self.placed.get(&seq) {
             placed == crc
         } else {
