@@ -110,3 +110,41 @@ fn with_a_tail_to_seal_and_a_snapshot_to_set_aside() {
     rewrite_root(&hurt, &id, "0123456789abcdef0123456789abcdef");
     cut_short(&hurt, &base, "another history");
 }
+
+#[test]
+fn with_lines_to_put_in_order_and_a_file_that_is_no_segment() {
+    let base = small_store();
+    let hurt = fresh(&base);
+    for (path, at) in segments(&base).iter().zip([2, 4, 1]) {
+        let bytes = base.peek(path).unwrap();
+        let (place, line) = lines(&bytes)[at];
+        let behind = place + line.len();
+        let next = lines(&bytes)[at + 1].1;
+        // Its successor before it, and it once more.
+        let swapped = [
+            &bytes[..place],
+            next,
+            line,
+            line,
+            &bytes[behind + next.len()..],
+        ];
+        hurt.plant(path, &swapped.concat()).unwrap();
+    }
+    hurt.plant("data/wal/00000000000000000005.wal", b"")
+        .unwrap();
+    assert_eq!(plan(&hurt).lost, []);
+    cut_short(&hurt, &base, "in order");
+}
+
+#[test]
+fn with_a_gap_before_an_empty_segment() {
+    let base = small_store();
+    let paths = segments(&base);
+    let hurt = fresh(&base);
+    let before = base.peek(&paths[1]).unwrap();
+    let cut = lines(&before).pop().unwrap().0;
+    hurt.plant(&paths[1], &before[..cut]).unwrap();
+    hurt.plant(&paths[2], b"").unwrap();
+    assert_eq!(plan(&hurt).lost.len(), 1);
+    cut_short(&hurt, &base, "a gap");
+}
