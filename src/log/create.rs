@@ -18,7 +18,7 @@ use crate::ports::{Disk, File, Ports};
 use crate::position::{Offset, SegmentId, Seq};
 
 /// Bytes that are gathered before they are written.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
 
 /// Records that stand or fall together, on their way into a new log.
 #[expect(

@@ -127,8 +127,16 @@ pub(super) fn check_payload(payload: &str) -> Result<()> {
 
 /// A group is held in memory by whoever judges what a crash left of it.
 fn check_size(payloads: &[String]) -> Result<()> {
-    let line = |payload: &String| (payload.len() + frame::MAX_LINE - frame::MAX_PAYLOAD) as u64;
-    let bytes: u64 = payloads.iter().map(line).sum();
+    let bytes = payloads.iter().map(line_bytes).sum();
+    size_is_taken(bytes)
+}
+
+/// The most bytes that a payload takes as a line.
+fn line_bytes(payload: &String) -> u64 {
+    (payload.len() + frame::MAX_LINE - frame::MAX_PAYLOAD) as u64
+}
+
+fn size_is_taken(bytes: u64) -> Result<()> {
     if bytes > MAX_GROUP {
         return Err(Error::TooLarge {
             what: "what is recorded at once".to_owned(),
@@ -137,6 +145,32 @@ fn check_size(payloads: &[String]) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// A look at the payloads of a group one by one, as [`check_group`] does it with all of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    bytes: u64,
+}
+
+impl Look {
+    /// Looks at the next one.
+    ///
+    /// # Errors
+    /// As [`check_group`].
+    pub fn take(&mut self, payload: &String) -> Result<()> {
+        check_payload(payload)?;
+        self.bytes += line_bytes(payload);
+        Ok(())
+    }
+
+    /// The most bytes that all of them take; an error if that is too much.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn bytes(&self) -> Result<u64> {
+        size_is_taken(self.bytes).map(|()| self.bytes)
+    }
 }
 
 #[cfg(test)]

@@ -356,9 +356,38 @@ fn bytes_short_of_what_is_known_durable_are_not_cleared() {
     assert!(wal(&dir).join("poisoned").exists());
 }
 
+fn long_event() -> String {
+    format!(r#"{{"event":"added","item":"{}"}}"#, "x".repeat(700_000))
+}
+
+#[test]
+fn a_group_in_pieces_is_the_same_group() {
+    let group = vec![long_event(); 5];
+    let write = |in_pieces: bool| {
+        let (dir, mut writer) = store(&[]);
+        append(&mut writer, &[event(1)]);
+        let mut locked = writer.lock().unwrap();
+        locked.catch_up(&mut |_| Ok(())).unwrap();
+        let appended = if in_pieces {
+            locked.append_pieces(group.clone().into()).unwrap()
+        } else {
+            locked.append(&group).unwrap()
+        };
+        let position = locked.position().clone();
+        drop(locked);
+        writer.sync_and_prove().unwrap();
+        append(&mut writer, &[event(2)]);
+        let (seen, end) = read_all(&log(&dir), Seq::NONE, false);
+        assert_eq!(end.unwrap().tail, Tail::Clean);
+        let bytes = fs::read(wal(&dir).join(SegmentId::FIRST.file_name())).unwrap();
+        (appended, position, seqs(&seen), bytes)
+    };
+    assert!(write(true) == write(false));
+}
+
 #[test]
 fn large_groups_do_not_need_to_fit_the_buffer() {
-    let big = format!(r#"{{"event":"added","item":"{}"}}"#, "x".repeat(700_000));
+    let big = long_event();
     let (dir, mut writer) = store(&[]);
     let group: Vec<String> = std::iter::repeat_n(big.clone(), 5).collect();
     append(&mut writer, &group);

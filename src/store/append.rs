@@ -11,6 +11,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::faults::{self, Fault};
+use crate::log::Group;
+use crate::log::group::Look;
 use crate::log::writer::{Locked, Writer};
 use crate::pipeline::command::Unchanged;
 use crate::pipeline::{
@@ -182,10 +184,14 @@ pub(super) fn decide_and_append<T>(
             outcome,
         }));
     }
-    let payloads = payloads(&events, &now);
-    reads_back(&payloads)?;
     let before = locked.position().offset;
-    let appended = locked.append(&payloads)?;
+    let appended = match looked_at(&events, &now)? {
+        Some(payloads) => locked.append(&payloads)?,
+        None => locked.append_pieces(Group {
+            len: events.len(),
+            payloads: Box::new(events.iter().map(|event| payload(event, &now))),
+        })?,
+    };
     snapshot.tail_bytes += locked.position().offset.get() - before.get();
     // From here the records are in the log, and reading goes on behind them. Whatever the sync says, the state takes them in: it
     // says what was read so far, and a store that goes on after a failed sync must not decide as if they were not there.
@@ -212,8 +218,30 @@ pub(super) fn decide_and_append<T>(
 
 /// The payloads of events that happen now.
 pub(super) fn payloads(events: &[Event], now: &Now) -> Vec<String> {
-    let encode = |event| codec::encode(event, now.at, now.given);
-    events.iter().map(encode).collect()
+    events.iter().map(|event| payload(event, now)).collect()
+}
+
+fn payload(event: &Event, now: &Now) -> String {
+    codec::encode(event, now.at, now.given)
+}
+
+/// More bytes of payloads than this are not held in memory, but made a second time when they are written.
+const MANY: u64 = 4 << 20;
+
+/// The payloads of events that happen now, each looked at: they can be recorded, and read back. `None` if they are many.
+fn looked_at(events: &[Event], now: &Now) -> Result<Option<Vec<String>>> {
+    let (mut look, mut kept) = (Look::default(), Vec::new());
+    for event in events {
+        let payload = payload(event, now);
+        look.take(&payload)?;
+        reads_back(std::slice::from_ref(&payload))?;
+        if look.bytes()? > MANY {
+            kept = Vec::new();
+        } else {
+            kept.push(payload);
+        }
+    }
+    Ok((look.bytes()? <= MANY).then_some(kept))
 }
 
 /// The records of events that happen now, from `first` on.

@@ -227,6 +227,33 @@ fn cut_write_is_not_recorded_and_the_next_writer_seals_it() {
 }
 
 #[test]
+fn a_group_in_pieces_that_is_cut_short_is_none_of_it() {
+    let (dir, mut writer, faults) = faulty();
+    let mut locked = writer.lock().unwrap();
+    locked.catch_up(&mut |_| Ok(())).unwrap();
+    // The first piece finds room, the second does not.
+    faults.room.store(1_500_000, Ordering::SeqCst);
+    let before = locked.position().clone();
+    let refused = locked.append_pieces(vec![long_event(); 5].into());
+    assert!(matches!(refused, Err(Error::NotRecorded { .. })));
+    assert_eq!(*locked.position(), before);
+    assert!(matches!(
+        locked.append(&[event(2)]),
+        Err(Error::NotRecorded { .. })
+    ));
+    drop(locked);
+    let (seen, end) = read_all(&log(&dir), Seq::NONE, true);
+    assert_eq!(seqs(&seen), [1, 2]);
+    assert!(matches!(end.unwrap().tail, Tail::Torn { .. }));
+    faults.room.store(usize::MAX, Ordering::SeqCst);
+    let appended = append(&mut writer, &[event(3)]);
+    assert_eq!(appended.first, Seq::new(4));
+    let (seen, end) = read_all(&log(&dir), Seq::new(4), false);
+    assert_eq!(seqs(&seen), [1, 2, 3, 4]);
+    assert_eq!(end.unwrap().tail, Tail::Clean);
+}
+
+#[test]
 fn full_segment_that_cannot_be_followed_grows() {
     let (dir, mut writer, faults) = faulty();
     let mut locked = writer.lock().unwrap();

@@ -4,6 +4,8 @@
 //! catch up -> (seal a torn tail) -> is the lock's name still ours? -> one write -> is it still? -> (rotate)
 //! ```
 
+mod pieces;
+
 use std::io;
 
 use super::Writer;
@@ -217,13 +219,10 @@ impl Locked<'_> {
         for payloads in groups {
             check_group(payloads)?;
         }
-        let mut durable = self.writer.known_durable();
-        if faults::on(Fault::AttestsTheUnsynced) {
-            durable = self.position().last_seq();
-        }
+        let durable = self.durable();
         self.check_ready()?;
-        let writer = &mut *self.writer;
-        let position = &mut writer.position;
+        let position = self.position();
+        let at = position.offset.get();
         let (mut next, mut previous) = (position.next, position.previous);
         let (mut bytes, mut appended) = (Vec::new(), Vec::with_capacity(groups.len()));
         for payloads in groups {
@@ -241,24 +240,8 @@ impl Locked<'_> {
                 bytes.extend_from_slice(&encoded.bytes);
             }
         }
-        // As near to the write as can be: the lock may have been taken away from under us.
-        if self.held.check().is_err() {
-            self.caught_up = false;
-            return Err(without_lock());
-        }
-        writer.unproven_write = true;
-        if let Err(source) = writer.file.write_full_at(position.offset.get(), &bytes) {
-            // Nothing is cut back: a region that is written twice may show old text after a power cut.
-            writer.doubtful = true;
-            self.caught_up = false;
-            return Err(Error::NotRecorded { source });
-        }
-        if let Err(error) = self.held.check() {
-            // Somebody else may have written there too: only another look tells whose bytes these are.
-            writer.doubtful = true;
-            self.caught_up = false;
-            return Err(error);
-        }
+        self.put(at, &bytes)?;
+        let position = &mut self.writer.position;
         position.offset = position.offset.plus(bytes.len() as u64);
         (position.next, position.previous) = (next, previous);
         position.durable_seen = position.durable_seen.max(durable);
@@ -336,6 +319,14 @@ impl Locked<'_> {
         writer.file = end.file;
         writer.tail = Tail::Clean;
         Ok(writer.position.segment)
+    }
+
+    /// What the lines that are written now say of what is known durable.
+    fn durable(&self) -> Seq {
+        if faults::on(Fault::AttestsTheUnsynced) {
+            return self.position().last_seq();
+        }
+        self.writer.known_durable()
     }
 
     fn check_ready(&self) -> Result<()> {
