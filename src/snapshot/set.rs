@@ -10,6 +10,7 @@
 //! root. A set is looked for behind the root, then behind `.next`, then behind `.bak`.
 
 mod survey;
+mod content;
 mod reading;
 mod files;
 mod save;
@@ -185,7 +186,7 @@ pub fn load(disk: &dyn Disk, dir: &Path) -> Result<Loaded> {
 }
 
 /// What stands at our names, without what it says about any item.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Looked {
     /// The last record in the usable set and the length of all its files together; `None` if there is none.
     pub usable: Option<(Seq, u64)>,
@@ -210,12 +211,12 @@ pub fn look_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Looked>
     Ok(Looked { usable, findings })
 }
 
-impl From<Loaded> for Looked {
-    fn from(loaded: Loaded) -> Self {
-        let usable = |set: LoadedSet| (set.place.seq, set.total_bytes);
+impl From<&Loaded> for Looked {
+    fn from(loaded: &Loaded) -> Self {
+        let usable = |set: &LoadedSet| (set.place.seq, set.total_bytes);
         Self {
-            usable: loaded.snapshot.map(usable),
-            findings: loaded.findings,
+            usable: loaded.snapshot.as_ref().map(usable),
+            findings: loaded.findings.clone(),
         }
     }
 }

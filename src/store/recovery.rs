@@ -178,7 +178,11 @@ pub(super) fn load_snapshot(ports: &Ports, dir: &Path, log: Option<&str>) -> Res
         if loaded.findings.is_empty() {
             break;
         }
-        loaded = set::load_of(&*ports.disk, dir, log)?;
+        if set::look_of(&*ports.disk, dir, log)? != set::Looked::from(&loaded) {
+            // One state at a time is in memory.
+            drop(loaded);
+            loaded = set::load_of(&*ports.disk, dir, log)?;
+        }
     }
     Ok(loaded)
 }
@@ -200,7 +204,8 @@ pub(super) fn look_at_snapshot(
             return Ok(looked);
         }
     }
-    load_snapshot(ports, dir, Some(log)).map(set::Looked::from)
+    let loaded = load_snapshot(ports, dir, Some(log))?;
+    Ok(set::Looked::from(&loaded))
 }
 
 /// The findings that no import explains, of files that matter: a file that was taken over, byte for byte, is ours to replace. Was it the

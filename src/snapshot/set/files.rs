@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crc32fast::Hasher;
 
+use super::content::{Content, Looking, Seen, each_block};
 use super::save::{Saving, Write};
-use super::survey::Content;
 use crate::error::{Error, Result};
 use crate::ports::File;
 use crate::snapshot::CompanionName;
@@ -53,10 +53,13 @@ impl Saving<'_> {
 
     /// Keeps what stands at a name of ours: a copy in the quarantine, or, where it is too long to be held in memory, the
     /// file itself under another name there. Durable; returns the name in the quarantine.
+    ///
+    /// # Errors
+    /// [`Error::Edited`] if something else is found there by now; else what the system says.
     pub(super) fn keep(&mut self, name: &str, content: &Content) -> Result<String> {
         match content {
             Content::TooLarge(_) => self.link_aside(name),
-            _ => self.set_aside(name, content.bytes().unwrap_or_default()),
+            _ => self.set_aside(name, content),
         }
     }
 
@@ -95,8 +98,8 @@ impl Saving<'_> {
         Ok(())
     }
 
-    /// Copies bytes to a new file in the quarantine, durably; returns its name there.
-    fn set_aside(&mut self, name: &str, bytes: &[u8]) -> Result<String> {
+    /// Copies what was found at a name to a new file in the quarantine, durably; returns its name there.
+    fn set_aside(&mut self, name: &str, content: &Content) -> Result<String> {
         self.make_quarantine()?;
         let quarantine = self.quarantine;
         let stamp = self.stamp.utc().format("%Y%m%dT%H%M%S");
@@ -104,14 +107,40 @@ impl Saving<'_> {
             |random| format!("{name}.{stamp}.{:08x}", random & 0xffff_ffff),
             quarantine,
         )?;
-        file.write_full_at(0, bytes)
-            .map_err(Error::io("write", &path))?;
+        let is_same = match content {
+            Content::Large(seen) => self.copy_to(name, &*file, &path)? == *seen,
+            _ => {
+                let written = file.write_full_at(0, content.bytes().unwrap_or_default());
+                written.map_err(Error::io("write", &path))?;
+                true
+            }
+        };
+        if !is_same {
+            self.remove(&path)?;
+            return Err(self.edited(name, None));
+        }
         file.sync().map_err(Error::io("sync", &path))?;
         self.disk
             .sync_dir(quarantine)
             .map_err(Error::io("sync", quarantine))?;
         let copy = path.file_name().unwrap_or_default();
         Ok(copy.to_string_lossy().into_owned())
+    }
+
+    /// Copies the file of a name; returns what it held.
+    fn copy_to(&self, name: &str, copy: &dyn File, path: &Path) -> Result<Seen> {
+        let from = self.dir.join(name);
+        let file = self.disk.open_read(&from);
+        let file = file.map_err(Error::io("read", &from))?;
+        let (mut looking, mut at) = (Looking::default(), 0);
+        let copied = each_block(&*file, &mut |block| {
+            looking.take(block);
+            copy.write_full_at(at, block)?;
+            at += block.len() as u64;
+            Ok(())
+        });
+        copied.map_err(Error::io("write", path))?;
+        Ok(looking.end())
     }
 
     fn create(

@@ -17,9 +17,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::content::{Content, look, read};
 use super::files::Temps;
 use super::survey::{
-    Content, Set, Stray, Survey, changed_root, in_place, odd, read, stray, survey, what_it_is,
+    Set, Stray, Survey, changed_root, in_place, odd, stray, survey, what_it_is,
 };
 use super::{FindingKind, NEXT, NotAFile, ROOT, Source, bak};
 use crate::error::{Error, Result};
@@ -144,7 +145,7 @@ impl Saving<'_> {
         self.log.is_none_or(|log| log == names.place.id)
     }
 
-    fn edited(&self, name: &str, unreadable: Option<&str>) -> Error {
+    pub(super) fn edited(&self, name: &str, unreadable: Option<&str>) -> Error {
         Error::Edited {
             file: self.dir.join(name),
             unreadable: unreadable.map(str::to_owned),
@@ -168,8 +169,9 @@ impl Saving<'_> {
         let mut more = Vec::new();
         for name in ours.iter().copied().chain(survey.claims.names()) {
             if name != ROOT && !survey.claims.cover_file(self.disk, self.dir, name)? {
-                let content = read(self.disk, self.dir, name)?;
-                more.extend(stray(name, content, &survey.claims, false));
+                let content = look(self.disk, self.dir, name)?;
+                let claims = &survey.claims;
+                more.extend(stray(self.disk, self.dir, name, content, claims, false)?);
             }
         }
         if let Content::TooLarge(bytes) = survey.next {
@@ -249,7 +251,7 @@ impl Saving<'_> {
             if before.as_ref().is_some_and(names_it) {
                 continue;
             }
-            let content = read(self.disk, self.dir, &bak(name))?;
+            let content = look(self.disk, self.dir, &bak(name))?;
             if let Content::Odd(kind) = content {
                 return Err(self.not_a_file(&bak(name), kind));
             }
@@ -292,7 +294,7 @@ impl Saving<'_> {
             let is_kept = kept
                 .iter()
                 .any(|found| found.companion.name.name == new.name);
-            let content = read(self.disk, self.dir, &new.name)?;
+            let content = look(self.disk, self.dir, &new.name)?;
             if !is_kept && survey.claims.cover(&new.name, &content) {
                 self.remove(&self.dir.join(&new.name))?;
             }

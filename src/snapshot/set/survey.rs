@@ -4,54 +4,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
+use super::content::{Content, look, no_json, read};
 use super::reading::{is_named, names_in};
 use super::{COMPANIONS, Companion, FindingKind, MAX_FILE_BYTES, NEXT, Source, bak};
 use crate::error::{Error, Result};
 use crate::ports::{Disk, EntryKind, File};
 use crate::snapshot::work_items::{Decoded, Names, WorkItems, claimed_names, decode, decode_names};
 use crate::snapshot::{CompanionName, LogPlace};
-
-/// What a name leads to.
-#[derive(Debug)]
-pub(super) enum Content {
-    /// Nothing has that name.
-    Missing,
-    /// No regular file.
-    Odd(EntryKind),
-    /// A file of more bytes than any snapshot has.
-    TooLarge(u64),
-    /// A file with these bytes.
-    Bytes(Vec<u8>),
-}
-
-impl Content {
-    pub(super) fn bytes(&self) -> Option<&[u8]> {
-        match self {
-            Self::Bytes(bytes) => Some(bytes),
-            Self::Missing | Self::Odd(_) | Self::TooLarge(_) => None,
-        }
-    }
-
-    /// SHA-256 as 64 hex digits.
-    pub(super) fn sha256(&self) -> Option<String> {
-        use std::fmt::Write as _;
-        let digest = Sha256::digest(self.bytes()?);
-        let mut text = String::with_capacity(64);
-        for byte in digest {
-            write!(text, "{byte:02x}").expect("a text takes all");
-        }
-        Some(text)
-    }
-
-    fn is(&self, named: &CompanionName) -> bool {
-        let matches = |bytes: &[u8]| {
-            bytes.len() as u64 == named.bytes && crc32fast::hash(bytes) == named.crc32
-        };
-        self.bytes().is_some_and(matches)
-    }
-}
 
 /// Everything that is known about a set on disk.
 #[derive(Debug)]
@@ -273,7 +232,7 @@ pub(super) fn survey<T: Inside>(
     }
     for (file, content, elsewhere) in out_of_place {
         if strays.iter().all(|stray| stray.file != file) {
-            strays.extend(stray(&file, content, &claims, elsewhere));
+            strays.extend(stray(disk, dir, &file, content, &claims, elsewhere)?);
         }
     }
     // A root that cannot be read does not tell which companions are ours.
@@ -352,8 +311,8 @@ fn unnamed(disk: &dyn Disk, dir: &Path, claims: &Claims) -> Result<Vec<(&'static
     let mut unnamed = Vec::new();
     for name in COMPANIONS {
         if claims.names().all(|it| it != name) {
-            let content = read(disk, dir, name)?;
-            if content.bytes().is_some() {
+            let content = look(disk, dir, name)?;
+            if matches!(content, Content::Large(_)) {
                 unnamed.push((name, content));
             }
         }
@@ -363,34 +322,36 @@ fn unnamed(disk: &dyn Disk, dir: &Path, claims: &Claims) -> Result<Vec<(&'static
 
 /// Judges what lies in the place of a companion; `None` if it is ours.
 pub(super) fn stray(
+    disk: &dyn Disk,
+    dir: &Path,
     file: &str,
     content: Content,
     claims: &Claims,
     elsewhere: bool,
-) -> Option<Stray> {
+) -> Result<Option<Stray>> {
     let (kind, message) = match &content {
-        Content::Odd(_) | Content::TooLarge(_) => return odd(file, content),
+        Content::Odd(_) | Content::TooLarge(_) => return Ok(odd(file, content)),
         Content::Missing if elsewhere => (
             FindingKind::MissingCompanion,
             "it is gone; the snapshot is read with the version of it in .bak".to_owned(),
         ),
-        Content::Missing => return None,
-        _ if claims.cover(file, &content) => return None,
-        Content::Bytes(bytes) => match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
-            Ok(_) => (
+        Content::Missing => return Ok(None),
+        _ if claims.cover(file, &content) => return Ok(None),
+        Content::Bytes(_) | Content::Large(_) => match no_json(disk, dir, file)? {
+            None => (
                 FindingKind::Edited { log_seq: None },
                 "it is not what the snapshot names".to_owned(),
             ),
-            Err(error) => (FindingKind::Unparsable, format!("it is no JSON: {error}")),
+            Some(why) => (FindingKind::Unparsable, format!("it is no JSON: {why}")),
         },
     };
     let file = file.to_owned();
-    Some(Stray {
+    Ok(Some(Stray {
         file,
         kind,
         message,
         content,
-    })
+    }))
 }
 
 /// What is no regular file, or longer than any snapshot, cannot be ours; what is not there is nothing.
@@ -401,7 +362,7 @@ pub(super) fn odd(file: &str, content: Content) -> Option<Stray> {
             FindingKind::Damaged,
             format!("it is too large: {bytes} bytes, at most {MAX_FILE_BYTES}"),
         ),
-        Content::Missing | Content::Bytes(_) => return None,
+        Content::Missing | Content::Bytes(_) | Content::Large(_) => return None,
     };
     let file = file.to_owned();
     Some(Stray {
@@ -474,7 +435,7 @@ fn companion(
     if let Some(companion) = open_named(disk, dir, &name.name, name)? {
         return Ok((Some(found(companion, true)), None));
     }
-    let in_place = read(disk, dir, &name.name)?;
+    let in_place = look(disk, dir, &name.name)?;
     let before = open_named(disk, dir, &bak(&name.name), name)?;
     Ok((before.map(|before| found(before, false)), Some(in_place)))
 }
@@ -497,22 +458,6 @@ fn open_named(
         Err(error) => match disk.metadata(&dir.join(file)) {
             Ok(found) if found.kind != EntryKind::File => Ok(None),
             _ => Err(Error::io("read", dir.join(file))(error)),
-        },
-    }
-}
-
-/// Reads a file of the set.
-pub(super) fn read(disk: &dyn Disk, dir: &Path, file: &str) -> Result<Content> {
-    let path = dir.join(file);
-    match disk.read(&path, MAX_FILE_BYTES) {
-        Ok(bytes) => Ok(Content::Bytes(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Content::Missing),
-        Err(error) => match disk.metadata(&path) {
-            Ok(found) if found.kind != EntryKind::File => Ok(Content::Odd(found.kind)),
-            Ok(found) if error.kind() == io::ErrorKind::FileTooLarge => {
-                Ok(Content::TooLarge(found.len))
-            }
-            _ => Err(Error::io("read", path)(error)),
         },
     }
 }

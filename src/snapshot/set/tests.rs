@@ -98,7 +98,7 @@ fn save(disk: &dyn Disk, set: &Numbered, discard_edits: bool) -> Result<Saved> {
 const IMPORTED: &[u8] = b"{\"work_items\": []}";
 
 fn sha256_of(bytes: &[u8]) -> String {
-    survey::Content::Bytes(bytes.to_vec()).sha256().unwrap()
+    content::Content::Bytes(bytes.to_vec()).sha256().unwrap()
 }
 
 fn load_from(disk: &dyn Disk) -> Result<Loaded> {
