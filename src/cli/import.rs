@@ -10,9 +10,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::log::files::temp_target;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::time::SnapshotTimes;
 use crate::snapshot::import::{self, Finding, ImportedDocument, Severity, Zone};
+use crate::snapshot::set;
 use crate::store::beside::BesideTaken;
 use crate::store::create::{Created, Imported, Original};
 use crate::store::merge::MergeOptions;
@@ -142,7 +144,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         taken: &taken,
         passed: &passed,
     };
-    let leftovers = leftovers(context, &path)?;
+    let leftovers = leftovers(context, &path, &imported)?;
     let findings = match &imported {
         Imported::Created(..) => &original.document.findings,
         Imported::Merged(merged) => &merged.findings,
@@ -252,8 +254,13 @@ fn nothing_in(path: &Path, document: &ImportedDocument) -> Option<Failure> {
     Some(Failure::from(error).with_hint(hint))
 }
 
-/// Files beside the imported one that an interrupted writer or a backup left: named, never read.
-fn leftovers(context: &Context<'_>, path: &Path) -> Result<Vec<String>, Failure> {
+/// Files beside the imported one that an interrupted writer or a backup left: named, never read. What a compaction leaves in
+/// a store is in its place.
+fn leftovers(
+    context: &Context<'_>,
+    path: &Path,
+    imported: &Imported,
+) -> Result<Vec<String>, Failure> {
     let dir = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -266,7 +273,12 @@ fn leftovers(context: &Context<'_>, path: &Path) -> Result<Vec<String>, Failure>
     let ours = path
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
-    let is_leftover = |name: &String| Some(name) != ours.as_ref() && import::is_left_over(name);
+    // A new store has compacted nothing yet.
+    let is_store =
+        matches!(imported, Imported::Merged(_)) && names.iter().any(|it| it == files::WAL);
+    let is_own = |name: &str| is_store && (set::is_bak(name) || temp_target(name).is_some());
+    let is_leftover =
+        |name: &String| Some(name) != ours.as_ref() && import::is_left_over(name) && !is_own(name);
     Ok(names
         .into_iter()
         .filter(is_leftover)

@@ -50,6 +50,12 @@ pub fn bak(name: &str) -> String {
     format!("{name}.bak")
 }
 
+/// True if that is the name of a version before, which a compaction keeps in a store.
+pub fn is_bak(name: &str) -> bool {
+    let mut names = [ROOT].into_iter().chain(COMPANIONS);
+    names.any(|it| name == bak(it))
+}
+
 /// What was found in a store.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {

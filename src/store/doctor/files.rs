@@ -98,14 +98,7 @@ pub(super) fn of_import(found: &import::Finding, file: &str) -> Finding {
 
 /// Temp and backup files of other programs, and what was set aside here.
 pub(super) fn lying_around(ports: &Ports, dir: &Path, is_store: bool, findings: &mut Vec<Finding>) {
-    let ours = |name: &str| {
-        let bak = [
-            "work_items.json",
-            "enrichment_data.json",
-            "extraction_state.json",
-        ];
-        is_store && (bak.iter().any(|it| name == set::bak(it)) || temp_target(name).is_some())
-    };
+    let ours = |name: &str| is_store && (set::is_bak(name) || temp_target(name).is_some());
     for name in ports.disk.list(dir).unwrap_or_default() {
         if import::is_left_over(&name) && !ours(&name) {
             findings.push(
