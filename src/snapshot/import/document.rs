@@ -10,7 +10,7 @@ use super::finding::{About, Remark};
 use super::item::{self, Draft, Entry};
 use super::plan::drop_field;
 use super::reader::{Found, Reader};
-use super::shape::{self, CONTAINERS, Look, Shape};
+use super::shape::{self, CONTAINERS, Look, Marks, Shape};
 use super::text;
 use super::tree::{Bad, Node, Value};
 use super::{ImportedDocument, NewImport, Options, checks, own, parser, plan, w2};
@@ -45,7 +45,9 @@ pub(super) fn read(path: &str, bytes: &[u8], options: &Options) -> Result<Import
             "the file begins with a byte order mark, which is no part of JSON; it was passed over";
         reader.remark(remark.decided("passed over").says(message));
     }
-    let (root, damage) = parse(&reader, decoded.text, decoded.bad)?;
+    let mut marks = Marks::default();
+    let mut note = |item: &Node<'_>| marks.note(item);
+    let (root, damage) = parse(&reader, decoded.text, decoded.bad, &mut note)?;
     check_version(&reader, &root)?;
     let sorted = fields::sort(&reader, root.fields().unwrap_or_default(), &KNOWN)?;
     let Some(items) = sorted
@@ -57,12 +59,19 @@ pub(super) fn read(path: &str, bytes: &[u8], options: &Options) -> Result<Import
             None => reader.error(root.at, not_known(&root)),
         });
     };
+    let held = CONTAINERS.into_iter().filter_map(|key| root.get(key));
+    if held.count() > 1 {
+        // Only those that count tell.
+        marks = Marks::default();
+        elements(decoded.text, &items.node).for_each(|(_, _, item)| marks.note(&item));
+    }
     let look = Look {
         root: &root,
         items: &items.node,
+        marks,
     };
     let shape = shape::of(&look);
-    let mut drafts = read_items(&mut reader, shape, &items.node)?;
+    let mut drafts = read_items(&mut reader, shape, decoded.text, &items.node)?;
     if let Some(bad) = &damage {
         let end = bytes.len()
             - if decoded.has_mark {
@@ -118,14 +127,15 @@ pub(super) fn read(path: &str, bytes: &[u8], options: &Options) -> Result<Import
     finish(reader, plan, drafts, file)
 }
 
-/// The tree, and why it is not all of the file if that was allowed.
+/// The tree, and why it is not all of the file if that was allowed. `each` is given each item, which is not kept.
 pub(super) fn parse<'a>(
     reader: &Reader<'_>,
     text: &'a str,
     bad_bytes: Option<Bad>,
+    each: &mut dyn FnMut(&Node<'a>),
 ) -> Result<(Node<'a>, Option<Bad>), Error> {
     if reader.options.salvage {
-        let (root, damage) = parser::parse_before_damage(text, &CONTAINERS);
+        let (root, damage) = parser::parse_before_damage(text, &CONTAINERS, each);
         // The text ends where the bytes are bad; that is the cause, not the cut.
         let damage = damage.map(|bad| bad_bytes.unwrap_or(bad));
         return match (root, damage) {
@@ -136,7 +146,7 @@ pub(super) fn parse<'a>(
             }),
         };
     }
-    match (bad_bytes, parser::parse(text)) {
+    match (bad_bytes, parser::parse(text, &CONTAINERS, each)) {
         // What is wrong before the bad byte comes first.
         (Some(bad), Err(earlier)) if earlier.at < bad.at => Err(reader.bad(&earlier)),
         (Some(bad), _) | (None, Err(bad)) => Err(reader.bad(&bad)),
@@ -185,26 +195,30 @@ fn not_known(root: &Node<'_>) -> String {
     format!("no work_items file: {expected}; found: {found}")
 }
 
+/// Every element of a container, read again: with the key that it stands under and where it begins.
+fn elements<'n, 'a>(
+    text: &'a str,
+    items: &'n Node<'_>,
+) -> impl Iterator<Item = (Option<&'n str>, usize, Node<'a>)> {
+    let list = items.list().unwrap_or_default().iter();
+    let list = list.map(|node| (None, node.at, node));
+    let fields = items.fields().unwrap_or_default().iter();
+    let fields = fields.map(|field| (Some(&*field.key), field.at, &field.node));
+    let all = list.chain(fields);
+    all.map(move |(key, at, node)| (key, at, parser::again(text, node)))
+}
+
 fn read_items(
     reader: &mut Reader<'_>,
     shape: &Shape,
+    text: &str,
     items: &Node<'_>,
 ) -> Result<Vec<Draft>, Error> {
-    let list = items.list().unwrap_or_default().iter();
-    let list = list.map(|node| Entry {
-        key: None,
-        at: node.at,
-        node,
-    });
-    let fields = items.fields().unwrap_or_default().iter();
-    let fields = fields.map(|field| Entry {
-        key: Some(&field.key),
-        at: field.at,
-        node: &field.node,
-    });
     let mut seen = HashSet::new();
     let mut drafts = Vec::new();
-    for entry in list.chain(fields) {
+    for (key, at, node) in elements(text, items) {
+        let node = &node;
+        let entry = Entry { key, at, node };
         let Some(named) = item::name(reader, shape, &entry) else {
             continue;
         };

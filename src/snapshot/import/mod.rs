@@ -168,7 +168,7 @@ impl NewImport {
 pub fn strict_json(path: &str, bytes: &[u8]) -> Result<Json, Error> {
     let decoded = text::decode(bytes);
     let reader = reader::Reader::new(path, decoded.text, &Options::new(Timestamp::EPOCH));
-    let (root, _) = document::parse(&reader, decoded.text, decoded.bad)?;
+    let (root, _) = document::parse(&reader, decoded.text, decoded.bad, &mut |_| ())?;
     reader.json(&root)
 }
 

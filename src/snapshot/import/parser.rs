@@ -26,22 +26,35 @@ enum Keep {
     Elements,
 }
 
-/// Reads a text that is one JSON document and nothing else.
-pub(super) fn parse(text: &str) -> Result<Node<'_>, Bad> {
-    Parser::new(text, &[]).document(Keep::Nothing)
+/// Reads a text that is one JSON document and nothing else. `each` is given each element of the fields in `containers`,
+/// which are left as [`Value::Later`].
+pub(super) fn parse<'a>(
+    text: &'a str,
+    containers: &[&str],
+    each: &mut dyn FnMut(&Node<'a>),
+) -> Result<Node<'a>, Bad> {
+    Parser::new(text, containers, Some(each)).document(Keep::Nothing)
 }
 
-/// Reads as much as there is before the damage: the document's whole fields, and of the fields in `containers` the
-/// whole elements. `None` where not even the document's beginning can be read.
+/// As [`parse`], of as much as there is before the damage: the document's whole fields, and of the fields in `containers`
+/// the whole elements. `None` where not even the document's beginning can be read.
 pub(super) fn parse_before_damage<'a>(
     text: &'a str,
     containers: &[&str],
+    each: &mut dyn FnMut(&Node<'a>),
 ) -> (Option<Node<'a>>, Option<Bad>) {
-    let mut parser = Parser::new(text, containers);
+    let mut parser = Parser::new(text, containers, Some(each));
     match parser.document(Keep::Document) {
         Ok(node) => (Some(node), parser.damage),
         Err(bad) => (None, Some(bad)),
     }
+}
+
+/// Reads an element again that was left as [`Value::Later`].
+pub(super) fn again<'a>(text: &'a str, node: &Node<'_>) -> Node<'a> {
+    let mut parser = Parser::new(text, &[], None);
+    parser.at = node.at;
+    parser.value(Keep::Nothing).expect("it was read before")
 }
 
 /// A part of a document that is looked at alone: an element of a list, or a field of an object.
@@ -64,7 +77,7 @@ pub(super) fn each_known<'a>(
     mut knows: impl FnMut(&str) -> bool,
     mut take: impl FnMut(Element<'a>) -> bool,
 ) -> Result<(), Bad> {
-    let mut parser = Parser::new(text, &[]);
+    let mut parser = Parser::new(text, &[], None);
     parser.skip_space();
     let (end, is_object) = match parser.peek() {
         None => return Err(parser.bad("the file is empty")),
@@ -112,6 +125,9 @@ fn twice(key: &str, at: usize, first: usize) -> Bad {
     Bad { at, message, other }
 }
 
+/// Who is given elements.
+type Each<'a, 'c> = &'c mut dyn FnMut(&Node<'a>);
+
 pub(super) struct Parser<'a, 'c> {
     pub(super) text: &'a str,
     pub(super) at: usize,
@@ -119,20 +135,36 @@ pub(super) struct Parser<'a, 'c> {
     pub(super) open: Vec<usize>,
     /// The fields of the document that hold items.
     containers: &'c [&'c str],
+    /// Who is given their elements.
+    each: Option<Each<'a, 'c>>,
+    /// What is read just now stands in one of them.
+    in_container: bool,
     /// Where reading ended early, if it did and something was kept.
     damage: Option<Bad>,
 }
 
 impl<'a, 'c> Parser<'a, 'c> {
-    fn new(text: &'a str, containers: &'c [&'c str]) -> Self {
+    fn new(text: &'a str, containers: &'c [&'c str], each: Option<Each<'a, 'c>>) -> Self {
         let (at, open, damage) = (0, Vec::new(), None);
         Self {
             text,
             at,
             open,
             containers,
+            each,
+            in_container: false,
             damage,
         }
+    }
+
+    /// Gives away an element of a container that was read; the place where it stands stays.
+    fn give(&mut self, mut node: Node<'a>) -> Node<'a> {
+        // The document, and the container in it.
+        if let (true, 2, Some(each)) = (self.in_container, self.open.len(), &mut self.each) {
+            each(&node);
+            node.value = Value::Later;
+        }
+        node
     }
 
     fn document(&mut self, keep: Keep) -> Result<Node<'a>, Bad> {
@@ -233,11 +265,16 @@ impl<'a, 'c> Parser<'a, 'c> {
         if let Some(first) = first {
             return Err(twice(&key, at, first));
         }
+        let is_container = self.open.len() == 1 && self.containers.contains(&&*key);
         let inside = match keep {
-            Keep::Document if self.containers.contains(&&*key) => Keep::Elements,
+            Keep::Document if is_container => Keep::Elements,
             _ => Keep::Nothing,
         };
-        let node = self.value(inside)?;
+        let before = self.in_container;
+        self.in_container |= is_container;
+        let node = self.value(inside);
+        self.in_container = before;
+        let node = self.give(node?);
         Ok(Field { at, key, node })
     }
 
@@ -262,7 +299,10 @@ impl<'a, 'c> Parser<'a, 'c> {
         }
         loop {
             match self.value(Keep::Nothing) {
-                Ok(node) => nodes.push(node),
+                Ok(node) => {
+                    let node = self.give(node);
+                    nodes.push(node);
+                }
                 Err(bad) => return self.give_up(keep, bad, nodes),
             }
             match self.comma_or(b']') {
@@ -353,6 +393,10 @@ impl<'a, 'c> Parser<'a, 'c> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Result<Node<'_>, Bad> {
+        super::parse(text, &[], &mut |_| ())
+    }
 
     fn bad(text: &str) -> (usize, String) {
         let bad = parse(text).unwrap_err();
@@ -462,18 +506,43 @@ mod tests {
     #[test]
     fn before_the_damage_only_whole_elements_count() {
         let text = r#"{"session":{"a":1},"work_items":[{"n":1},{"n":2},{"n":"#;
-        let (node, damage) = parse_before_damage(text, &["work_items"]);
+        let (node, damage) = parse_before_damage(text, &["work_items"], &mut |_| ());
         let node = node.unwrap();
         assert_eq!(node.get("work_items").unwrap().list().unwrap().len(), 2);
         assert_eq!(damage.unwrap().at, text.len());
         let text = r#"{"properties":{"x":{"n":1},"y":{"n":1,"n":2}},"session":{}}"#;
-        let (node, damage) = parse_before_damage(text, &["properties"]);
+        let (node, damage) = parse_before_damage(text, &["properties"], &mut |_| ());
         let node = node.unwrap();
         assert_eq!(node.get("properties").unwrap().fields().unwrap().len(), 1);
         assert!(damage.unwrap().message.contains("twice"));
         let text = r#"{"session":{"a":1,"#;
-        let (node, damage) = parse_before_damage(text, &["properties"]);
+        let (node, damage) = parse_before_damage(text, &["properties"], &mut |_| ());
         assert_eq!(node.unwrap().fields().unwrap().len(), 0);
         assert!(damage.is_some());
+    }
+    #[test]
+    fn items_are_read_through_and_read_again() {
+        for text in [
+            r#"{"a":[{"n":1}], "items":[{"n":1},{"items":[2]}, 7], "b":{"items":[3]}}"#,
+            r#"{"items": {"x": {"n":1}, "y":{"items":{"z":1}},"z" :7}, "b":null}"#,
+        ] {
+            let mut given = Vec::new();
+            let mut each = |node: &Node<'_>| given.push(text[node.at..node.end].to_owned());
+            let root = super::parse(text, &["items"], &mut each).unwrap();
+            assert_eq!(given.len(), 3, "{given:?}");
+            assert_eq!((&*given[0], &*given[2]), (r#"{"n":1}"#, "7"));
+            let items = root.get("items").unwrap();
+            let fields = items.fields().unwrap_or_default().iter();
+            let list = items.list().unwrap_or_default().iter();
+            let all: Vec<&Node<'_>> = list.chain(fields.map(|field| &field.node)).collect();
+            let later = |node: &&&Node<'_>| matches!(node.value, Value::Later);
+            assert_eq!(all.iter().filter(later).count(), 3);
+            let first = again(text, all[0]);
+            assert_eq!((first.at, first.end), (all[0].at, all[0].end));
+            let number = first.get("n").unwrap();
+            assert_eq!(&text[number.at..number.end], "1");
+            let b = root.get("b").unwrap();
+            assert!(b.is_null() || b.get("items").unwrap().list().is_some());
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which of the known shapes a document has.
 
-use super::tree::{Node, Value};
+use super::tree::{Field, Node, Value};
 use super::{own, seed, w1, w2, w3, w4, w5, w6, w7};
 
 /// The fields of a document that may hold its items.
@@ -32,10 +32,38 @@ const ALL: [&Shape; 9] = [
     &seed::SHAPE,
 ];
 
+/// Fields of items by which shapes are told.
+const OF_ITEMS: [&str; 4] = ["hash", "id", "phase_status", "updated_at"];
+
+/// Fields of phases by which shapes are told.
+const OF_PHASES: [&str; 4] = ["started_at", "completed_at", "failed_at", "data_fields"];
+
+/// Which fields by which shapes are told stand in any item of a document.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks {
+    items: [bool; OF_ITEMS.len()],
+    phases: [bool; OF_PHASES.len()],
+}
+
+impl Marks {
+    /// Notes those of an item.
+    pub(super) fn note(&mut self, item: &Node<'_>) {
+        for (mark, key) in self.items.iter_mut().zip(OF_ITEMS) {
+            *mark |= item.get(key).is_some();
+        }
+        let phases = item.get("phases").and_then(Node::fields);
+        let phases: &[Field<'_>] = phases.unwrap_or_default();
+        for (mark, key) in self.phases.iter_mut().zip(OF_PHASES) {
+            *mark = *mark || phases.iter().any(|phase| phase.node.get(key).is_some());
+        }
+    }
+}
+
 /// A document, as far as its shape goes.
 pub(super) struct Look<'n, 'a> {
     pub(super) root: &'n Node<'a>,
     pub(super) items: &'n Node<'a>,
+    pub(super) marks: Marks,
 }
 
 /// The shape of a document whose items stand in `items`. There is always one: the last takes any list, `W3` any object.
@@ -46,7 +74,7 @@ pub(super) fn of(look: &Look<'_, '_>) -> &'static Shape {
         .unwrap_or(&seed::SHAPE)
 }
 
-impl<'n, 'a> Look<'n, 'a> {
+impl Look<'_, '_> {
     pub(super) fn is_list(&self) -> bool {
         matches!(self.items.value, Value::List(_))
     }
@@ -55,25 +83,15 @@ impl<'n, 'a> Look<'n, 'a> {
         self.root.get(key).is_some()
     }
 
-    fn items(&self) -> impl Iterator<Item = &'n Node<'a>> {
-        let list = self.items.list().unwrap_or_default().iter();
-        let fields = self.items.fields().unwrap_or_default().iter();
-        list.chain(fields.map(|field| &field.node))
-    }
-
-    /// True if an item has the field.
+    /// True if an item has the field, which is one of those that are looked for.
     pub(super) fn any_item(&self, key: &str) -> bool {
-        self.items().any(|item| item.get(key).is_some())
+        let at = OF_ITEMS.iter().position(|it| *it == key);
+        self.marks.items[at.expect("it is looked for")]
     }
 
-    /// True if a phase of an item has the field.
+    /// True if a phase of an item has the field, which is one of those that are looked for.
     pub(super) fn any_phase(&self, key: &str) -> bool {
-        self.items().any(|item| {
-            let phases = item
-                .get("phases")
-                .and_then(Node::fields)
-                .unwrap_or_default();
-            phases.iter().any(|phase| phase.node.get(key).is_some())
-        })
+        let at = OF_PHASES.iter().position(|it| *it == key);
+        self.marks.phases[at.expect("it is looked for")]
     }
 }

@@ -20,6 +20,9 @@ pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
     List(Vec<Node<'a>>),
     Object(Vec<Field<'a>>),
+    /// An item of a document: it was read through, and is read again where it is needed. A large document as a tree takes
+    /// many times the memory of its text.
+    Later,
 }
 
 /// A key with its value.
@@ -78,7 +81,7 @@ impl<'a> Node<'a> {
             Value::Text(text) => text.trim().is_empty(),
             Value::List(nodes) => nodes.is_empty(),
             Value::Object(fields) => fields.is_empty(),
-            Value::Bool | Value::Number => false,
+            Value::Bool | Value::Number | Value::Later => false,
         }
     }
 
@@ -91,6 +94,7 @@ impl<'a> Node<'a> {
             Value::Text(_) => "a text",
             Value::List(_) => "a list",
             Value::Object(_) => "an object",
+            Value::Later => "an item",
         }
     }
 }

@@ -41,7 +41,7 @@ const LISTS: [(&str, ExtractionStatus); 3] = [
 /// Reads the file. Half of a set must not look whole: nothing of a damaged one is taken.
 pub(super) fn read(reader: &mut Reader<'_>, bytes: Option<Bad>) -> Result<Read, Error> {
     let text = reader.text;
-    let root = match (bytes, parse(text)) {
+    let root = match (bytes, parse(text, &[], &mut |_| ())) {
         (bytes, Err(bad)) => {
             reader.options.salvage = false;
             end(reader, Some(bad), bytes, 0)?;
