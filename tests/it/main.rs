@@ -44,4 +44,3 @@ mod enrich;
 mod importing;
 mod companions;
 mod shapes;
-mod at_size;

@@ -1,6 +1,6 @@
 //! What a state takes in memory, an item of six completed phases: as the fold leaves it, as it stands when a store was opened,
 //! and at the peak of opening and of compacting one. Each is a process of its own, and its own account of itself
-//! (`/proc/self/status`).
+//! (`/proc/self/status`). Then, with data beside it, what the program's commands hold at most (`with_data`).
 //!
 //! ```text
 //! cargo bench --bench memory -- --items 100000
@@ -12,6 +12,8 @@
     clippy::print_stdout,
     reason = "a measuring program outside of the doors: it ends at the first thing that goes wrong"
 )]
+
+mod with_data;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -30,6 +32,9 @@ struct Args {
     /// Items of the state
     #[arg(long, default_value_t = 20_000)]
     items: usize,
+    /// Bytes of data of each item in the second table; 0 for none of it
+    #[arg(long, default_value_t = 3_000)]
+    data: usize,
     /// Does one of the measured things: fold, open, compact
     #[arg(long, num_args = 2, value_names = ["WHAT", "STORE"])]
     one: Option<Vec<String>>,
@@ -52,6 +57,9 @@ fn main() {
         let items = args.items.to_string();
         command.args(["--items", &items, "--one", what]).arg(&store);
         assert!(command.status().unwrap().success(), "{what}");
+    }
+    if args.data > 0 {
+        with_data::measure(scratch.path(), args.items, args.data);
     }
 }
 
