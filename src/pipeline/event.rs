@@ -444,6 +444,18 @@ impl Event {
         }
     }
 
+    /// Takes away what it says about the item's data, all but that it says something.
+    pub fn strip_data(&mut self) {
+        let data = match self {
+            Self::Completed { data, .. } => data.as_deref_mut(),
+            Self::Enriched { data, .. } => Some(&mut **data),
+            _ => None,
+        };
+        if let Some(data) = data {
+            (data.object, data.changes) = (None, Vec::new());
+        }
+    }
+
     /// What it says about the item's extraction.
     pub fn extraction(&self) -> Option<&ExtractionChange> {
         match self {

@@ -1,6 +1,7 @@
 //! JSON that is carried, not understood: kept as it was written, number by number and key by key.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
@@ -13,14 +14,14 @@ pub(super) const MAX_DEPTH: usize = 127;
 /// One JSON value as compact text. Two are equal if their text is.
 ///
 /// Its text is what was read, without the white space between its parts: numbers keep every digit, sign and exponent,
-/// keys their order. Only texts are spelled in one way, whichever escapes they came with.
+/// keys their order. Only texts are spelled in one way, whichever escapes they came with. Its clones share one text.
 #[derive(Clone)]
-pub struct Json(Box<RawValue>);
+pub struct Json(Arc<RawValue>);
 
 impl Json {
     /// Takes a parsed value; its keys keep their order.
     pub fn from_value(value: &Value) -> Self {
-        Self(to_raw_value(value).expect("a parsed value is JSON"))
+        Self(to_raw_value(value).expect("a parsed value is JSON").into())
     }
 
     /// Takes text that is compact JSON, put together from such.
@@ -28,7 +29,11 @@ impl Json {
     /// # Panics
     /// If it is no JSON.
     pub(super) fn from_compact(text: String) -> Self {
-        Self(RawValue::from_string(text).expect("parts of JSON make JSON"))
+        Self(
+            RawValue::from_string(text)
+                .expect("parts of JSON make JSON")
+                .into(),
+        )
     }
 
     /// The value, parsed.
@@ -90,10 +95,10 @@ impl<'de> Deserialize<'de> for Json {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text = compact(raw.get()).map_err(D::Error::custom)?;
         if text == raw.get() {
-            return Ok(Self(raw));
+            return Ok(Self(raw.into()));
         }
         RawValue::from_string(text)
-            .map(Self)
+            .map(|text| Self(text.into()))
             .map_err(D::Error::custom)
     }
 }

@@ -97,6 +97,14 @@ impl<'a> Members<'a> {
         self.0.retain(|(own, _)| own != key);
     }
 
+    /// Keeps the members of which `keep` is true, by key and text. Nothing may have been changed yet.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
+        self.0.retain(|(key, part)| match part {
+            Part::Text(text) => keep(key, text),
+            Part::Opened(_) => true,
+        });
+    }
+
     /// Puts a member before the one at that place, or behind all.
     pub fn insert(&mut self, at: usize, key: &str, value: &'a str) {
         let at = at.min(self.0.len());

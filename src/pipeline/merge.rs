@@ -30,7 +30,7 @@ use super::plan::{PhasePlan, Plan};
 use crate::position::Seq;
 use one::One;
 
-pub use data::{Before, DataConflict, DataMerge, MergedData};
+pub use data::{Before, Changed, DataConflict, DataMerge, MergedData};
 pub use extraction::{ExtractionConflict, ExtractionMerge, MergedExtraction, says_the_same};
 
 /// An item as a state file has it.

@@ -1,9 +1,12 @@
 //! Takes the files beside `work_items.json` in: the items' data, and their image extraction.
 //!
 //! ```text
-//!   bytes -> compared with what?  (against)   -> original kept
-//!         -> [ lock -> catch up -> three-way merge (taking) -> imported, enriched, extracted, added … ]   one group
+//!   file -> compared with what?  (against)   -> original kept
+//!        -> [ lock -> catch up -> three-way merge (taking) -> imported, enriched, extracted, added … ]   one group
 //! ```
+//!
+//! Of a large file the data is read object by object, first where it lies, then where its original is kept: in memory is
+//! what differs. What it is compared with is made before the store is opened, so that the two are never there together.
 //!
 //! What was changed in the file since it was written becomes records; where the log has moved the same field meanwhile
 //! the log stays, and that is reported. A file that does not tell when it was written may only fill in. An item that
@@ -16,14 +19,15 @@ mod taking;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
+use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, PipelineState, Record, Timestamp};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::import::{BesideDocument, Finding, Severity};
 
 use super::append::{self, Verdict};
-use super::create::keep_original;
 use super::merge::{MergeOptions, MergedFile};
+use super::originals::{Values, keep_beside};
 use super::{Options, Store, View};
 use against::{Against, Finder};
 use taking::Taking;
@@ -33,9 +37,7 @@ use taking::Taking;
 pub struct BesideOriginal {
     /// Where it is.
     pub path: PathBuf,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// What they say.
+    /// What it says.
     pub document: BesideDocument,
 }
 
@@ -97,23 +99,43 @@ impl Store {
         originals: &[BesideOriginal],
         how: MergeOptions<'_>,
     ) -> Result<BesideTaken> {
-        let mut store = Self::open(ports.clone(), dir, options.clone())?;
-        let log = store.writer.position().log.to_string();
-        let against = find(ports, dir, options, originals, how, (log, store.state()))?;
-        for (original, against) in originals.iter().zip(&against) {
-            let (path, file) = (&original.path, &original.document.file);
-            if known_as(store.state(), original, against.as_ref()).is_none() {
-                keep_original(ports, dir, path, &file.sha256, &original.bytes)?;
+        let open = || Self::open(ports.clone(), dir, options.clone());
+        let mut store = open()?;
+        let known = Known {
+            log: store.writer.position().log.to_string(),
+            imports: store.state().imports.clone(),
+        };
+        let mut against: Vec<Option<Against>> = originals.iter().map(|_| None).collect();
+        if known.is_news(originals, how) {
+            drop(store);
+            against = find(ports, dir, options, originals, how, &known)?;
+            for (original, against) in originals.iter().zip(&against) {
+                if known_as(&known.imports, original, against.as_ref()).is_none() {
+                    keep_beside(ports, dir, original)?;
+                }
             }
+            store = open()?;
         }
+        let mut failed = None;
         let done = append::transact(&mut store, |state, _| {
-            let (events, files) = take(state, originals, &against, how.prefer_file);
-            if events.is_empty() {
-                Verdict::Answer(files)
-            } else {
-                Verdict::Append(events, files)
+            match take(
+                (ports, Some(dir)),
+                state,
+                originals,
+                &against,
+                how.prefer_file,
+            ) {
+                Ok((events, files)) if events.is_empty() => Verdict::Answer(files),
+                Ok((events, files)) => Verdict::Append(events, files),
+                Err(error) => {
+                    failed = Some(error);
+                    Verdict::Answer(Vec::new())
+                }
             }
         })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
         let records = &done.records;
         let recorded = records.first().zip(records.last());
         Ok(BesideTaken {
@@ -134,24 +156,43 @@ impl Store {
         how: MergeOptions<'_>,
         merged: Option<&MergedFile>,
     ) -> Result<BesideTaken> {
-        let view = View::open(ports, dir, options)?;
-        let log = view.log_id();
-        let mut state = view.into_state();
-        fold(&mut state, merged.map_or(&[][..], |merged| &merged.would));
-        let against = find(ports, dir, options, originals, how, (log, &state))?;
-        let (events, files) = take(&state, originals, &against, how.prefer_file);
+        let open = || -> Result<_> {
+            let view = View::open(ports, dir, options)?;
+            let log = view.log_id();
+            let mut state = view.into_state();
+            fold(&mut state, merged.map_or(&[][..], |merged| &merged.would));
+            Ok((log, state))
+        };
+        let (log, mut state) = open()?;
+        let imports = state.imports.clone();
+        let known = Known { log, imports };
+        let mut against: Vec<Option<Against>> = originals.iter().map(|_| None).collect();
+        if known.is_news(originals, how) {
+            drop(state);
+            against = find(ports, dir, options, originals, how, &known)?;
+            state = open()?.1;
+        }
+        let (events, files) = take((ports, None), &state, originals, &against, how.prefer_file)?;
         // Where they would stand cannot be known; that there are some can.
         let recorded = (!events.is_empty()).then_some((Seq::NONE, Seq::NONE));
         Ok(BesideTaken { recorded, files })
     }
 }
 
-/// What files add to a store that these events make.
-pub fn onto(events: &[Event], originals: &[BesideOriginal]) -> (Vec<Event>, Vec<BesideResult>) {
+/// What files add to a store that these events make; they are read where they are kept in the store `kept`, or where they lie.
+///
+/// # Errors
+/// [`crate::Error::Io`] where a file cannot be read any more.
+pub(super) fn onto(
+    ports: &Ports,
+    kept: Option<&Path>,
+    events: &[Event],
+    originals: &[BesideOriginal],
+) -> Result<(Vec<Event>, Vec<BesideResult>)> {
     let mut state = PipelineState::default();
     fold(&mut state, events);
     let nothing: Vec<Option<Against>> = originals.iter().map(|_| None).collect();
-    take(&state, originals, &nothing, false)
+    take((ports, kept), &state, originals, &nothing, false)
 }
 
 /// Applies events that nobody has recorded.
@@ -166,6 +207,23 @@ fn fold(state: &mut PipelineState, events: &[Event]) {
     }
 }
 
+/// What tells whether a file is news.
+struct Known {
+    /// The id of the log.
+    log: String,
+    /// What was imported so far.
+    imports: Vec<ImportSource>,
+}
+
+impl Known {
+    /// True if anything has to be compared with anything.
+    fn is_news(&self, originals: &[BesideOriginal], how: MergeOptions<'_>) -> bool {
+        let is_new =
+            |it: &BesideOriginal| before(&self.imports, it).is_none() || is_back(&self.imports, it);
+        how.prefer_file || originals.iter().any(is_new)
+    }
+}
+
 /// What each file is compared with; `None` for one that was taken over before and does not count now.
 fn find(
     ports: &Ports,
@@ -173,23 +231,24 @@ fn find(
     options: &Options,
     originals: &[BesideOriginal],
     how: MergeOptions<'_>,
-    (log, state): (String, &PipelineState),
+    known: &Known,
 ) -> Result<Vec<Option<Against>>> {
+    let imports = &*known.imports;
     let mut finder = Finder {
         ports,
         dir,
         options,
         how,
-        log,
-        imports: &state.imports,
+        log: &known.log,
+        imports,
         past: Vec::new(),
     };
     let find = |original: &BesideOriginal| {
         // Asked to let the file count, the same bytes may come to something else.
-        if before(state, original).is_none() || how.prefer_file {
+        if before(imports, original).is_none() || how.prefer_file {
             return finder.find(original).map(Some);
         }
-        if !is_back(state, original) {
+        if !is_back(imports, original) {
             return Ok(None);
         }
         let found = finder.find(original)?;
@@ -199,42 +258,46 @@ fn find(
 }
 
 /// The record that has taken over these bytes.
-fn before(state: &PipelineState, original: &BesideOriginal) -> Option<Seq> {
+fn before(imports: &[ImportSource], original: &BesideOriginal) -> Option<Seq> {
     let sha256 = &original.document.file.sha256;
-    let mut imports = state.imports.iter();
+    let mut imports = imports.iter();
     imports.find(|it| it.sha256 == *sha256).map(|it| it.seq)
 }
 
 /// True if another version was taken over since from the same place: with these bytes an edit of that was undone.
-fn is_back(state: &PipelineState, original: &BesideOriginal) -> bool {
+fn is_back(imports: &[ImportSource], original: &BesideOriginal) -> bool {
     let file = &original.document.file;
-    let mut imports = state.imports.iter();
+    let mut imports = imports.iter();
     let last = imports.rfind(|it| it.path == file.path);
     last.is_some_and(|last| last.sha256 != file.sha256)
 }
 
 /// Why nothing in the file is news; `None` if something may be.
 fn known_as(
-    state: &PipelineState,
+    imports: &[ImportSource],
     original: &BesideOriginal,
     against: Option<&Against>,
 ) -> Option<KnownAs> {
     match against {
         Some(Against::Snapshot(seq)) => Some(KnownAs::Snapshot(*seq)),
-        Some(Against::Base(_)) if is_back(state, original) => None,
-        _ => before(state, original).map(KnownAs::Imported),
+        Some(Against::Base(_)) if is_back(imports, original) => None,
+        _ => before(imports, original).map(KnownAs::Imported),
     }
 }
 
+/// What the files come to, read where they are kept in the store, or where they lie.
 fn take(
+    (ports, kept): (&Ports, Option<&Path>),
     state: &PipelineState,
     originals: &[BesideOriginal],
     against: &[Option<Against>],
     prefer_file: bool,
-) -> (Vec<Event>, Vec<BesideResult>) {
+) -> Result<(Vec<Event>, Vec<BesideResult>)> {
     let mut taking = Taking::new(state, prefer_file);
-    let files = originals.iter().zip(against);
-    let files = files.map(|(original, against)| taking.file(original, against.as_ref()));
-    let files = files.collect();
-    (taking.into_events(), files)
+    let mut files = Vec::with_capacity(originals.len());
+    for (original, against) in originals.iter().zip(against) {
+        let open = || Values::of(ports, kept, original);
+        files.push(taking.file(original, against.as_ref(), &open)?);
+    }
+    Ok((taking.into_events(), files))
 }

@@ -19,8 +19,9 @@ use crate::snapshot::import::ImportedDocument;
 use crate::snapshot::set::ROOT;
 
 use super::beside::{self, BesideOriginal, BesideResult, BesideTaken};
-use super::dir::{self, IMPORTED, WAL};
+use super::dir::{self, WAL};
 use super::merge::{self, MergeOptions, MergedFile};
+use super::originals::{keep, keep_beside};
 use super::{Options, Store};
 
 /// A store that was just made.
@@ -116,11 +117,17 @@ impl Store {
         }
         prepare(ports, dir, options)?;
         let file = &original.document.file;
-        keep_original(ports, dir, &original.path, &file.sha256, &original.bytes)?;
+        keep(
+            ports,
+            dir,
+            &original.path,
+            &file.sha256,
+            &mut &*original.bytes,
+        )?;
         keep_originals(ports, dir, &original.beside)?;
         original.bytes = Vec::new();
         let mut events = original.document.take_events();
-        let files = take_beside(&mut events, &mut original.beside);
+        let files = take_beside((ports, dir), &mut events, &mut original.beside)?;
         let made = create(ports, dir, options, &ports.clock.now(), vec![events])?;
         Ok(Imported::Created(made, files))
     }
@@ -140,7 +147,7 @@ impl Store {
             return merge::preview(ports, dir, options, original, how).map(Imported::Merged);
         }
         let events = original.document.events();
-        let (more, files) = beside::onto(&events, &original.beside);
+        let (more, files) = beside::onto(ports, None, &events, &original.beside)?;
         let created = Created {
             first: Seq::FIRST,
             last: Seq::FIRST.plus((events.len() + more.len()) as u64),
@@ -152,7 +159,7 @@ impl Store {
 
 impl Store {
     /// Makes a store out of files beside `work_items.json` alone: with their items, held, and without a plan. It uses up
-    /// the items and the bytes.
+    /// the items.
     ///
     /// # Errors
     /// As [`Store::init`].
@@ -166,7 +173,7 @@ impl Store {
         prepare(ports, dir, options)?;
         keep_originals(ports, dir, originals)?;
         let mut events = Vec::new();
-        let files = take_beside(&mut events, originals);
+        let files = take_beside((ports, dir), &mut events, originals)?;
         let made = create(ports, dir, options, &ports.clock.now(), vec![events])?;
         let recorded = Some((made.first, made.last));
         Ok(BesideTaken { recorded, files })
@@ -182,7 +189,7 @@ impl Store {
         originals: &[BesideOriginal],
     ) -> Result<BesideTaken> {
         refuse_unimported(ports, dir)?;
-        let (events, files) = beside::onto(&[], originals);
+        let (events, files) = beside::onto(ports, None, &[], originals)?;
         let last = Seq::FIRST.plus(events.len() as u64);
         let recorded = Some((Seq::FIRST, last));
         Ok(BesideTaken { recorded, files })
@@ -203,25 +210,24 @@ fn refuse_unimported(ports: &Ports, dir: &Path) -> Result<()> {
     }
 }
 
-/// Adds what files bring to a store that `events` make. Their originals are kept, so their bytes are needed no more, nor
-/// the items once they are events.
-fn take_beside(events: &mut Vec<Event>, originals: &mut [BesideOriginal]) -> Vec<BesideResult> {
-    for original in &mut *originals {
-        original.bytes = Vec::new();
-    }
-    let (more, files) = beside::onto(events, originals);
+/// Adds what files bring to a store that `events` make. Their originals are kept in `dir`, and are read there; their items
+/// are needed no more once they are events.
+fn take_beside(
+    (ports, dir): (&Ports, &Path),
+    events: &mut Vec<Event>,
+    originals: &mut [BesideOriginal],
+) -> Result<Vec<BesideResult>> {
+    let (more, files) = beside::onto(ports, Some(dir), events, originals)?;
     for original in originals {
         original.document.items = Vec::new();
     }
     events.extend(more);
-    files
+    Ok(files)
 }
 
 fn keep_originals(ports: &Ports, dir: &Path, originals: &[BesideOriginal]) -> Result<()> {
-    originals.iter().try_for_each(|original| {
-        let (path, file) = (&original.path, &original.document.file);
-        keep_original(ports, dir, path, &file.sha256, &original.bytes)
-    })
+    let mut originals = originals.iter();
+    originals.try_for_each(|original| keep_beside(ports, dir, original))
 }
 
 fn is_store(ports: &Ports, dir: &Path, options: &Options) -> Result<bool> {
@@ -312,47 +318,4 @@ fn prepare(ports: &Ports, dir: &Path, options: &Options) -> Result<()> {
         }
     }
     dir::refuse_network(ports, dir, options)
-}
-
-/// Where the original of a file that was taken over is kept.
-pub(super) fn kept_at(dir: &Path, path: &Path, sha256: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let of_content = sha256.get(..16).unwrap_or(sha256);
-    dir.join(WAL)
-        .join(IMPORTED)
-        .join(format!("{of_content}-{name}"))
-}
-
-/// Copies the original into `wal/imported/`, durably, under a name that its content decides.
-pub(super) fn keep_original(
-    ports: &Ports,
-    dir: &Path,
-    path: &Path,
-    sha256: &str,
-    bytes: &[u8],
-) -> Result<()> {
-    let disk = &*ports.disk;
-    let folder = dir.join(WAL).join(IMPORTED);
-    disk.ensure_own_dir(&folder)
-        .map_err(Error::io("make", &folder))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let path = kept_at(dir, path, sha256);
-    if let Ok(kept) = disk.read(&path, bytes.len() as u64)
-        && kept == bytes
-    {
-        return Ok(());
-    }
-    let temp = folder.join(format!(".{name}.{:016x}.tmp", ports.process.random()));
-    let write = || -> io::Result<()> {
-        let file = disk.create_new(&temp)?;
-        file.write_full_at(0, bytes)?;
-        file.sync()?;
-        disk.rename(&temp, &path)?;
-        disk.sync_dir(&folder)
-    };
-    write().map_err(|source| {
-        // Best effort: a temp file that stays is ignored by readers.
-        let _ = disk.remove_file(&temp);
-        Error::io("write", &path)(source)
-    })
 }

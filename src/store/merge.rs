@@ -23,8 +23,9 @@ use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severi
 use crate::snapshot::work_items::{self, Names};
 
 use super::append::{self, Verdict};
-use super::create::{Original, keep_original};
-use super::replay::{self, At, Past};
+use super::create::Original;
+use super::originals::keep;
+use super::replay::{self, Past};
 use super::{Options, Store, View};
 pub(super) use touched::brought_by;
 use touched::{Touched, by_file, touched};
@@ -120,7 +121,7 @@ pub(super) fn take(
     }
     let against = against(ports, dir, options, &id, original, how)?;
     let sha256 = &original.document.file.sha256;
-    keep_original(ports, dir, &original.path, sha256, &original.bytes)?;
+    keep(ports, dir, &original.path, sha256, &mut &*original.bytes)?;
     let done = append::transact(&mut store, |state, _| {
         // Another process may have taken it in meanwhile.
         if nothing_new(state, &id, original, how).is_some() {
@@ -223,7 +224,8 @@ fn base(
     original: &Original,
     how: MergeOptions<'_>,
 ) -> Result<(PipelineState, ImportedDocument)> {
-    let past = past_at(ports, dir, options, &names.place, &original.path)?;
+    let through = &replay::past_without_data;
+    let past = past_at(ports, dir, options, &names.place, &original.path, through)?;
     let mut bytes = Vec::new();
     past.write_work_items_as(work_items::stated_style(&original.bytes), &mut bytes)
         .expect("memory takes everything");
@@ -232,19 +234,23 @@ fn base(
     Ok((past.state, document))
 }
 
-/// The state at a place that a file names, if the log has that place.
+/// Replays a log through a record.
+pub(super) type Replay = dyn Fn(&Ports, &Path, &Options, Seq) -> Result<Past>;
+
+/// The state at a place that a file names, if the log has that place, as `replay` makes it.
 pub(super) fn past_at(
     ports: &Ports,
     dir: &Path,
     options: &Options,
     place: &LogPlace,
     file: &Path,
+    replay: &Replay,
 ) -> Result<Past> {
     let other = |what: String| Error::OtherLog {
         file: file.to_owned(),
         what,
     };
-    let past = match replay::past(ports, dir, options, At::Seq(place.seq)) {
+    let past = match replay(ports, dir, options, place.seq) {
         Err(Error::UnknownSeq { seq, last }) => {
             return Err(other(format!(
                 "it was written at record {seq}, and the log ends at {last}"

@@ -44,6 +44,7 @@ pub mod repair;
 pub mod backup;
 pub mod history;
 pub mod export;
+mod originals;
 pub mod create;
 pub mod merge;
 pub mod doctor;

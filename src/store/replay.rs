@@ -250,11 +250,24 @@ pub(super) fn is_within(disk: &dyn Disk, dir: &Path, store: &Path) -> Result<boo
 /// [`Error::UnknownSeq`] beyond the log's end; damage if the log cannot be read so far.
 pub fn past(ports: &Ports, dir: &Path, options: &Options, at: At) -> Result<Past> {
     let seq = seq_of(ports, dir, options, at)?;
-    let mut past = fold(ports, dir, options, Some(seq))?;
+    let mut past = fold(ports, dir, options, Some(seq), &|_| ())?;
     if let At::Time(time) = at {
         past.at = time;
     }
     Ok(past)
+}
+
+/// As [`past`], without the data of the items, for who asks for everything else: it may be most of the memory.
+///
+/// # Errors
+/// As [`past`].
+pub(super) fn past_without_data(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    seq: Seq,
+) -> Result<Past> {
+    fold(ports, dir, options, Some(seq), &Event::strip_data)
 }
 
 /// The state after the last record, folded from record 1.
@@ -262,7 +275,7 @@ pub fn past(ports: &Ports, dir: &Path, options: &Options, at: At) -> Result<Past
 /// # Errors
 /// As [`past`].
 pub fn present(ports: &Ports, dir: &Path, options: &Options) -> Result<Past> {
-    fold(ports, dir, options, None)
+    fold(ports, dir, options, None, &|_| ())
 }
 
 /// The state after the record that `at` names.
@@ -326,10 +339,17 @@ pub(super) fn fold_through(
     options: &Options,
     last: Seq,
 ) -> Result<PipelineState> {
-    fold(ports, dir, options, Some(last)).map(|past| past.state)
+    fold(ports, dir, options, Some(last), &|_| ()).map(|past| past.state)
 }
 
-fn fold(ports: &Ports, dir: &Path, options: &Options, last: Option<Seq>) -> Result<Past> {
+/// Each event is changed by `change` before it is taken in.
+fn fold(
+    ports: &Ports,
+    dir: &Path,
+    options: &Options,
+    last: Option<Seq>,
+    change: &dyn Fn(&mut Event),
+) -> Result<Past> {
     let (mut state, mut at, mut log, mut crc) =
         (PipelineState::default(), Timestamp::EPOCH, None, Crc::NONE);
     let (mut head, mut line) = (Head::of_segment(None), Vec::new());
@@ -338,7 +358,8 @@ fn fold(ports: &Ports, dir: &Path, options: &Options, last: Option<Seq>) -> Resu
         if last.is_some_and(|last| frame.seq > last) {
             return Ok(());
         }
-        let record = recovery::decode(&entry)?;
+        let mut record = recovery::decode(&entry)?;
+        change(&mut record.event);
         if matches!(record.event, Event::Segment)
             && let Ok(header) = SegmentHeader::parse(frame.payload)
         {

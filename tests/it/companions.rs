@@ -497,3 +497,67 @@ fn a_dry_run_of_three_files_is_true_to_the_run() {
         0
     );
 }
+
+#[test]
+fn what_a_compaction_leaves_is_no_left_over() {
+    let lab = lab();
+    lab.must(&["enrich", HOUSE, "price=2"]);
+    lab.must(&["compact"]);
+    for bak in ["work_items.json.bak", "enrichment_data.json.bak"] {
+        assert!(lab.path("data").join(bak).exists(), "{bak}");
+    }
+    let leftovers = || json_of(&lab.must(&["--json", "import", "data"]))["leftovers"].clone();
+    assert_eq!(leftovers(), json!([]));
+    lab.write("data/work_items.backup.json", "{}");
+    lab.write("data/old.json.bak", "{}");
+    let theirs = ["data/old.json.bak", "data/work_items.backup.json"];
+    assert_eq!(leftovers(), json!(theirs));
+}
+
+/// More than what is appended in one write, in bytes of data.
+const LARGE: usize = 5 << 20;
+
+#[test]
+fn much_data_that_comes_later_is_one_group_and_an_edit_of_it_what_was_changed() {
+    let lab = Lab::new()
+        .env("PHASELOG_NOW", "2026-11-23T10:30:00Z")
+        .env("PHASELOG_COMPACT", "never");
+    lab.must(&["init", "--phase", "list", "0 N Example St"]);
+    let object = |n: usize, price: &str| {
+        let text = "x".repeat(LARGE / 100);
+        format!("{{\"full_address\":\"{n} N Example St\",\"price\":{price},\"text\":\"{text}\"}}")
+    };
+    let file = |price: &str| {
+        let all: Vec<String> = (0..100).map(|n| object(n, price)).collect();
+        format!("[{}]", all.join(","))
+    };
+    lab.write("later.json", &file("0.90"));
+    let import = |path: &str| json_of(&lab.run(&["--json", "import", path]));
+    let first = import("later.json");
+    assert_eq!(
+        first["items"],
+        json!({"added": 99, "changed": 1, "unchanged": 0})
+    );
+    assert_eq!(import("later.json")["seq"], Value::Null);
+    let verified = json_of(&lab.must(&["--json", "verify", "--deep"]));
+    assert_eq!(verified["verdict"], json!("clean"));
+    lab.must(&["compact"]);
+    let shown = lab.must(&["--json", "show", "7 N Example St", "--data"]);
+    assert!(shown.stdout.contains("\"price\":0.90"), "{}", shown.text());
+    // Every item edited: what is recorded is the field.
+    let text = std::fs::read_to_string(lab.path(DATA)).unwrap();
+    lab.write(DATA, &text.replace("0.90", "1"));
+    let size = |lab: &Lab| {
+        let wal = std::fs::read_dir(lab.path("data/wal")).unwrap();
+        let segments = wal
+            .map(|it| it.unwrap())
+            .filter(|it| it.file_name().to_string_lossy().ends_with(".wal"));
+        segments.map(|it| it.metadata().unwrap().len()).sum::<u64>()
+    };
+    let before = size(&lab);
+    let edited = import("data");
+    assert_eq!(edited["items"]["changed"], json!(100));
+    assert!(size(&lab) - before < 100 * 400, "{}", size(&lab) - before);
+    assert_eq!(import("data")["seq"], Value::Null);
+    assert_eq!(data(&lab, "7 N Example St")["price"], json!(1));
+}

@@ -18,17 +18,24 @@ use super::super::values;
 use super::too_large::{self, Text};
 
 /// The directory by which a store is told.
-const WAL: &str = "wal";
+pub(super) const WAL: &str = "wal";
 
 /// The files that were named, by what they are.
 #[derive(Default)]
 pub(super) struct Named {
     /// The progress of items.
     pub(super) work_items: Option<(PathBuf, Vec<u8>)>,
-    /// The files beside it, with what kind each is.
-    beside: Vec<(PathBuf, Vec<u8>, &'static str)>,
+    /// The files beside it, which are read when they are needed.
+    beside: Vec<Known>,
     /// The known files of a directory that have nothing in them, or are not there.
     passed: Vec<Passed>,
+}
+
+/// A file whose kind is known.
+struct Known {
+    path: PathBuf,
+    bytes: u64,
+    kind: &'static str,
 }
 
 /// A known file of a directory that was passed over.
@@ -163,31 +170,28 @@ impl Named {
             self.work_items = Some((path, bytes));
             return Ok(());
         }
-        self.beside.push((path, bytes, kind));
+        let bytes = bytes.len() as u64;
+        self.beside.push(Known { path, bytes, kind });
         Ok(())
     }
 
-    /// Reads the files beside. To be called when the progress of items was read: a large file is then not in memory
-    /// together with what reading another takes.
+    /// Reads the files beside, one after the other, so that only one of them is in memory as text.
     pub(super) fn read_beside(
         self,
         asked: &Asked<'_>,
         context: &Context<'_>,
     ) -> Result<(Vec<BesideOriginal>, Vec<Passed>), Failure> {
         let progress = &context.options.progress;
-        progress.begin(self.beside.iter().map(|it| it.1.len() as u64).sum());
-        let read = |(path, bytes, kind): (PathBuf, Vec<u8>, &str)| {
+        progress.begin(self.beside.iter().map(|it| it.bytes).sum());
+        let told = |bytes| progress.add(bytes);
+        let read_one = |Known { path, kind, .. }: Known| {
+            let bytes = read(&path, context)?;
             let given = path.display().to_string();
-            let document = import::read_beside(&given, &bytes, kind, asked.options)
+            let document = import::read_beside_told(&given, &bytes, kind, asked.options, &told)
                 .map_err(|error| damaged(error, (&path, &bytes), kind, asked, context))?;
-            progress.add(bytes.len() as u64);
-            Ok(BesideOriginal {
-                path,
-                bytes,
-                document,
-            })
+            Ok(BesideOriginal { path, document })
         };
-        let all: Result<_, Failure> = self.beside.into_iter().map(read).collect();
+        let all: Result<_, Failure> = self.beside.into_iter().map(read_one).collect();
         Ok((all?, self.passed))
     }
 }

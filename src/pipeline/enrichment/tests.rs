@@ -221,3 +221,57 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn without_the_data_everything_else_is_as_with_it() {
+    use crate::pipeline::event::Event;
+    use crate::pipeline::{ItemId, Phase, PhasePlan, PipelineState, Plan, Record};
+
+    let (item, phase) = (ItemId::new("a").unwrap(), Phase::new("p").unwrap());
+    let plan = Plan::new(vec![PhasePlan::named(phase.clone())]).unwrap();
+    let change = || patch(r#"{"price":1}"#).changes(None).map(Box::new);
+    let object = DataChange {
+        source: None,
+        confidence: None,
+        object: Some(json(r#"{"a":1}"#)),
+        changes: Vec::new(),
+    };
+    let events = [
+        Event::Planned {
+            phases: plan.phases().to_vec(),
+        },
+        Event::Added {
+            item: item.clone(),
+            id: None,
+            imported: None,
+        },
+        Event::Enriched {
+            item: item.clone(),
+            data: Box::new(object),
+        },
+        Event::Completed {
+            item: item.clone(),
+            phase,
+            token: None,
+            late: true,
+            op: None,
+            data: change(),
+            extraction: None,
+        },
+    ];
+    let (mut with, mut without) = (PipelineState::default(), PipelineState::default());
+    for (event, seq) in events.into_iter().zip(1..) {
+        let mut record = Record {
+            seq: Seq::new(seq),
+            at: Timestamp::from_micros(i64::try_from(seq).unwrap()).unwrap(),
+            clock_given: false,
+            event,
+        };
+        with.apply(&record);
+        record.event.strip_data();
+        without.apply(&record);
+    }
+    assert_ne!(with, without);
+    with.forget_data();
+    assert_eq!(with, without);
+}

@@ -71,6 +71,34 @@ pub struct DataConflict {
     pub decided: Option<Json>,
 }
 
+/// What an item's data in a file differs in from what it was when the file was written: as much of the two as a merge
+/// asks for, so that nobody has to keep the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Of what the file had, the fields that it has otherwise or no more.
+    pub base: Json,
+    /// Of what it has, the fields that it had otherwise or not at all.
+    pub theirs: Json,
+}
+
+impl Changed {
+    /// `None` if nothing differs: numbers count by value.
+    pub fn of(base: &Json, theirs: &Json) -> Option<Self> {
+        if base == theirs {
+            return None;
+        }
+        let (was, is) = (fields(Some(base)), fields(Some(theirs)));
+        let (mut base, mut theirs) = (was.clone(), is.clone());
+        base.retain(|key, text| !is_same(Some(text), is.get(key)));
+        theirs.retain(|key, text| !is_same(Some(text), was.get(key)));
+        if base.is_empty() && theirs.is_empty() {
+            return None;
+        }
+        let (base, theirs) = (base.to_json(), theirs.to_json());
+        Some(Self { base, theirs })
+    }
+}
+
 /// The fields of an object; none where there is none.
 fn fields(json: Option<&Json>) -> Members<'_> {
     let members = json.and_then(|json| Members::of(json.as_str()));

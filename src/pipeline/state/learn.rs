@@ -30,6 +30,13 @@ impl PipelineState {
         Some(())
     }
 
+    /// Forgets the data of all items, for who needs everything else.
+    pub fn forget_data(&mut self) {
+        for item in self.shelf.all_mut().unwrap_or_default() {
+            item.data = None;
+        }
+    }
+
     /// Puts in how the extraction of an item stands, as a snapshot has it; `None` if there is no such item.
     pub fn set_extraction(&mut self, item: usize, extraction: ItemExtraction) -> Option<()> {
         self.shelf.all_mut()?.get_mut(item)?.extraction = Some(Box::new(extraction));

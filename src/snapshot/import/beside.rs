@@ -5,7 +5,8 @@
 //!   extraction   older: two lists   new: and property_last_checked   v2: and in_progress_properties, retry_counts
 //! ```
 //!
-//! Data is read element by element: of a large file one object at a time is a tree.
+//! Data is read element by element: of a large file one object at a time is a tree, and what stays of it is the place
+//! where it stands.
 
 mod data;
 mod extraction;
@@ -52,6 +53,8 @@ pub struct BesideDocument {
     pub findings: Vec<Finding>,
     /// The newest time in it that is not in the future.
     pub newest: Option<Timestamp>,
+    /// The checksum of its bytes, as a root names it.
+    pub crc32: u32,
 }
 
 /// What a file says of one item.
@@ -70,10 +73,29 @@ pub struct BesideItem {
 /// What a file says of one item.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Says {
-    /// Its data, an object.
-    Data(Json),
+    /// Its data, an object that stands there in the file.
+    Data(Span),
     /// How its extraction stands.
     Extraction(ExtractionChange),
+}
+
+/// Where a value stands in a file. All data together may be most of the memory, so it is read where it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its first byte, counted from the beginning of the file.
+    pub at: u64,
+    /// How many bytes it has.
+    pub len: usize,
+    /// Their checksum, so that a file that was changed meanwhile is found out.
+    pub crc32: u32,
+}
+
+impl Span {
+    /// The value, if these are its bytes.
+    pub fn json(&self, bytes: &[u8]) -> Option<Json> {
+        let same = bytes.len() == self.len && crc32fast::hash(bytes) == self.crc32;
+        same.then(|| serde_json::from_slice(bytes).ok()).flatten()
+    }
 }
 
 /// What kind of state file these bytes are, as far as their beginning tells, damaged or not; where nothing in them tells,
@@ -131,8 +153,26 @@ pub fn read_beside(
     kind: &str,
     options: &Options,
 ) -> Result<BesideDocument, Error> {
+    read_beside_told(path, bytes, kind, options, &|_| ())
+}
+
+/// As [`read_beside`], and `told` is told how many bytes more are read, now and then.
+///
+/// # Errors
+/// As [`read_beside`].
+pub fn read_beside_told(
+    path: &str,
+    bytes: &[u8],
+    kind: &str,
+    options: &Options,
+    told: &dyn Fn(u64),
+) -> Result<BesideDocument, Error> {
     let decoded = text::decode(bytes);
     let mut reader = Reader::new(path, decoded.text, options);
+    reader.told = Some(told);
+    if decoded.has_mark {
+        reader.begin = text::MARK.len();
+    }
     if decoded.has_mark {
         let remark = Remark::note("I-BOM", 0).found("a byte order mark");
         let message =
@@ -176,6 +216,7 @@ pub fn read_beside(
         items,
         findings,
         newest,
+        crc32: crc32fast::hash(bytes),
     })
 }
 
@@ -199,6 +240,7 @@ pub fn can_salvage(path: &Path, bytes: &[u8], kind: &str, options: &Options) -> 
 /// What a reader found, before places have become lines.
 struct Read {
     shape: &'static str,
+    /// With the byte of the text where each stands.
     items: Vec<(ItemId, Says, usize)>,
     extras: Extras,
 }

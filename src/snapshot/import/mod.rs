@@ -44,7 +44,9 @@ use crate::error::Error;
 use crate::pipeline::event::{ImportedFile, ImportedItem};
 use crate::pipeline::{Event, ItemId, Json, Plan, Timestamp};
 
-pub use beside::{BesideDocument, BesideItem, Says, can_salvage, kind, read_beside};
+pub use beside::{
+    BesideDocument, BesideItem, Says, Span, can_salvage, kind, read_beside, read_beside_told,
+};
 pub use codes::{CODES, Code, advice};
 pub use finding::{Finding, Severity};
 pub use times::Zone;

@@ -18,6 +18,10 @@ pub(super) type Found = Vec<(String, String)>;
 pub(super) struct Reader<'a> {
     pub(super) path: &'a str,
     pub(super) text: &'a str,
+    /// How many bytes of the file stand before its text.
+    pub(super) begin: usize,
+    /// Who is told how many bytes more were read.
+    pub(super) told: Option<&'a dyn Fn(u64)>,
     pub(super) places: Places<'a>,
     pub(super) options: Options,
     pub(super) remarks: Vec<Remark>,
@@ -57,6 +61,8 @@ impl<'a> Reader<'a> {
         Self {
             path,
             text,
+            begin: 0,
+            told: None,
             places: Places::new(text),
             options: options.clone(),
             remarks: Vec::new(),

@@ -9,6 +9,7 @@ use crate::pipeline::{ExtractionChange, ExtractionStatus, ItemId};
 use crate::snapshot::enrichment;
 use crate::snapshot::import::{BesideItem, Finding, Severity};
 
+use super::super::originals::Values;
 use super::against::{Against, Base};
 use super::{BesideOriginal, BesideResult};
 
@@ -21,6 +22,8 @@ pub(super) struct One<'o> {
     /// Its name, for records and messages.
     pub(super) file: String,
     pub(super) against: Option<&'o Against>,
+    /// Where its data is read.
+    pub(super) values: Values,
     pub(super) result: BesideResult,
     /// Items of which only the bookkeeping was changed.
     pub(super) bookkeeping: usize,

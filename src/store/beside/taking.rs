@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::error::Result;
 use crate::pipeline::enrichment::{FieldChange, SetBy};
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::{Extras, Json};
@@ -10,9 +11,10 @@ use crate::pipeline::same::both_same;
 use crate::pipeline::{
     DataChange, Event, ExtractionChange, ExtractionStatus, Item, ItemId, PipelineState, Status,
 };
-use crate::snapshot::import::{BesideItem, Finding, Says};
+use crate::snapshot::import::{BesideItem, Finding, Says, Span};
 
-use super::against::Against;
+use super::super::originals::Values;
+use super::against::{Against, Had};
 use super::one::{One, gone, news, said_by_shape, short, shown, words};
 use super::{BesideOriginal, BesideResult, KnownAs, before, known_as};
 
@@ -43,30 +45,32 @@ impl<'s> Taking<'s> {
         &mut self,
         original: &BesideOriginal,
         against: Option<&Against>,
-    ) -> BesideResult {
+        open: &dyn Fn() -> Result<Values>,
+    ) -> Result<BesideResult> {
         let document = &original.document;
-        let known = known_as(self.state, original, against);
+        let known = known_as(&self.state.imports, original, against);
         if let Some(known) = known
             && (matches!(known, KnownAs::Snapshot(_)) || !self.prefer_file)
         {
-            return BesideResult {
+            return Ok(BesideResult {
                 known: Some(known),
                 unchanged: document.items.len(),
                 ..BesideResult::default()
-            };
+            });
         }
         let file = original.path.file_name().unwrap_or_default();
         let mut one = One {
             original,
             file: file.to_string_lossy().into_owned(),
             against,
+            values: open()?,
             result: BesideResult::default(),
             bookkeeping: 0,
         };
         one.result.findings = news(original, against);
         let at = self.events.len();
         for item in &document.items {
-            self.item(item, &mut one);
+            self.item(item, &mut one)?;
         }
         gone(&mut one);
         let imported = self.imported(&mut one);
@@ -78,7 +82,7 @@ impl<'s> Taking<'s> {
             one.note("I-FIELD", &items.to_string(), "left out", message);
         }
         // One that was taken over before has its record; it gets another only for what is new.
-        let is_news = self.events.len() > at || before(self.state, original).is_none();
+        let is_news = self.events.len() > at || before(&self.state.imports, original).is_none();
         if is_news {
             self.events.insert(at, Event::Imported(Box::new(imported)));
             one.result.recorded = true;
@@ -87,7 +91,7 @@ impl<'s> Taking<'s> {
         }
         let place = |finding: &Finding| (finding.line, finding.column);
         one.result.findings.sort_by_key(place);
-        one.result
+        Ok(one.result)
     }
 
     /// The record of the file itself: its shape where that was changed, and its fields that nobody knows, merged.
@@ -159,7 +163,7 @@ impl<'s> Taking<'s> {
         if changed { merged } else { Extras::default() }
     }
 
-    fn item(&mut self, item: &BesideItem, one: &mut One<'_>) {
+    fn item(&mut self, item: &BesideItem, one: &mut One<'_>) -> Result<()> {
         let name = &item.name;
         let index = self.state.index_of(name.as_str());
         let known = index.map(|index| &self.state.items()[index]);
@@ -182,7 +186,7 @@ impl<'s> Taking<'s> {
         }
         let events = self.events.len();
         match &item.says {
-            Says::Data(object) => self.data(item, object, known, one),
+            Says::Data(span) => self.data(item, span, known, one)?,
             Says::Extraction(change) => self.extraction(item, change, known, one),
         }
         if self.events.len() > events {
@@ -190,19 +194,38 @@ impl<'s> Taking<'s> {
         } else if !is_new {
             one.result.unchanged += 1;
         }
+        Ok(())
     }
 
-    fn data(&mut self, item: &BesideItem, object: &Json, known: Option<&Item>, one: &mut One<'_>) {
+    fn data(
+        &mut self,
+        item: &BesideItem,
+        span: &Span,
+        known: Option<&Item>,
+        one: &mut One<'_>,
+    ) -> Result<()> {
         let ours = known.and_then(|known| known.data.as_deref());
-        let base = one.before(|base| base.data(&item.name));
+        let before = one.base().map(|base| base.data(&item.name));
         let Some(ours) = ours else {
-            return self.enrich(item, Some(object.clone()), Vec::new(), one);
+            let object = one.values.json(span)?;
+            self.enrich(item, Some(object), Vec::new(), one);
+            return Ok(());
+        };
+        let whole;
+        let (base, theirs) = match before {
+            Some(Had::Same) => return Ok(()),
+            Some(Had::Other(changed)) => (Before::Known(Some(&changed.base)), &changed.theirs),
+            Some(Had::Nothing) | None => {
+                whole = one.values.json(span)?;
+                let base = before.map_or(Before::Unknown, |_| Before::Known(None));
+                (base, &whole)
+            }
         };
         let merged = DataMerge {
             base,
-            theirs: object,
+            theirs,
             ours: Some(ours),
-            address: one.address(item, object),
+            address: one.address(item, theirs),
             by_file: &|by| self.is_by_file(by, one),
             prefer_file: self.prefer_file,
         }
@@ -217,6 +240,7 @@ impl<'s> Taking<'s> {
         if !merged.changes.is_empty() {
             self.enrich(item, None, merged.changes, one);
         }
+        Ok(())
     }
 
     /// True if that was set by an earlier version of this very file.

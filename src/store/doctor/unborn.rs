@@ -50,7 +50,15 @@ pub(super) fn look(ports: &Ports, dir: &Path, findings: &mut Vec<Finding>) {
     };
     findings.push(found.then("import --dry-run", &[&given]));
     let events = root.as_ref().map(ImportedDocument::events);
-    let (_, results) = beside::onto(&events.unwrap_or_default(), &beside);
+    let events = events.unwrap_or_default();
+    let results = match beside::onto(ports, None, &events, &beside) {
+        Ok((_, results)) => results,
+        Err(error) => {
+            let unreadable = Finding::warning("D-UNREADABLE", ".").saying(error.to_string());
+            findings.push(unreadable.advice("look again"));
+            Vec::new()
+        }
+    };
     if let Some(document) = &root {
         findings.extend(document.findings.iter().map(|it| of_import(it, ROOT)));
     }
@@ -119,11 +127,7 @@ impl Looking<'_> {
         };
         let read = import::read_beside(&path.display().to_string(), &bytes, kind, &self.reading);
         let document = self.readable(read, name, kind, &bytes, findings)?;
-        Some(BesideOriginal {
-            path,
-            bytes,
-            document,
-        })
+        Some(BesideOriginal { path, document })
     }
 
     /// What was read, or the finding that it cannot be.

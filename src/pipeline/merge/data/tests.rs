@@ -215,6 +215,12 @@ proptest! {
             let first = run(&base, &theirs, &log, prefer);
             prop_assert!(!prefer || first.conflicts.is_empty());
             let after = applied(&log, first.changes.clone());
+            // What differs is all that a merge asks for.
+            let changed = Changed::of(&json(&base), &json(&theirs));
+            let of_changed = changed.map_or_else(MergedData::default, |it| {
+                run(it.base.as_str(), it.theirs.as_str(), &log, prefer)
+            });
+            prop_assert_eq!(&of_changed, &first);
             let again = run(&base, &theirs, &after, prefer);
             prop_assert_eq!(again.changes, vec![]);
             prop_assert_eq!(&again.conflicts, &first.conflicts);

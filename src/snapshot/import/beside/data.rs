@@ -6,7 +6,7 @@ use super::super::finding::{About, Remark};
 use super::super::parser::{Element, each};
 use super::super::reader::Reader;
 use super::super::tree::Bad;
-use super::{Read, Says, duplicate, end, left_out};
+use super::{Read, Says, Span, duplicate, end, left_out};
 use crate::error::Error;
 use crate::pipeline::ItemId;
 use crate::pipeline::json::Extras;
@@ -31,11 +31,19 @@ pub(super) fn read(reader: &mut Reader<'_>, bytes: Option<Bad>) -> Result<Read, 
         objects: false,
     };
     let mut failed = None;
-    let done = each(text, |element| match all.take(reader, element) {
-        Ok(()) => true,
-        Err(error) => {
-            failed = Some(error);
-            false
+    let mut told = 0;
+    let done = each(text, |element| {
+        let end = element.node.end;
+        if let Some(tell) = reader.told {
+            tell((end - told) as u64);
+        }
+        told = end;
+        match all.take(reader, element) {
+            Ok(()) => true,
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
         }
     });
     if let Some(error) = failed {
@@ -110,8 +118,14 @@ impl All {
             duplicate(reader, at, name.as_str(), source);
             return Ok(());
         }
-        let object = reader.json(&node)?;
-        self.read.items.push((name, Says::Data(object), at));
+        // Whoever needs it reads it again; here it is only looked at.
+        reader.json(&node)?;
+        let span = Span {
+            at: (reader.begin + node.at) as u64,
+            len: source.len(),
+            crc32: crc32fast::hash(source.as_bytes()),
+        };
+        self.read.items.push((name, Says::Data(span), at));
         Ok(())
     }
 }

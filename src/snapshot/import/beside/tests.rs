@@ -14,10 +14,14 @@ fn read(text: &str) -> Result<BesideDocument, Error> {
     read_beside("f.json", text.as_bytes(), kind, &options())
 }
 
-fn said(document: &BesideDocument) -> Vec<(String, String)> {
+fn said(text: &str, document: &BesideDocument) -> Vec<(String, String)> {
     let items = document.items.iter().map(|item| {
         let says = match &item.says {
-            Says::Data(object) => object.to_string(),
+            Says::Data(span) => {
+                let from = usize::try_from(span.at).unwrap();
+                let bytes = &text.as_bytes()[from..from + span.len];
+                span.json(bytes).unwrap().to_string()
+            }
             Says::Extraction(change) => serde_json::to_string(change).unwrap(),
         };
         (item.name.to_string(), says)
@@ -98,18 +102,21 @@ fn where_nothing_in_a_file_tells_its_name_does() {
 
 #[test]
 fn a_list_of_objects_is_read_with_its_digits() {
-    let document = read("[\r\n {\"full_address\": \"a\", \"x\": 0.90, \"l\": [6, 6.0, null]},\n {\"y\":1},\n 7,\n {\"address\":\"b\"},\n {\"full_address\":\"a\"}]").unwrap();
+    // The byte order mark is no part of the text, but of the file.
+    let text = "\u{feff}[\r\n {\"full_address\": \"a\", \"x\": 0.90, \"l\": [6, 6.0, null]},\n {\"y\":1},\n 7,\n {\"address\":\"b\"},\n {\"full_address\":\"a\"}]";
+    let document = read(text).unwrap();
     let wanted = [
         ("a", r#"{"full_address":"a","x":0.90,"l":[6,6.0,null]}"#),
         ("b", r#"{"address":"b"}"#),
     ];
     assert_eq!(
-        said(&document),
+        said(text, &document),
         wanted.map(|(name, says)| (name.to_owned(), says.to_owned()))
     );
     assert_eq!((document.items[0].line, document.items[0].column), (2, 2));
     let judged = Severity::Judged;
     let wanted = [
+        ("I-BOM", Severity::Note, 1, 1),
         ("I-ITEM", judged, 3, 2),
         ("I-ITEM", judged, 4, 2),
         ("I-DUPLICATE", judged, 6, 2),
@@ -120,9 +127,9 @@ fn a_list_of_objects_is_read_with_its_digits() {
 
 #[test]
 fn a_dict_keeps_what_is_no_item() {
-    let document =
-        read(r#"{"_meta":{"v":0.10},"A":{"x":1},"a":{"full_address":"b"},"count":2}"#).unwrap();
-    assert_eq!(said(&document).len(), 2);
+    let text = r#"{"_meta":{"v":0.10},"A":{"x":1},"a":{"full_address":"b"},"count":2}"#;
+    let document = read(text).unwrap();
+    assert_eq!(said(text, &document).len(), 2);
     assert_eq!(document.file.shape, "dict");
     let extras: Vec<_> = document
         .file
@@ -150,7 +157,7 @@ fn the_forms_of_extraction() {
         ("b", r#"{"status":"failed","imported":{}}"#),
     ];
     assert_eq!(
-        said(&older),
+        said("", &older),
         wanted.map(|(name, says)| (name.to_owned(), says.to_owned()))
     );
     let v2 = read(
@@ -176,7 +183,7 @@ fn the_forms_of_extraction() {
         ),
     ];
     assert_eq!(
-        said(&v2),
+        said("", &v2),
         wanted.map(|(name, says)| (name.to_owned(), says.to_owned()))
     );
     let found: Vec<_> = codes(&v2).into_iter().map(|code| code.0).collect();
@@ -261,4 +268,18 @@ fn an_object_that_no_record_can_hold_is_refused() {
         panic!("it is taken")
     };
     assert_eq!(what, "f.json, line 1, column 2: the data of a");
+}
+
+#[test]
+fn who_waits_is_told_how_far_it_is() {
+    let item = |n: usize| format!("{{\"full_address\":\"{n}\"}}");
+    let items: Vec<String> = (0..50).map(item).collect();
+    let text = format!("[{}]", items.join(",\n"));
+    let told = std::cell::RefCell::new(Vec::new());
+    let tell = |bytes| told.borrow_mut().push(bytes);
+    let (bytes, kind) = (text.as_bytes(), ImportedFile::ENRICHMENT);
+    read_beside_told("f.json", bytes, kind, &options(), &tell).unwrap();
+    let told = told.into_inner();
+    assert_eq!(told.len(), 50);
+    assert_eq!(told.iter().sum::<u64>(), text.len() as u64 - 1);
 }
