@@ -19,7 +19,7 @@ use super::append::{self, Verdict};
 use super::dir::WAL;
 use super::progress::Counted;
 use super::recovery::{self, SnapshotFacts};
-use super::{CompactMode, Store, cache};
+use super::{CompactMode, Store, Warning, cache};
 use crate::log::files::{COMPACT_LOCK, QUARANTINE};
 
 /// Below this many bytes of log behind the snapshot an automatic compaction is not worth it.
@@ -161,9 +161,13 @@ impl Store {
                 .map(|hash| hash.to_string())
                 .unwrap_or_default(),
         };
-        let saved = self.save_set(&place, discard_edits, now.at)?;
+        let set::Saved { bytes, set_aside } = self.save_set(&place, discard_edits, now.at)?;
+        // Who asked for it knows.
+        let unasked = set_aside.iter().filter(|_| !discard_edits);
+        self.warnings
+            .extend(unasked.map(|copy| set_aside_warning(copy)));
         self.snapshot.seq = Some(covers);
-        self.snapshot.bytes = saved;
+        self.snapshot.bytes = bytes;
         self.snapshot.tail_bytes = 0;
         self.snapshot.edited.clear();
         // What was wrong with the files before is no longer known to be right.
@@ -180,7 +184,7 @@ impl Store {
         Ok(Compacted::Written {
             seq,
             covers,
-            bytes: saved,
+            bytes,
             segments: segments.len(),
         })
     }
@@ -199,8 +203,13 @@ impl Store {
         findings
     }
 
-    /// Writes the state, as it stands at `place`, in place of the set on disk; returns its length in bytes.
-    fn save_set(&self, place: &LogPlace, discard_edits: bool, stamp: Timestamp) -> Result<u64> {
+    /// Writes the state, as it stands at `place`, in place of the set on disk.
+    fn save_set(
+        &self,
+        place: &LogPlace,
+        discard_edits: bool,
+        stamp: Timestamp,
+    ) -> Result<set::Saved> {
         let Self {
             ports, dir, state, ..
         } = self;
@@ -221,7 +230,7 @@ impl Store {
         if state.extraction.is_some() {
             companions.push((extraction::NAME, &mut extraction));
         }
-        let saved = set::Saving {
+        set::Saving {
             disk: &*ports.disk,
             dir,
             log: Some(&place.id),
@@ -234,7 +243,18 @@ impl Store {
         .save(&mut companions, &mut |companions, out| {
             let out = &mut Counted { out, progress };
             work_items::encode(state, place, companions, times.clone(), out).map(drop)
-        })?;
-        Ok(saved.bytes)
+        })
     }
+}
+
+/// Whose file it was cannot be told where the root cannot be read: it may be what somebody has just edited.
+fn set_aside_warning(copy: &str) -> Warning {
+    // Behind its name stand a time and a random number.
+    let file = copy.rsplitn(3, '.').nth(2).unwrap_or(copy);
+    Warning::new(
+        "W-SET-ASIDE",
+        format!(
+            "{file} was not as a compaction of this store left it; it was replaced, and what stood there is kept in {WAL}/{QUARANTINE}/"
+        ),
+    )
 }
