@@ -125,6 +125,22 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// Something in a file is larger than the format allows.
+    #[error("{}, line {line}, column {column}: {what} is too large: {bytes} bytes, at most {limit}", path.display())]
+    TooLargeAt {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// In characters, counted from 1.
+        column: usize,
+        /// What.
+        what: String,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The store is on a network file system, where locks and syncs promise less.
     #[error("{} is on a network file system ({kind}), where a lock or a sync may not hold", dir.display())]
     NetworkFileSystem {

@@ -58,7 +58,7 @@ impl Failure {
             Error::StoreExists { .. } => ("E-STORE-EXISTS", 1),
             Error::Parse { .. } => ("E-PARSE", 1),
             Error::Io { .. } => ("E-IO", 1),
-            Error::TooLarge { .. } => ("E-TOO-LARGE", 1),
+            Error::TooLarge { .. } | Error::TooLargeAt { .. } => ("E-TOO-LARGE", 1),
             Error::NetworkFileSystem { .. } => ("E-NETWORK-FS", 1),
             Error::Usage { .. } => ("E-USAGE", 2),
             Error::Edited { .. } => ("E-EDITED", 5),
@@ -145,6 +145,12 @@ impl Failure {
                 );
             }
             Error::Parse {
+                path: at,
+                line: l,
+                column: c,
+                ..
+            }
+            | Error::TooLargeAt {
                 path: at,
                 line: l,
                 column: c,

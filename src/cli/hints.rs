@@ -128,7 +128,7 @@ pub(super) fn hint(error: &Error, shell: &Shell) -> String {
             "PHASELOG_ALLOW_NETWORK=1 goes on at your own risk".to_owned()
         }
         Error::Parse { .. } => "mend the file there and repeat the command".to_owned(),
-        Error::TooLarge { .. } => {
+        Error::TooLarge { .. } | Error::TooLargeAt { .. } => {
             "split it; the limits are in the documentation of the format".to_owned()
         }
         Error::UnknownSeq { last, .. } => {

@@ -70,8 +70,11 @@ fn read(path: &Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
                 line,
                 column,
                 bytes,
-            })) => Failure::from(Error::TooLarge {
-                what: format!("{}, line {line}, column {column}: a text", path.display()),
+            })) => Failure::from(Error::TooLargeAt {
+                path: path.to_owned(),
+                line: usize::try_from(line).unwrap_or(usize::MAX),
+                column: usize::try_from(column).unwrap_or(usize::MAX),
+                what: "a text".to_owned(),
                 bytes,
                 limit: MAX_PAYLOAD as u64,
             })

@@ -286,17 +286,26 @@ fn finish(
 ) -> Result<ImportedDocument, Error> {
     let imported = Event::Imported(Box::new(file.clone()));
     if reader.text.len() > SURELY_SHORT {
-        check_length("the file's own fields", &imported)?;
+        is_taken(&imported).map_err(|bytes| Error::TooLarge {
+            what: "the file's own fields".to_owned(),
+            bytes,
+            limit: MAX_PAYLOAD_BYTES as u64,
+        })?;
     }
     for draft in &drafts {
         if draft.end - draft.at > SURELY_SHORT {
             let (place, name) = (reader.places.of(draft.at), &draft.import.name);
             let (path, line, column) = (reader.path, place.line, place.column);
-            let what = format!("{path}, line {line}, column {column}: item {name}");
-            draft
-                .import
-                .events()
-                .try_for_each(|event| check_length(&what, &event))?;
+            let too_large = |bytes| Error::TooLargeAt {
+                path: path.into(),
+                line,
+                column,
+                what: format!("item {name}"),
+                bytes,
+                limit: MAX_PAYLOAD_BYTES as u64,
+            };
+            let mut events = draft.import.events();
+            events.try_for_each(|event| is_taken(&event).map_err(too_large))?;
         }
     }
     let findings = Remark::place_all(reader.remarks, &reader.places);
@@ -311,17 +320,15 @@ fn finish(
     })
 }
 
-/// Each record has a limit, and it is better to hear of it before half of the file is written.
-fn check_length(what: &str, event: &Event) -> Result<(), Error> {
+/// Each record has a limit, and it is better to hear of it before half of the file is written: an error with how many
+/// bytes it has.
+fn is_taken(event: &Event) -> Result<(), u64> {
     let bytes = codec::encode(event, Timestamp::EPOCH, true).len();
     if bytes < MAX_PAYLOAD_BYTES {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(bytes as u64)
     }
-    Err(Error::TooLarge {
-        what: what.to_owned(),
-        bytes: bytes as u64,
-        limit: MAX_PAYLOAD_BYTES as u64,
-    })
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> String {

@@ -108,8 +108,11 @@ impl All {
         if source.len() > MAX_OBJECT_BYTES {
             let (path, place) = (reader.path, reader.places.of(at));
             let (line, column) = (place.line, place.column);
-            return Err(Error::TooLarge {
-                what: format!("{path}, line {line}, column {column}: the data of {name}"),
+            return Err(Error::TooLargeAt {
+                path: path.into(),
+                line,
+                column,
+                what: format!("the data of {name}"),
                 bytes: source.len() as u64,
                 limit: MAX_OBJECT_BYTES as u64,
             });

@@ -264,10 +264,12 @@ fn an_object_that_no_record_can_hold_is_refused() {
         "[{{\"full_address\":\"a\",\"x\":\"{}\"}}]",
         "y".repeat(17 << 20)
     );
-    let Err(Error::TooLarge { what, .. }) = read(&text) else {
+    let Err(error @ Error::TooLargeAt { .. }) = read(&text) else {
         panic!("it is taken")
     };
-    assert_eq!(what, "f.json, line 1, column 2: the data of a");
+    let message = error.to_string();
+    let wanted = "f.json, line 1, column 2: the data of a is too large: ";
+    assert!(message.starts_with(wanted), "{message}");
 }
 
 #[test]
