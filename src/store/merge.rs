@@ -89,18 +89,22 @@ pub(super) fn preview(
     how: MergeOptions<'_>,
 ) -> Result<MergedFile> {
     let view = View::open(ports, dir, options)?;
-    if let Some(seq) = nothing_new(view.state(), &view.log_id(), original, how) {
+    let (id, last) = (view.log_id(), view.last_seq());
+    if let Some(seq) = nothing_new(view.state(), &id, original, how) {
         return Ok(unchanged(original, seq));
     }
-    let against = against(ports, dir, options, &view.log_id(), original, how)?;
-    let merged = run(&against, original, how, view.state());
-    let would = records(&against, original, &merged, view.state());
+    let mut state = view.into_state();
+    // No field of it is compared here, and it may be most of the memory.
+    state.forget_data();
+    let against = against(ports, dir, options, &id, original, how)?;
+    let merged = run(&against, original, how, &state);
+    let would = records(&against, original, &merged, &state);
     let mut told = told(&against, original, merged);
     if !would.is_empty() {
         // Where they would stand cannot be known; that there are some can.
         told.recorded = Some((Seq::NONE, Seq::NONE));
     }
-    told.as_of = view.last_seq();
+    told.as_of = last;
     told.would = would;
     Ok(told)
 }
@@ -119,6 +123,8 @@ pub(super) fn take(
         append::settle(&mut store.writer)?;
         return Ok(unchanged(original, seq));
     }
+    // No field of it is compared here, and it may be most of the memory. This store is gone when the file is taken in.
+    store.state.forget_data();
     let against = against(ports, dir, options, &id, original, how)?;
     let sha256 = &original.document.file.sha256;
     keep(ports, dir, &original.path, sha256, &mut &*original.bytes)?;
