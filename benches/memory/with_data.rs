@@ -53,11 +53,9 @@ pub(super) fn measure(scratch: &Path, items: usize, each: usize) {
         "\"field_number_01\": 8",
     );
     lab.run("import of an edit of one item", store, &["import", store]);
-    edit(
-        &root,
-        "\"status\": \"pending\"",
-        "\"status\": \"completed\"",
-    );
+    // As a snapshot has it, a phase of every item.
+    let status = |word: &str| format!("\"p4\": {{\n          \"status\": \"{word}\"");
+    edit(&root, &status("pending"), &status("completed"));
     lab.run("import of an edit of progress", store, &["import", store]);
     lab.run("verify --deep", store, &["verify", "--deep"]);
 
@@ -72,14 +70,27 @@ pub(super) fn measure(scratch: &Path, items: usize, each: usize) {
     lab.run("import of the data later", late, &["import", data]);
 }
 
+/// Six phases, half of them done, as other programs write them.
 fn progress(items: usize) -> String {
     let mut text = "{\"work_items\":[".to_owned();
     for index in 0..items {
         let comma = if index == 0 { "" } else { "," };
         let _ = write!(
             text,
-            "{comma}{{\"address\":\"{index} N Example St\",\"phases\":{{\"p\":{{\"status\":\"pending\"}}}}}}"
+            "{comma}\n{{\"address\":\"{index} N Example St\",\"index\":{index},\"status\":\"pending\",\"phases\":{{"
         );
+        for phase in 0..6 {
+            let comma = if phase == 0 { "" } else { "," };
+            let _ = if phase < 3 {
+                write!(
+                    text,
+                    "{comma}\"p{phase}\":{{\"status\":\"completed\",\"started_at\":\"2026-11-22T18:40:15.123456+00:00\",\"completed_at\":\"2026-11-22T18:41:15.123456+00:00\"}}"
+                )
+            } else {
+                write!(text, "{comma}\"p{phase}\":{{\"status\": \"pending\"}}")
+            };
+        }
+        text.push_str("},\"last_updated\":\"2026-11-22T18:41:15.123456+00:00\"}");
     }
     text + "]}"
 }

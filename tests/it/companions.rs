@@ -561,3 +561,43 @@ fn much_data_that_comes_later_is_one_group_and_an_edit_of_it_what_was_changed() 
     assert_eq!(import("data")["seq"], Value::Null);
     assert_eq!(data(&lab, "7 N Example St")["price"], json!(1));
 }
+
+#[test]
+fn where_the_root_cannot_be_read_what_is_replaced_is_told() {
+    let lab = lab();
+    edit(&lab, DATA, |data| data[0]["price"] = json!(7));
+    let root = std::fs::read_to_string(lab.path("data/work_items.json")).unwrap();
+    lab.write("data/work_items.json", &root[..root.len() / 2]);
+    let compacted = lab.must(&["compact"]);
+    for file in ["work_items.json", "enrichment_data.json"] {
+        let told = format!("warning: {file} was not as a compaction of this store left it");
+        assert!(compacted.stderr.contains(&told), "{}", compacted.text());
+    }
+    // Nobody touched that one.
+    let other = "extraction_state.json was not";
+    assert!(!compacted.stderr.contains(other), "{}", compacted.text());
+    let kept = std::fs::read_dir(lab.path("data/wal/quarantine")).unwrap();
+    let is_edit = |path: &std::path::Path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.contains("\"price\": 7")
+    };
+    assert!(kept.map(|it| it.unwrap().path()).any(|path| is_edit(&path)));
+    assert_eq!(data(&lab, HOUSE)["price"], json!(650_000));
+    let quiet = lab.must(&["compact"]);
+    assert!(!quiet.stderr.contains("warning"), "{}", quiet.text());
+}
+
+#[test]
+fn what_is_too_large_has_its_place_in_json_too() {
+    let lab = lab();
+    let long = "y".repeat(17 << 20);
+    lab.write(
+        "long.json",
+        &format!("[\n {{\"full_address\":\"a\",\"x\":\"{long}\"}}]"),
+    );
+    let refused = lab.run(&["--json", "import", "long.json"]);
+    let error: Value = serde_json::from_str(&refused.stderr).unwrap();
+    assert_eq!(error["code"], json!("E-TOO-LARGE"), "{}", refused.text());
+    let place = [&error["file"], &error["line"], &error["column"]];
+    assert_eq!(place, [&json!("long.json"), &json!(2), &json!(2)]);
+}
