@@ -127,12 +127,12 @@ pub(super) fn check_payload(payload: &str) -> Result<()> {
 
 /// A group is held in memory by whoever judges what a crash left of it.
 fn check_size(payloads: &[String]) -> Result<()> {
-    let bytes = payloads.iter().map(line_bytes).sum();
+    let bytes = payloads.iter().map(|payload| line_bytes(payload)).sum();
     size_is_taken(bytes)
 }
 
 /// The most bytes that a payload takes as a line.
-fn line_bytes(payload: &String) -> u64 {
+fn line_bytes(payload: &str) -> u64 {
     (payload.len() + frame::MAX_LINE - frame::MAX_PAYLOAD) as u64
 }
 
@@ -158,7 +158,7 @@ impl Look {
     ///
     /// # Errors
     /// As [`check_group`].
-    pub fn take(&mut self, payload: &String) -> Result<()> {
+    pub fn take(&mut self, payload: &str) -> Result<()> {
         check_payload(payload)?;
         self.bytes += line_bytes(payload);
         Ok(())

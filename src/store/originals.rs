@@ -1,6 +1,7 @@
 //! The originals of imported files: kept in `wal/imported/`, under a name that their content decides, and read there item by
 //! item, so that a large one need not be in memory.
 
+use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -109,8 +110,11 @@ fn sha256_of(
         block.clear();
         (&mut *from).take(BLOCK as u64).read_to_end(&mut block)?;
         if block.is_empty() {
-            let bytes = hash.finalize();
-            return Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+            let mut text = String::with_capacity(64);
+            for byte in hash.finalize() {
+                write!(text, "{byte:02x}").expect("a text takes all");
+            }
+            return Ok(text);
         }
         hash.update(&block);
         each(&block)?;

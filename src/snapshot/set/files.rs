@@ -107,13 +107,12 @@ impl Saving<'_> {
             |random| format!("{name}.{stamp}.{:08x}", random & 0xffff_ffff),
             quarantine,
         )?;
-        let is_same = match content {
-            Content::Large(seen) => self.copy_to(name, &*file, &path)? == *seen,
-            _ => {
-                let written = file.write_full_at(0, content.bytes().unwrap_or_default());
-                written.map_err(Error::io("write", &path))?;
-                true
-            }
+        let is_same = if let Content::Large(seen) = content {
+            self.copy_to(name, &*file, &path)? == *seen
+        } else {
+            let written = file.write_full_at(0, content.bytes().unwrap_or_default());
+            written.map_err(Error::io("write", &path))?;
+            true
         };
         if !is_same {
             self.remove(&path)?;

@@ -19,9 +19,7 @@ use std::path::{Path, PathBuf};
 
 use super::content::{Content, look, read};
 use super::files::Temps;
-use super::survey::{
-    Set, Stray, Survey, changed_root, in_place, odd, stray, survey, what_it_is,
-};
+use super::survey::{Set, Stray, Survey, changed_root, in_place, odd, stray, survey, what_it_is};
 use super::{FindingKind, NEXT, NotAFile, ROOT, Source, bak};
 use crate::error::{Error, Result};
 use crate::faults::{self, Fault};
