@@ -255,7 +255,7 @@ pub fn load_before(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loa
 }
 
 fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source]) -> Result<Loaded> {
-    let survey: Survey<Box<WorkItems>> = survey(disk, dir, log, sources)?;
+    let survey = survey_whole(disk, dir, log, sources)?;
     let mut findings: Vec<Finding> = survey.strays.into_iter().map(finding).collect();
     let mut valid = survey.valid;
     if let Some(set) = &mut valid
@@ -277,6 +277,51 @@ fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source])
         }
     });
     Ok(Loaded { snapshot, findings })
+}
+
+/// Which set is usable is told without the items; only of that one they are read.
+fn survey_whole(
+    disk: &dyn Disk,
+    dir: &Path,
+    log: Option<&str>,
+    sources: &[Source],
+) -> Result<Survey<Box<WorkItems>>> {
+    let names: Survey<Names> = survey(disk, dir, log, sources)?;
+    let inside = match &names.valid {
+        Some(set) => match items_of(disk, dir, set)? {
+            Some(inside) => Some(inside),
+            // Its items say otherwise, or it was replaced meanwhile.
+            None => return survey(disk, dir, log, sources),
+        },
+        None => None,
+    };
+    let valid = names.valid.zip(inside).map(|(set, inside)| survey::Set {
+        inside,
+        source: set.source,
+        root_bytes: set.root_bytes,
+        companions: set.companions,
+    });
+    Ok(Survey {
+        valid,
+        strays: names.strays,
+        claims: names.claims,
+        next: names.next,
+    })
+}
+
+/// Reads the whole root of a set, if it is still that one.
+fn items_of(
+    disk: &dyn Disk,
+    dir: &Path,
+    set: &survey::Set<Names>,
+) -> Result<Option<Box<WorkItems>>> {
+    let content = content::read(disk, dir, set.source.file())?;
+    let decoded = content.bytes().map(work_items::decode);
+    let inside = decoded.and_then(work_items::Decoded::usable);
+    Ok(inside.filter(|inside| {
+        let (place, companions) = (&inside.place, &inside.companions);
+        (place, companions) == (&set.inside.place, &set.inside.companions)
+    }))
 }
 
 /// Brings the items' data into the state of a set; returns what is wrong, if something is. The bytes are those that the

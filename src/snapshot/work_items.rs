@@ -16,6 +16,7 @@
 mod rest;
 mod encode;
 mod parse;
+mod top;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use super::{CompanionName, LogPlace, Offsets, TimeStyle, parse_crc};
 use crate::pipeline::PipelineState;
 use crate::position::Seq;
 use parse::{Document, Head};
+use top::Top;
 
 pub use super::sink::Written;
 pub use encode::encode;
@@ -256,8 +258,9 @@ fn refuse<T>(bytes: &[u8], message: String, line: usize, column: usize) -> Decod
 fn examine(bytes: &[u8]) -> Decoded<Box<WorkItems>> {
     // Some editors begin a file with this mark.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let document = match serde_json::from_slice::<Value>(bytes) {
-        Ok(document) => document,
+    // Not as a tree: that would take many times the memory of the text.
+    let top = match serde_json::from_slice::<Top>(bytes) {
+        Ok(top) => top,
         Err(error) => {
             return Decoded::Damaged {
                 message: text_of(&error),
@@ -266,21 +269,21 @@ fn examine(bytes: &[u8]) -> Decoded<Box<WorkItems>> {
             };
         }
     };
-    if !document.get("log").is_some_and(Value::is_object) {
+    let Some(log) = top.log else {
         return Decoded::Foreign;
-    }
+    };
     // It may look like a newer version's, but a hurt byte looks like that too, and the log has everything.
-    match unchanged(bytes, &document) {
+    match unchanged(bytes) {
         Some(inside) => Decoded::Reformatted(Box::new(inside)),
         None => Decoded::Edited {
-            log_seq: document["log"]["seq"].as_u64().map(Seq::new),
+            log_seq: log.seq.map(Seq::new),
         },
     }
 }
 
 /// Reads a file that only its layout keeps from being valid: written again from what it says, it has the checksum that
 /// it states, and says the same in every field, also in those that are derived.
-fn unchanged(bytes: &[u8], document: &Value) -> Option<WorkItems> {
+fn unchanged(bytes: &[u8]) -> Option<WorkItems> {
     let parts = serde_json::from_slice::<Document<'_>>(bytes).ok()?;
     let stated = parse_crc(&parts.crc32)?;
     let style = parts.style();
@@ -295,8 +298,10 @@ fn unchanged(bytes: &[u8], document: &Value) -> Option<WorkItems> {
         &mut again,
     )
     .ok()?;
+    let value = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
     let says_the_same = || {
-        serde_json::from_slice::<Value>(&again).is_ok_and(|canonical| same(document, &canonical))
+        let both = value(bytes).zip(value(&again));
+        both.is_some_and(|(document, canonical)| same(&document, &canonical))
     };
     (written.crc32 == stated && says_the_same()).then_some(inside)
 }

@@ -254,7 +254,7 @@ fn set_aside_warning(copy: &str) -> Warning {
     Warning::new(
         "W-SET-ASIDE",
         format!(
-            "{file} was not as a compaction of this store left it; it was replaced, and what stood there is kept in {WAL}/{QUARANTINE}/"
+            "{file} belongs to no set that can be read, so it may be what somebody changed; it was replaced, and what stood there is kept in {WAL}/{QUARANTINE}/"
         ),
     )
 }

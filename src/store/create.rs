@@ -132,7 +132,7 @@ impl Store {
         Ok(Imported::Created(made, files))
     }
 
-    /// What [`Store::import`] would come to; nothing is written.
+    /// What [`Store::import`] would come to; nothing is written. It uses up the items as that does.
     ///
     /// # Errors
     /// As [`Store::import`].
@@ -140,18 +140,20 @@ impl Store {
         ports: &Ports,
         dir: &Path,
         options: &Options,
-        original: &Original,
+        original: &mut Original,
         how: MergeOptions<'_>,
     ) -> Result<Imported> {
         if is_store_beside(ports, dir, options, original)? {
             return merge::preview(ports, dir, options, original, how).map(Imported::Merged);
         }
-        let events = original.document.events();
+        let items = original.document.items.len();
+        original.bytes = Vec::new();
+        let events = original.document.take_events();
         let (more, files) = beside::onto(ports, None, &events, &original.beside)?;
         let created = Created {
             first: Seq::FIRST,
             last: Seq::FIRST.plus((events.len() + more.len()) as u64),
-            items: original.document.items.len(),
+            items,
         };
         Ok(Imported::Created(created, files))
     }
