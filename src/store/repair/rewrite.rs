@@ -80,7 +80,7 @@ impl Drafting<'_> {
 
     /// Puts lines in order that all verify, and leaves copies out; true if there were any.
     pub(super) fn put_in_order(&mut self, look: &Look) -> Result<bool> {
-        let mut any = false;
+        let mut steps = Vec::new();
         // From the last to the first: what is left out moves only what stands behind it.
         for hurt in look.hurt.iter().rev() {
             let DamageKind::Order(order) = hurt.finding.damage.kind else {
@@ -111,7 +111,7 @@ impl Drafting<'_> {
                     "they are put in order, as each names the one before it, and copies are left out"
                 }
             };
-            self.steps.push(Step {
+            steps.push(Step {
                 kind: StepKind::Order,
                 file: format!("{WAL}/{}", segment.id),
                 byte: hurt.finding.damage.offset.get(),
@@ -126,8 +126,9 @@ impl Drafting<'_> {
                 message: format!("{order}: {done}; nothing is lost"),
             });
             self.change(segment.id, written);
-            any = true;
         }
+        let any = !steps.is_empty();
+        self.steps.extend(steps.into_iter().rev());
         Ok(any)
     }
 

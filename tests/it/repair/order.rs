@@ -186,6 +186,7 @@ fn with_other_damage_beside_it_only_that_is_given_up() {
     assert_eq!(planned.lost[0].from, planned.lost[0].to, "{planned:?}");
     let did: Vec<_> = planned.steps.iter().map(|step| step.kind).collect();
     assert_eq!(did, [StepKind::Order, StepKind::Order, StepKind::GiveUp]);
+    assert!(planned.steps[0].byte < planned.steps[1].byte, "{planned:?}");
 }
 
 #[test]
