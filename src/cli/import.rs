@@ -212,6 +212,9 @@ fn take(
         },
         Imported::Merged(_) if original.beside.is_empty() => BesideTaken::default(),
         Imported::Merged(merged) => {
+            // What it said of items was compared and is needed no more; the files beside may be large.
+            original.bytes = Vec::new();
+            original.document.items = Vec::new();
             let (ports, options, beside) = (&context.ports, &context.options, &original.beside);
             if dry_run {
                 Store::would_import_beside(ports, &dir, options, beside, how, Some(merged))?
