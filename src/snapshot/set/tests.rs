@@ -14,6 +14,7 @@ use crate::snapshot::work_items::encode;
 use crate::testing::{Errno, Explored, Explorer, Failure, Fault, Kills, Rng, SimActor, SimDisk};
 
 mod in_place;
+mod other_log;
 
 const DIR: &str = "data";
 const QUARANTINE: &str = "data/wal/quarantine";
@@ -69,11 +70,21 @@ type WriteFn<'a> = dyn FnMut(&mut dyn io::Write) -> io::Result<()> + 'a;
 
 /// Puts a set in place; edits are refused unless `discard_edits`, originals of imports are the files that say so.
 fn save(disk: &dyn Disk, set: &Numbered, discard_edits: bool) -> Result<Saved> {
+    save_of(disk, None, set, discard_edits)
+}
+
+/// The same, of the log with that id.
+fn save_of(
+    disk: &dyn Disk,
+    log: Option<&str>,
+    set: &Numbered,
+    discard_edits: bool,
+) -> Result<Saved> {
     let mut rng = Rng::new(set.number);
     let mut saving = Saving {
         disk,
         dir: Path::new(DIR),
-        log: None,
+        log,
         quarantine: Path::new(QUARANTINE),
         random: &mut || rng.next_u64(),
         stamp: Timestamp::parse_rfc3339("2026-11-23T01:40:15Z").unwrap(),
