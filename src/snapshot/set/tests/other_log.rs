@@ -51,9 +51,9 @@ fn a_bak_of_another_log_is_set_aside_and_one_of_ours_is_not() {
         let root = Path::new(DIR).join(ROOT);
         let text = String::from_utf8(super::root(3, &[])).unwrap();
         let (text, _) = text.split_at(text.rfind("  \"crc32\"").unwrap());
-        let mut text = text.replace(&ours(), &log);
+        let text = text.replace(&ours(), &log);
         let crc32 = crate::snapshot::crc_text(crc32fast::hash(text.as_bytes()));
-        text.push_str(&format!("  \"crc32\": \"{crc32}\"\n}}\n"));
+        let text = format!("{text}  \"crc32\": \"{crc32}\"\n}}\n");
         writer.remove_file(&root).unwrap();
         let file = writer.create_new(&root).unwrap();
         file.write_full_at(0, text.as_bytes()).unwrap();
