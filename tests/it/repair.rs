@@ -8,9 +8,11 @@
 mod words;
 mod cut_short;
 mod gone;
+mod joined;
 mod snapshots;
 mod order;
 mod strays;
+mod swapped;
 
 use std::collections::BTreeSet;
 use std::path::Path;

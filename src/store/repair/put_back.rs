@@ -14,7 +14,7 @@ use crate::log::header::SegmentHeader;
 use crate::log::reader::Log;
 use crate::log::segment::{Scan, Step as Scanned};
 use crate::ports::{EntryKind, Ports};
-use crate::position::{Offset, SegmentId};
+use crate::position::{Offset, SegmentId, Seq};
 
 use super::super::dir::{self, WAL};
 use super::{MAX_HELD, Step, StepKind};
@@ -87,7 +87,70 @@ pub(super) fn find(ports: &Ports, log: &Log) -> Result<Vec<PutBack>> {
             back.push(put(log, named, None, StepKind::SetAside, message));
         }
     }
+    keep_displaced(ports, log, &found, back)
+}
+
+/// Finds a place for records that stand where a segment is put back, in a file whose header nobody can read: under the name
+/// that becomes free, if they belong there. If there is none for them, nothing is put back: they would be lost without
+/// having been typed.
+fn keep_displaced(
+    ports: &Ports,
+    log: &Log,
+    found: &[Found],
+    mut back: Vec<PutBack>,
+) -> Result<Vec<PutBack>> {
+    let mut displaced = Vec::new();
+    for put in &back {
+        let (Some(new), false) = (&put.bytes, found.iter().any(|file| file.path == put.path))
+        else {
+            continue;
+        };
+        let there = match ports.disk.metadata(&put.path) {
+            Ok(there) if there.kind == EntryKind::File => there,
+            _ => continue,
+        };
+        let old = dir::read_range(ports, &put.path, 0, there.len.min(MAX_HELD))?;
+        let kept: BTreeSet<_> = records(new).collect();
+        let first = records(&old).find(|record| !kept.contains(record));
+        if let Some((seq, _)) = first {
+            displaced.push((put.id, seq, old));
+        }
+    }
+    for (from, seq, old) in displaced {
+        let taken = |id: SegmentId| {
+            let own = |file: &Found| file.id == id && file.path == log.segment_path(id);
+            found.iter().any(own) || back.iter().any(|put| put.id == id && put.bytes.is_some())
+        };
+        let belongs = |free: SegmentId| {
+            let others = log.segments().into_iter().flatten();
+            free.first_seq() <= seq
+                && !taken(free)
+                && others
+                    .filter(|&other| other > free && taken(other))
+                    .all(|other| seq < other.first_seq())
+        };
+        let place = back
+            .iter()
+            .position(|put| put.bytes.is_none() && belongs(put.id));
+        let Some(place) = place else {
+            return Ok(Vec::new());
+        };
+        let message = format!(
+            "its records lie in {WAL}/{from}, without a header that can be read: they are put back"
+        );
+        let id = back[place].id;
+        back[place] = put(log, id, Some(old), StepKind::PutBack, message);
+    }
     Ok(back)
+}
+
+/// The records in these bytes, each with its checksum; what is no record is passed over.
+fn records(bytes: &[u8]) -> impl Iterator<Item = (Seq, u32)> + '_ {
+    let lines = bytes.split(|&byte| byte == b'\n');
+    lines.filter_map(|line| {
+        let frame = frame::parse(line).ok()?;
+        Some((frame.seq, frame.crc.value()))
+    })
 }
 
 fn put(

@@ -73,6 +73,8 @@ pub(super) struct Collector<'c> {
     asked: Option<Asked>,
     /// Where records were given up, each by its first seq.
     gaps: Vec<Seq>,
+    /// The same, from the first to the last.
+    typed: Vec<(Seq, Seq)>,
     last: (Seq, Crc),
     pub(super) durable: Seq,
     pub(super) records: u64,
@@ -104,6 +106,7 @@ impl<'c> Collector<'c> {
             declared: Vec::new(),
             asked: None,
             gaps: Vec::new(),
+            typed: Vec::new(),
             last: (Seq::NONE, Crc::NONE),
             durable: Seq::NONE,
             records: 0,
@@ -216,8 +219,10 @@ impl<'c> Collector<'c> {
             Severity::Sealed | Severity::Beyond => return self.sealed(finding),
             Severity::GivenUp => {
                 self.whole = false;
-                self.given_up.get_or_insert(finding.damage.seq);
-                self.gaps.push(finding.damage.seq);
+                let from = finding.damage.seq;
+                self.given_up.get_or_insert(from);
+                self.gaps.push(from);
+                self.typed.push((from, finding.to_seq.unwrap_or(from)));
             }
             // All its records are there, and come in their order.
             Severity::Damaged | Severity::Ambiguous
@@ -229,7 +234,8 @@ impl<'c> Collector<'c> {
         Ok(())
     }
 
-    /// Bytes behind a sealed end were never acknowledged. A record among them that says otherwise is a contradiction.
+    /// Bytes behind a sealed end were never acknowledged. A record among them that says otherwise is a contradiction, unless it is
+    /// what a repair gave up: that stays where it was, as evidence.
     fn sealed(&mut self, finding: &survey::Finding) -> Result<()> {
         let Some(segment) = finding.damage.segment else {
             return Ok(());
@@ -238,6 +244,7 @@ impl<'c> Collector<'c> {
         let bytes = self.read(segment, from, from + finding.bytes.min(SEARCHED))?;
         if let Some(attested) = tail::attested_within(&bytes)
             && attested.seq >= finding.damage.seq
+            && !self.is_given_up(attested.seq)
         {
             let mut said = of_survey(finding);
             (said.code, said.weight) = ("V-SEAL", Verdict::Damaged);
@@ -251,6 +258,12 @@ impl<'c> Collector<'c> {
             self.findings.push(of_survey(finding));
         }
         Ok(())
+    }
+
+    fn is_given_up(&self, seq: Seq) -> bool {
+        self.typed
+            .iter()
+            .any(|&(from, to)| from <= seq && seq <= to)
     }
 
     /// Compares the snapshot with the log when the survey has come to its place.
