@@ -217,6 +217,23 @@ fn no_link_is_followed() {
     }
 }
 
+/// A backup once copied whatever a linked `wal/imported` led to.
+#[test]
+fn a_backup_copies_nothing_from_behind_a_link() {
+    for folder in ["imported", "quarantine"] {
+        let lab = Lab::with_store();
+        std::fs::create_dir(lab.path("theirs")).unwrap();
+        std::fs::write(lab.path("theirs/secret"), "somebody's").unwrap();
+        let place = lab.path("data/wal").join(folder);
+        let _ = std::fs::remove_dir(&place);
+        symlink(lab.path("theirs"), &place).unwrap();
+        let output = lab.run(&["backup", "copy"]);
+        assert!(output.text().contains("is not copied"), "{}", output.text());
+        assert!(!lab.path("copy/wal").join(folder).join("secret").exists());
+        assert!(lab.path("copy/wal/00000000000000000001.wal").exists());
+    }
+}
+
 /// Runs a command with so much memory, in KiB.
 fn within(lab: &Lab, kib: u64, args: &[&str]) -> (Option<i32>, String) {
     let line = format!("ulimit -v {kib}; exec \"$0\" \"$@\"");

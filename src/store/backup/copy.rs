@@ -92,10 +92,18 @@ impl<'p> Copier<'p> {
     /// Copies the files of a directory, if it is there. What is no file, or half written, is left out.
     pub(super) fn copy_folder(&mut self, from: &Path, to: &Path) -> Result<()> {
         let disk = &*self.ports.disk;
-        let names = match disk.list(from) {
+        match disk.metadata(from) {
+            Ok(found) if found.kind == EntryKind::Dir => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            names => names.map_err(Error::io("list", from))?,
-        };
+            Err(error) => return Err(Error::io("look at", from)(error)),
+            Ok(_) => {
+                // A link may lead anywhere.
+                let what = format!("{} is not copied: it is no directory", from.display());
+                self.warnings.push(Warning::new("W-NOT-COPIED", what));
+                return Ok(());
+            }
+        }
+        let names = disk.list(from).map_err(Error::io("list", from))?;
         self.make_dir(to, from)?;
         for name in names.iter().filter(|name| temp_target(name).is_none()) {
             let path = from.join(name);
