@@ -1,7 +1,6 @@
 //! JSON that is carried, not understood: kept as it was written, number by number and key by key.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
@@ -14,14 +13,17 @@ pub(super) const MAX_DEPTH: usize = 127;
 /// One JSON value as compact text. Two are equal if their text is.
 ///
 /// Its text is what was read, without the white space between its parts: numbers keep every digit, sign and exponent,
-/// keys their order. Only texts are spelled in one way, whichever escapes they came with. Its clones share one text.
+/// keys their order. Only texts are spelled in one way, whichever escapes they came with.
+///
+/// Its clones share nothing: a text that is copied to where it can be shared, once more for each of many thousands, leaves
+/// holes between them in memory that are as large as they are.
 #[derive(Clone)]
-pub struct Json(Arc<RawValue>);
+pub struct Json(Box<RawValue>);
 
 impl Json {
     /// Takes a parsed value; its keys keep their order.
     pub fn from_value(value: &Value) -> Self {
-        Self(to_raw_value(value).expect("a parsed value is JSON").into())
+        Self(to_raw_value(value).expect("a parsed value is JSON"))
     }
 
     /// Takes text that is compact JSON, put together from such.
@@ -29,11 +31,7 @@ impl Json {
     /// # Panics
     /// If it is no JSON.
     pub(super) fn from_compact(text: String) -> Self {
-        Self(
-            RawValue::from_string(text)
-                .expect("parts of JSON make JSON")
-                .into(),
-        )
+        Self(RawValue::from_string(text).expect("parts of JSON make JSON"))
     }
 
     /// The value, parsed.
@@ -95,10 +93,10 @@ impl<'de> Deserialize<'de> for Json {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text = compact(raw.get()).map_err(D::Error::custom)?;
         if text == raw.get() {
-            return Ok(Self(raw.into()));
+            return Ok(Self(raw));
         }
         RawValue::from_string(text)
-            .map(|text| Self(text.into()))
+            .map(Self)
             .map_err(D::Error::custom)
     }
 }

@@ -185,7 +185,9 @@ pub(super) fn decide_and_append<T>(
         }));
     }
     let before = locked.position().offset;
-    let appended = match looked_at(&events, &now)? {
+    let few = looked_at(&events, &now)?;
+    let are_many = few.is_none() && events.len() > 1;
+    let appended = match few {
         Some(payloads) => locked.append(&payloads)?,
         None => locked.append_pieces(Group {
             len: events.len(),
@@ -199,10 +201,14 @@ pub(super) fn decide_and_append<T>(
     let rotated = locked.rotate_if_full(now.at);
     let header = locked.position().last_seq();
     let synced = locked.unlock().sync_and_prove();
-    let records = records(events, appended.first, &now);
-    for record in &records {
+    let mut records = records(events, appended.first, &now);
+    for record in &mut records {
         state.apply(record);
         snapshot.note(record, 0);
+        if are_many {
+            // The state has it now, and of so many records nobody is told each field.
+            record.event.strip_data();
+        }
     }
     if header > appended.last {
         state.apply(&header_record(header, &now));
