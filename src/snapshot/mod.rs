@@ -20,6 +20,8 @@ pub mod extraction;
 pub mod set;
 pub mod import;
 
+use sha2::{Digest, Sha256};
+
 use crate::position::Seq;
 
 pub use times::{Offsets, TimeStyle};
@@ -51,6 +53,20 @@ pub struct CompanionName {
 /// Writes a CRC-32 as snapshots do.
 fn crc_text(crc32: u32) -> String {
     format!("{crc32:08x}")
+}
+
+/// Writes a SHA-256 as snapshots and records do: 64 hex digits.
+pub(crate) fn sha256_text(hash: Sha256) -> String {
+    let digits = hash
+        .finalize()
+        .into_iter()
+        .map(|byte| format!("{byte:02x}"));
+    digits.collect()
+}
+
+/// The SHA-256 of bytes, written so.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    sha256_text(Sha256::new_with_prefix(bytes))
 }
 
 /// Reads a CRC-32 back; `None` if it is not exactly 8 lower-case hex digits.

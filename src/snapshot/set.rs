@@ -287,20 +287,14 @@ fn survey_whole(
     sources: &[Source],
 ) -> Result<Survey<Box<WorkItems>>> {
     let names: Survey<Names> = survey(disk, dir, log, sources)?;
-    let inside = match &names.valid {
-        Some(set) => match items_of(disk, dir, set)? {
-            Some(inside) => Some(inside),
+    let valid = match names.valid {
+        Some(set) => match items_of(disk, dir, &set)? {
+            Some(inside) => Some(set.with(inside)),
             // Its items say otherwise, or it was replaced meanwhile.
             None => return survey(disk, dir, log, sources),
         },
         None => None,
     };
-    let valid = names.valid.zip(inside).map(|(set, inside)| survey::Set {
-        inside,
-        source: set.source,
-        root_bytes: set.root_bytes,
-        companions: set.companions,
-    });
     Ok(Survey {
         valid,
         strays: names.strays,
@@ -309,13 +303,19 @@ fn survey_whole(
     })
 }
 
-/// Reads the whole root of a set, if it is still that one.
+/// Reads the whole root of a set, if it is still that one. A small one is in memory, and is not read a second time.
 fn items_of(
     disk: &dyn Disk,
     dir: &Path,
     set: &survey::Set<Names>,
 ) -> Result<Option<Box<WorkItems>>> {
-    let content = content::read(disk, dir, set.source.file())?;
+    let read;
+    let content = if let Some(content) = &set.content {
+        content
+    } else {
+        read = content::read(disk, dir, set.source.file())?;
+        &read
+    };
     let decoded = content.bytes().map(work_items::decode);
     let inside = decoded.and_then(work_items::Decoded::usable);
     Ok(inside.filter(|inside| {

@@ -1,7 +1,6 @@
 //! The originals of imported files: kept in `wal/imported/`, under a name that their content decides, and read there item by
 //! item, so that a large one need not be in memory.
 
-use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use crate::log::files;
 use crate::pipeline::Json;
 use crate::ports::{File, FromStart, Ports};
 use crate::snapshot::import::Span;
+use crate::snapshot::sha256_text;
 
 use super::beside::BesideOriginal;
 use super::dir::{IMPORTED, WAL};
@@ -95,11 +95,6 @@ fn is_kept(ports: &Ports, kept: &Path, sha256: &str) -> bool {
     found.is_ok_and(|found| found == sha256)
 }
 
-/// The SHA-256 of bytes, as records have it.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    sha256_of(&mut &*bytes, &mut |_| Ok(())).expect("memory can be read")
-}
-
 /// The SHA-256 of all that comes, which `each` is given block by block.
 fn sha256_of(
     from: &mut dyn Read,
@@ -110,11 +105,7 @@ fn sha256_of(
         block.clear();
         (&mut *from).take(BLOCK as u64).read_to_end(&mut block)?;
         if block.is_empty() {
-            let mut text = String::with_capacity(64);
-            for byte in hash.finalize() {
-                write!(text, "{byte:02x}").expect("a text takes all");
-            }
-            return Ok(text);
+            return Ok(sha256_text(hash));
         }
         hash.update(&block);
         each(&block)?;
@@ -186,6 +177,7 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::sha256;
 
     #[test]
     fn what_was_changed_meanwhile_is_not_kept() {

@@ -16,7 +16,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::document::{self, sha256};
+use super::document;
 use super::finding::{About, Remark};
 use super::reader::Reader;
 use super::text;
@@ -27,7 +27,7 @@ use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Extras;
 use crate::pipeline::{ExtractionChange, ItemId, Json, Timestamp};
 use crate::snapshot::set::ROOT;
-use crate::snapshot::{enrichment, extraction as extraction_state};
+use crate::snapshot::{enrichment, extraction as extraction_state, sha256};
 
 /// The fields by which a file with the progress of items is told.
 const WORK_ITEMS: [&str; 3] = ["work_items", "properties", "schema_version"];

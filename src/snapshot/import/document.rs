@@ -1,9 +1,6 @@
 //! The document as a whole: from its bytes to its items, in the order in which things can go wrong.
 
 use std::collections::HashSet;
-use std::fmt::Write;
-
-use sha2::{Digest, Sha256};
 
 use super::fields::{self, Known, Sorted};
 use super::finding::{About, Remark};
@@ -17,6 +14,7 @@ use super::{ImportedDocument, NewImport, Options, checks, own, parser, plan, w2}
 use crate::error::Error;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::{Event, Plan, Timestamp, codec};
+use crate::snapshot::sha256;
 
 /// The longest payload of a record.
 const MAX_PAYLOAD_BYTES: usize = 16 * 1024 * 1024;
@@ -329,12 +327,4 @@ fn is_taken(event: &Event) -> Result<(), u64> {
     } else {
         Err(bytes as u64)
     }
-}
-
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-    }
-    text
 }

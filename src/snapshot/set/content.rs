@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::MAX_FILE_BYTES;
 use crate::error::{Error, Result};
 use crate::ports::{Disk, EntryKind, File, FromStart};
-use crate::snapshot::CompanionName;
+use crate::snapshot::{CompanionName, sha256_text};
 
 /// Bytes that are read at once.
 const BLOCK: usize = 256 * 1024;
@@ -91,15 +91,10 @@ impl Looking {
 
     /// What all of them are told by.
     pub(super) fn end(self) -> Seen {
-        use std::fmt::Write as _;
-        let mut sha256 = String::with_capacity(64);
-        for byte in self.sha256.finalize() {
-            write!(sha256, "{byte:02x}").expect("a text takes all");
-        }
         Seen {
             bytes: self.bytes,
             crc32: self.crc32.finalize(),
-            sha256,
+            sha256: sha256_text(self.sha256),
         }
     }
 }

@@ -34,8 +34,23 @@ pub(super) struct Set<T> {
     pub(super) source: Source,
     /// The root's length.
     pub(super) root_bytes: u64,
+    /// The root; `None` if it was not held in memory.
+    pub(super) content: Option<Content>,
     /// The other files.
     pub(super) companions: Vec<Found>,
+}
+
+impl<T> Set<T> {
+    /// The same set, with something else that its root holds.
+    pub(super) fn with<U>(self, inside: U) -> Set<U> {
+        Set {
+            inside,
+            source: self.source,
+            root_bytes: self.root_bytes,
+            content: self.content,
+            companions: self.companions,
+        }
+    }
 }
 
 /// A verified file.
@@ -178,10 +193,10 @@ pub(super) fn survey<T: Inside>(
             bytes: root_bytes,
             content,
         } = root;
-        let content = || content.map_or_else(|| read(disk, dir, file), Ok);
+        let in_memory = |content: Option<_>| content.map_or_else(|| read(disk, dir, file), Ok);
         let (place, names) = inside.parts();
         if let Some(stray) = of_other_log(file, place, log) {
-            let content = content()?;
+            let content = in_memory(content)?;
             strays.push(Stray { content, ..stray });
             continue;
         }
@@ -198,13 +213,14 @@ pub(super) fn survey<T: Inside>(
             }
         }
         if let Some(name) = nowhere {
-            incomplete.push((file, content()?, name));
+            incomplete.push((file, in_memory(content)?, name));
             continue;
         }
         valid = Some(Set {
             inside,
             source,
             root_bytes,
+            content,
             companions,
         });
         break;

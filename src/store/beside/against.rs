@@ -24,11 +24,11 @@ use crate::ports::{FromStart, Ports};
 use crate::position::Seq;
 use crate::snapshot::import::{self, BesideDocument, Finding, Says};
 use crate::snapshot::set::{self, NEXT, ROOT};
-use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
+use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, sha256, work_items};
 
 use super::super::Options;
 use super::super::merge::{MergeOptions, Replay, brought_by, past_at};
-use super::super::originals::{Values, kept_at, sha256};
+use super::super::originals::{Values, kept_at};
 use super::super::replay::{self, At};
 use super::BesideOriginal;
 

@@ -60,8 +60,6 @@ pub(super) struct Collector<'c> {
     whole: bool,
     /// The fold can go on: every record so far was an event.
     folds: bool,
-    /// Where the log begins to be given up, if it was.
-    given_up: Option<Seq>,
     /// The snapshot's place was passed.
     placed: bool,
     tokens: sense::Tokens,
@@ -71,10 +69,8 @@ pub(super) struct Collector<'c> {
     declared: Vec<LostRange>,
     /// The record whose head is asked for.
     asked: Option<Asked>,
-    /// Where records were given up, each by its first seq.
-    gaps: Vec<Seq>,
-    /// The same, from the first to the last.
-    typed: Vec<(Seq, Seq)>,
+    /// Which records were given up, from the first to the last of each range.
+    given_up: Vec<(Seq, Seq)>,
     last: (Seq, Crc),
     pub(super) durable: Seq,
     pub(super) records: u64,
@@ -99,14 +95,12 @@ impl<'c> Collector<'c> {
             state: PipelineState::default(),
             whole: true,
             folds: true,
-            given_up: None,
             placed: false,
             tokens: sense::Tokens::default(),
             sha256: None,
             declared: Vec::new(),
             asked: None,
-            gaps: Vec::new(),
-            typed: Vec::new(),
+            given_up: Vec::new(),
             last: (Seq::NONE, Crc::NONE),
             durable: Seq::NONE,
             records: 0,
@@ -220,9 +214,8 @@ impl<'c> Collector<'c> {
             Severity::GivenUp => {
                 self.whole = false;
                 let from = finding.damage.seq;
-                self.given_up.get_or_insert(from);
-                self.gaps.push(from);
-                self.typed.push((from, finding.to_seq.unwrap_or(from)));
+                let to = finding.to_seq.unwrap_or(from);
+                self.given_up.push((from, to));
             }
             // All its records are there, and come in their order.
             Severity::Damaged | Severity::Ambiguous
@@ -261,7 +254,7 @@ impl<'c> Collector<'c> {
     }
 
     fn is_given_up(&self, seq: Seq) -> bool {
-        self.typed
+        self.given_up
             .iter()
             .any(|&(from, to)| from <= seq && seq <= to)
     }
@@ -286,7 +279,7 @@ impl<'c> Collector<'c> {
             self.other_history(what);
         }
         if self.extent.deep && self.folds && self.last.0 == place.seq {
-            let lost = self.given_up.is_some();
+            let lost = !self.given_up.is_empty();
             self.findings
                 .extend(differ::compare(&found.state, &self.state, place.seq, lost));
         }
@@ -367,7 +360,7 @@ impl<'c> Collector<'c> {
             self.findings.push(finding.saying(format!(
                 "the head at record {seq} is {head}, not {expected}: this is not the history that was known"
             )));
-        } else if let Some(gap) = self.gaps.iter().find(|gap| asked.misses(seq, **gap)) {
+        } else if let Some((gap, _)) = self.given_up.iter().find(|gap| asked.misses(seq, gap.0)) {
             self.findings.push(finding.saying(format!(
                 "the head at record {seq} is as it was known, but record {gap} before it was given up after that: nothing proves what stood there"
             )));
