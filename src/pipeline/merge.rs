@@ -1,7 +1,8 @@
 //! Three-way merge: what was changed in a state file since it was written, brought into the log.
 //!
 //! ```text
-//!   base    what the file said when it was written: the state at its own `log.seq`, read as the file is read
+//!   base    what the file was made from: the state at its own `log.seq`, read as the file is read; or, where an edit of
+//!           that was taken over since from the same place, what that said
 //!   theirs  what it says now
 //!   ours    the state of the log by now
 //!
@@ -46,12 +47,31 @@ pub struct FileItem<'a> {
     pub held: Option<&'a str>,
 }
 
-/// What the file said when it was written.
+/// What the file was made from.
 pub struct Base<'a> {
     /// Its items.
     pub items: Vec<FileItem<'a>>,
-    /// The state that it showed.
+    /// The phases that it had, in order.
+    pub phases: &'a [PhasePlan],
+    /// The state that its snapshot showed.
     pub state: &'a dyn Facts,
+    /// Where the items are from.
+    pub from: MadeFrom,
+    /// Where the file is to count: what an edit of it said that was taken over since. What is as in the snapshot again, and
+    /// was not there, is an edit as well.
+    pub since: Vec<FileItem<'a>>,
+}
+
+/// Which file somebody edited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeFrom {
+    /// The snapshot of the state, as it was written.
+    Snapshot,
+    /// An earlier edit of it, which this record took over and which lay there since.
+    Version(Seq),
+    /// Such an edit, or the snapshot before it: by now there is a newer one in its place, and nobody knows what whoever
+    /// wrote the file had read.
+    Either,
 }
 
 /// A merge that is wanted.
@@ -66,8 +86,8 @@ pub struct Merge<'a> {
     pub base: Option<Base<'a>>,
     /// Without a base: whether somebody has worked on that phase of an item, or (with `None`) held or freed the item.
     pub touched: &'a dyn Fn(&ItemId, Option<&Phase>) -> bool,
-    /// With a base: whether this record took in what an earlier edit of the file said, so that nobody else has moved
-    /// what it changed.
+    /// With a base: whether this record took in what an edit of the file said, so that nobody else has moved what it
+    /// changed.
     pub by_file: &'a dyn Fn(Seq) -> bool,
     /// The record through which `touched` knows the log; what happened later is touched as well.
     pub through: Seq,
@@ -110,15 +130,17 @@ pub struct Judgement {
 }
 
 /// Compares the three and says what is to be recorded. Pure, and the same question has the same answer.
-pub fn merge(wanted: &Merge<'_>, ours: &dyn Facts) -> Merged {
+pub fn merge<'a>(wanted: &Merge<'a>, ours: &dyn Facts) -> Merged {
     let mut merged = Merged::default();
     let plan = extended_plan(wanted, ours, &mut merged);
-    let base: HashMap<&str, FileItem<'_>> = wanted
-        .base
-        .iter()
-        .flat_map(|base| &base.items)
-        .map(|item| (item.name.as_str(), *item))
-        .collect();
+    let by_name = |items: &[FileItem<'a>]| -> HashMap<&str, FileItem<'a>> {
+        let items = items.iter();
+        items.map(|item| (item.name.as_str(), *item)).collect()
+    };
+    let items = |base: &Base<'a>| by_name(&base.items);
+    let base = wanted.base.as_ref().map(items).unwrap_or_default();
+    let since = wanted.base.as_ref().map(|base| by_name(&base.since));
+    let since = since.unwrap_or_default();
     let mut seen = 0;
     for theirs in &wanted.theirs {
         let base = base.get(theirs.name.as_str());
@@ -135,6 +157,7 @@ pub fn merge(wanted: &Merge<'_>, ours: &dyn Facts) -> Merged {
             ours: item,
             theirs,
             base,
+            since: since.get(theirs.name.as_str()),
             merged: &mut merged,
         };
         one.merge();
@@ -159,8 +182,8 @@ fn extended_plan(wanted: &Merge<'_>, ours: &dyn Facts, merged: &mut Merged) -> P
         let known = |plan: &Plan| plan.index_of(name).is_some();
         !known(plan) && !before.is_some_and(known)
     };
-    if let Some(before) = before {
-        report_plan(wanted, before, merged);
+    if let Some(base) = &wanted.base {
+        report_plan(wanted, base, merged);
     }
     let new: Vec<PhasePlan> = wanted.phases.iter().filter(is_new).cloned().collect();
     if new.is_empty() {
@@ -186,12 +209,12 @@ fn extended_plan(wanted: &Merge<'_>, ours: &dyn Facts, merged: &mut Merged) -> P
 }
 
 /// Says that the plan in the file is not the one that was written there: a plan is changed by a command.
-fn report_plan(wanted: &Merge<'_>, before: &Plan, merged: &mut Merged) {
-    let phases = wanted.phases.iter();
-    let known: Vec<&PhasePlan> = phases
-        .filter(|it| before.index_of(it.phase.as_str()).is_some())
-        .collect();
-    if known.iter().copied().eq(before.phases()) {
+fn report_plan(wanted: &Merge<'_>, base: &Base<'_>, merged: &mut Merged) {
+    let before = base.state.plan();
+    let is_known = |it: &&PhasePlan| before.index_of(it.phase.as_str()).is_some();
+    let known = || wanted.phases.iter().filter(is_known);
+    // What an earlier edit of the file had otherwise was told then.
+    if known().eq(before.phases()) || known().eq(base.phases.iter().filter(is_known)) {
         return;
     }
     merged.judged.push(Judgement {

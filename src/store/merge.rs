@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   bytes -> which base?   a snapshot of this log: the state at its own `log.seq`, replayed, written, read as the file is
+//!                          such a snapshot, of which an edit was taken over from there: the original of that edit
 //!                          any other file: none; the log tells which phases somebody has worked on
 //!         -> original kept -> [ lock -> catch up -> merge -> imported, edited, added … ]   one group
 //! ```
@@ -12,23 +13,26 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Extras;
-use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
+use crate::pipeline::merge::{Base, FileItem, Judgement, MadeFrom, Merge, Merged};
 use crate::pipeline::same::same;
+use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, PipelineState, merge};
-use crate::ports::Ports;
+use crate::ports::{Disk, Ports};
 use crate::position::Seq;
 use crate::snapshot::LogPlace;
 use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severity};
+use crate::snapshot::set::ROOT;
 use crate::snapshot::work_items::{self, Names};
 
 use super::append::{self, Verdict};
 use super::create::Original;
+use super::lineage::{Lineage, is_own_place, last_from, original_of};
 use super::originals::keep;
 use super::replay::{self, Past};
 use super::{Options, Store, View};
-pub(super) use touched::brought_by;
-use touched::{Touched, by_file, touched};
+use touched::{Touched, touched};
 
 /// How a file is taken into a store that exists.
 #[derive(Clone, Copy, Debug)]
@@ -70,11 +74,27 @@ impl MergedFile {
 
 /// What a file is compared with.
 struct Against {
-    /// What the file said when it was written; `None` if it does not say when that was.
-    base: Option<(PipelineState, ImportedDocument)>,
+    /// What the file was made from; `None` if it does not say.
+    base: Option<MadeOf>,
     touched: Touched,
-    /// Records that took in what an earlier edit of the file said, since it was written.
+    /// Records that took in what edits of the file said, since it was written.
     by_file: HashSet<Seq>,
+    /// Its bytes are those of a snapshot as we wrote it.
+    is_snapshot: bool,
+    /// Its bytes were taken over before, and others from the same place since.
+    is_back: bool,
+}
+
+/// What a file was made from.
+struct MadeOf {
+    /// The state that its snapshot showed.
+    state: PipelineState,
+    /// What the file said then.
+    document: ImportedDocument,
+    /// Which file that was.
+    from: MadeFrom,
+    /// Where the file is to count: what an edit of it said that was taken over since.
+    since: Option<ImportedDocument>,
 }
 
 /// What a merge would come to; nothing is written.
@@ -90,13 +110,19 @@ pub(super) fn preview(
 ) -> Result<MergedFile> {
     let view = View::open(ports, dir, options)?;
     let (id, last) = (view.log_id(), view.last_seq());
-    if let Some(seq) = nothing_new(view.state(), &id, original, how) {
+    if let Some(seq) = nothing_new(&*ports.disk, view.state(), &id, original, how) {
         return Ok(unchanged(original, seq));
     }
     let mut state = view.into_state();
     // No field of it is compared here, and it may be most of the memory.
     state.forget_data();
-    let against = against(ports, dir, options, &id, original, how)?;
+    let place = Place {
+        ports,
+        dir,
+        options,
+        imports: &state.imports,
+    };
+    let against = place.against(&id, original, how)?;
     let merged = run(&against, original, how, &state);
     let would = records(&against, original, &merged, &state);
     let mut told = told(&against, original, merged);
@@ -119,18 +145,27 @@ pub(super) fn take(
 ) -> Result<MergedFile> {
     let mut store = Store::open(ports.clone(), dir, options.clone())?;
     let id = store.writer.position().log.to_string();
-    if let Some(seq) = nothing_new(&store.state, &id, original, how) {
+    if let Some(seq) = nothing_new(&*ports.disk, &store.state, &id, original, how) {
         append::settle(&mut store.writer)?;
         return Ok(unchanged(original, seq));
     }
     // No field of it is compared here, and it may be most of the memory. This store is gone when the file is taken in.
     store.state.forget_data();
-    let against = against(ports, dir, options, &id, original, how)?;
+    let place = Place {
+        ports,
+        dir,
+        options,
+        imports: &store.state.imports,
+    };
+    let against = place.against(&id, original, how)?;
     let sha256 = &original.document.file.sha256;
     keep(ports, dir, &original.path, sha256, &mut &*original.bytes)?;
+    let known = store.state.imports.len();
     let done = append::transact(&mut store, |state, _| {
         // Another process may have taken it in meanwhile.
-        if nothing_new(state, &id, original, how).is_some() {
+        let meanwhile = state.imports.iter().skip(known);
+        let is_taken = meanwhile.map(|it| &it.sha256).any(|it| it == sha256);
+        if is_taken && !how.prefer_file && !has_other_times(state, original) {
             return Verdict::Answer((None, state.last_seq));
         }
         let merged = run(&against, original, how, state);
@@ -150,8 +185,10 @@ pub(super) fn take(
     Ok(told)
 }
 
-/// The record that has taken over these bytes, or the place of a snapshot that is as we wrote it.
+/// The record that has taken over these bytes, or the place of a snapshot that is as we wrote it. `None` also where an edit
+/// was taken over from the same place since: these bytes undo it.
 fn nothing_new(
+    disk: &dyn Disk,
     state: &PipelineState,
     log: &str,
     original: &Original,
@@ -160,15 +197,25 @@ fn nothing_new(
     if has_other_times(state, original) {
         return None;
     }
+    let file = &original.document.file;
+    let last = last_from(disk, &state.imports, &file.path);
+    let other = last.filter(|last| last.sha256 != file.sha256);
     if let Some(own) = work_items::decode_names(&original.bytes).usable()
         && own.place.id == log
     {
-        return Some(own.place.seq);
+        let is_undone = other.is_some_and(|other| other.seq > own.place.seq);
+        return (!is_undone).then_some(own.place.seq);
     }
-    let sha256 = &original.document.file.sha256;
-    let before = state.imports.iter().find(|it| it.sha256 == *sha256);
+    let before = before(&state.imports, original);
     // Asked to let the file count, the same bytes may come to something else.
-    before.filter(|_| !how.prefer_file).map(|it| it.seq)
+    before.filter(|_| !how.prefer_file && other.is_none())
+}
+
+/// The record that has taken over these bytes first.
+fn before(imports: &[ImportSource], original: &Original) -> Option<Seq> {
+    let sha256 = &original.document.file.sha256;
+    let mut imports = imports.iter();
+    imports.find(|it| it.sha256 == *sha256).map(|it| it.seq)
 }
 
 /// True if snapshots are to write times otherwise from now on.
@@ -194,50 +241,130 @@ fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
     }
 }
 
-fn against(
-    ports: &Ports,
-    dir: &Path,
-    options: &Options,
-    log: &str,
-    original: &Original,
-    how: MergeOptions<'_>,
-) -> Result<Against> {
-    match work_items::stated_names(&original.bytes) {
-        Some(names) if names.place.id == log => {
-            let base = base(ports, dir, options, &names, original, how)?;
-            let file = (&*file_name(original), &*original.document.file.path);
-            let by_file = by_file(ports, dir, options, names.place.seq, file)?;
-            Ok(Against {
-                base: Some(base),
-                touched: Touched::default(),
-                by_file,
-            })
-        }
-        _ => Ok(Against {
-            base: None,
-            touched: touched(ports, dir, options)?,
-            by_file: HashSet::new(),
-        }),
-    }
+/// Where a file is taken in.
+struct Place<'p> {
+    ports: &'p Ports,
+    dir: &'p Path,
+    options: &'p Options,
+    /// What was imported so far.
+    imports: &'p [ImportSource],
 }
 
-/// What the file said when it was written: the log at that place, written as a snapshot and read as the file is read.
-fn base(
-    ports: &Ports,
-    dir: &Path,
-    options: &Options,
-    names: &Names,
-    original: &Original,
-    how: MergeOptions<'_>,
-) -> Result<(PipelineState, ImportedDocument)> {
-    let through = &replay::past_without_data;
-    let past = past_at(ports, dir, options, &names.place, &original.path, through)?;
-    let mut bytes = Vec::new();
-    past.write_work_items_as(work_items::stated_style(&original.bytes), &mut bytes)
-        .expect("memory takes everything");
-    let path = original.path.display().to_string();
-    let document = import::read(&path, &bytes, how.reading)?;
-    Ok((past.state, document))
+impl Place<'_> {
+    fn against(&self, log: &str, original: &Original, how: MergeOptions<'_>) -> Result<Against> {
+        let (ports, dir, options) = (self.ports, self.dir, self.options);
+        let file = &original.document.file;
+        let last = last_from(&*ports.disk, self.imports, &file.path);
+        let is_back = before(self.imports, original).is_some()
+            && last.is_some_and(|last| last.sha256 != file.sha256);
+        let names = work_items::stated_names(&original.bytes).filter(|it| it.place.id == log);
+        let Some(names) = names else {
+            return Ok(Against {
+                base: None,
+                touched: touched(ports, dir, options)?,
+                by_file: HashSet::new(),
+                is_snapshot: false,
+                is_back,
+            });
+        };
+        let name = file_name(original);
+        let took = |event: &Event| match event {
+            Event::Edited(edit) => edit.change.file == name,
+            Event::Added { imported, .. } => imported.is_some(),
+            _ => false,
+        };
+        let of_file = (ImportedFile::WORK_ITEMS, &*file.path);
+        let Lineage {
+            mut by_file,
+            snapshots,
+        } = Lineage::of(ports, dir, options, of_file, &took)?;
+        let seq = names.place.seq;
+        by_file.retain(|taken| *taken > seq);
+        // A compaction has put another file there since; whoever wrote this one had read what lay there before.
+        let is_old = snapshots.last().is_some_and(|last| *last > seq)
+            && name == ROOT
+            && is_own_place(&*ports.disk, dir, &original.path);
+        if is_old {
+            by_file.clear();
+        }
+        Ok(Against {
+            base: Some(self.made_of(&names, is_old, original, how)?),
+            touched: Touched::default(),
+            by_file,
+            is_snapshot: work_items::decode_names(&original.bytes).usable().is_some(),
+            is_back,
+        })
+    }
+
+    /// What the file was made from: the log at its place, written as a snapshot and read as the file is read; or an edit of
+    /// that which was taken over since.
+    fn made_of(
+        &self,
+        names: &Names,
+        is_old: bool,
+        original: &Original,
+        how: MergeOptions<'_>,
+    ) -> Result<MadeOf> {
+        let through = &replay::past_without_data;
+        let (ports, path) = (self.ports, &original.path);
+        let past = past_at(ports, self.dir, self.options, &names.place, path, through)?;
+        let (mut since, mut from) = (None, MadeFrom::Snapshot);
+        if let Some((seq, version)) = self.version(names, original, how)? {
+            if !how.prefer_file {
+                let from = if is_old {
+                    MadeFrom::Either
+                } else {
+                    MadeFrom::Version(seq)
+                };
+                return Ok(MadeOf {
+                    state: past.state,
+                    document: version,
+                    from,
+                    since: None,
+                });
+            }
+            (since, from) = (Some(version), MadeFrom::Version(seq));
+        }
+        let mut bytes = Vec::new();
+        past.write_work_items_as(work_items::stated_style(&original.bytes), &mut bytes)
+            .expect("memory takes everything");
+        let document = import::read(&path.display().to_string(), &bytes, how.reading)?;
+        Ok(MadeOf {
+            state: past.state,
+            document,
+            from,
+            since,
+        })
+    }
+
+    /// The edit of the same snapshot that was taken over last from where the file lies, and its record; `None` if there is
+    /// none, or its original is not there any more.
+    fn version(
+        &self,
+        names: &Names,
+        original: &Original,
+        how: MergeOptions<'_>,
+    ) -> Result<Option<(Seq, ImportedDocument)>> {
+        let file = &original.document.file;
+        let behind = self.imports.partition_point(|it| it.seq <= names.place.seq);
+        let mut imports = &self.imports[behind..];
+        while let Some(last) = last_from(&*self.ports.disk, imports, &file.path) {
+            imports = &imports[..imports.partition_point(|it| it.seq < last.seq)];
+            let Some(bytes) = original_of(self.ports, self.dir, last)? else {
+                continue;
+            };
+            let stated = work_items::stated_names(&bytes);
+            if stated.is_none_or(|stated| stated.place != names.place) {
+                continue;
+            }
+            if last.sha256 == file.sha256 {
+                return Ok(None);
+            }
+            let document = import::read(&last.path, &bytes, how.reading);
+            return Ok(document.ok().map(|document| (last.seq, document)));
+        }
+        Ok(None)
+    }
 }
 
 /// Replays a log through a record.
@@ -282,9 +409,16 @@ fn run(
         file: &file,
         theirs: items_of(document, has_base),
         phases: document.plan.phases(),
-        base: against.base.as_ref().map(|(state, document)| Base {
-            items: items_of(document, has_base),
-            state,
+        base: against.base.as_ref().map(|made| Base {
+            items: items_of(&made.document, has_base),
+            phases: made.document.plan.phases(),
+            state: &made.state,
+            from: made.from,
+            since: made
+                .since
+                .iter()
+                .flat_map(|it| items_of(it, has_base))
+                .collect(),
         }),
         touched: &|item, phase| {
             let place = (item.clone(), phase.cloned());
@@ -326,12 +460,13 @@ fn records(
     ours: &PipelineState,
 ) -> Vec<Event> {
     let file = &original.document.file;
-    let known = ours.imports.iter().any(|it| it.sha256 == file.sha256);
+    let known = before(&ours.imports, original).is_some() && !against.is_back
+        || against.is_snapshot && merged.judged.is_empty();
     if known && merged.events.is_empty() && !has_other_times(ours, original) {
         return Vec::new();
     }
     let mut file = file.clone();
-    let base = against.base.as_ref().map(|(_, document)| &document.file);
+    let base = against.base.as_ref().map(|made| &made.document.file);
     // The document's own fields count where the file has others than it was written with, and nobody else changed them.
     let (then, now) = (
         base.and_then(|it| it.session.as_ref()),
@@ -360,7 +495,7 @@ fn records(
 
 fn told(against: &Against, original: &Original, merged: Merged) -> MergedFile {
     let mut findings: Vec<Finding> = original.document.findings.clone();
-    if let Some((_, base)) = &against.base {
+    if let Some(MadeOf { document: base, .. }) = &against.base {
         // What the file said all along is no news; what is derived is not compared.
         let same = |one: &Finding, other: &Finding| {
             let key = |it: &Finding| (it.code, it.item.clone(), it.phase.clone(), it.found.clone());

@@ -45,6 +45,7 @@ pub mod backup;
 pub mod history;
 pub mod export;
 mod originals;
+mod lineage;
 pub mod create;
 pub mod merge;
 pub mod doctor;

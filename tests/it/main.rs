@@ -34,6 +34,7 @@ mod fuzz;
 mod security;
 mod live;
 mod mutations;
+mod again;
 mod audit;
 mod shared;
 mod odd;

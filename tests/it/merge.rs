@@ -258,7 +258,7 @@ fn a_place_that_the_log_does_not_have_is_refused() {
 }
 
 /// Runs the script that the pipeline had before; `None`, with the reason printed, where there is no Python.
-fn old_script(lab: &Lab, args: &[&str]) -> Option<String> {
+pub(crate) fn old_script(lab: &Lab, args: &[&str]) -> Option<String> {
     let mut command = std::process::Command::new("python3");
     command
         .arg(concat!(
@@ -283,7 +283,7 @@ fn old_script(lab: &Lab, args: &[&str]) -> Option<String> {
 }
 
 /// Seven hours behind UTC all year round, wherever this runs.
-const ZONE: &str = "MST7";
+pub(crate) const ZONE: &str = "MST7";
 
 /// How a team moves over: phaselog and the old script work on one file, and what the script writes is taken in.
 #[test]

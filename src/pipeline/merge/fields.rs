@@ -71,27 +71,20 @@ impl<'p> Fields<'p> {
         set
     }
 
-    /// The fields that differ from the base, unless the log has the same already. With `stays`, or where the log has
-    /// a third value, the log counts.
-    pub(super) fn since(
-        &self,
-        base: &ImportedPhase,
-        ours: &PhaseState,
-        stays: bool,
-        report: &mut Report<'_>,
-    ) -> Extras {
+    /// The fields that differ from the base, unless the log has the same already. Where the log has moved the phase, or has
+    /// a third value, it counts.
+    pub(super) fn since(&self, against: &Against<'_>, report: &mut Report<'_>) -> Extras {
         let mut set = Extras::default();
-        let three = of_file(self.0)
-            .into_iter()
-            .zip(of_file(base))
-            .zip(of_log(ours));
-        for (((key, theirs), (_, base)), ours) in three {
+        let of_log = of_log(against.ours).into_iter().zip(of_log(against.then));
+        let of_file = of_file(self.0).into_iter().zip(of_file(against.base));
+        for (((key, theirs), (_, base)), (ours, then)) in of_file.zip(of_log) {
             // The word is the file's own; the log never has a better one.
             let told = key != key::IMPORTED_STATUS;
             if theirs == base || theirs == ours {
                 continue;
             }
-            if !stays {
+            let is_third = ours != then && !(against.is_version && ours == base);
+            if !(against.moved || is_third) || against.prefer_file {
                 set.push("", key, theirs.unwrap_or_else(null));
             } else if told {
                 report(Conflict {
@@ -117,37 +110,107 @@ impl<'p> Fields<'p> {
         set
     }
 
-    /// As [`changed`], of the phase's unknown fields.
-    pub(super) fn extras_since(
-        &self,
-        base: &ImportedPhase,
-        ours: &PhaseState,
-        prefer_file: bool,
-        report: &mut Report<'_>,
-    ) -> (Extras, Vec<String>) {
-        changed(
-            &self.0.extras,
-            &base.extras,
-            &ours.extras,
-            prefer_file,
-            report,
-        )
-    }
-
     /// As [`missing`], of the phase's unknown fields.
     pub(super) fn extras_missing(&self, ours: &PhaseState, prefer_file: bool) -> Extras {
         missing(&self.0.extras, &ours.extras, prefer_file)
     }
 }
 
+/// What the known fields of a phase in a file are compared with.
+pub(super) struct Against<'p> {
+    /// What the file was made from.
+    pub(super) base: &'p ImportedPhase,
+    /// How the phase stood in the log when the file's snapshot was written.
+    pub(super) then: &'p PhaseState,
+    /// How it stands by now.
+    pub(super) ours: &'p PhaseState,
+    /// The log has moved its status.
+    pub(super) moved: bool,
+    /// The base is an edit that was taken over: what it said is the log's since then.
+    pub(super) is_version: bool,
+    /// Where all three differ the file counts.
+    pub(super) prefer_file: bool,
+}
+
+/// What unknown fields in a file are compared with.
+pub(super) struct Unknown<'p> {
+    /// What the file was made from.
+    pub(super) base: &'p Extras,
+    /// What the log had when the file's snapshot was written, if not what the base has.
+    pub(super) then: Option<&'p Extras>,
+    /// What it has by now.
+    pub(super) ours: &'p Extras,
+    /// Where all three differ the file counts.
+    pub(super) prefer_file: bool,
+}
+
+/// What a phase in a file is compared with where the file counts: what its snapshot had, and where it has that still or
+/// again, what an edit said that was taken over since.
+pub(super) fn edited_since(
+    theirs: &ImportedPhase,
+    base: &ImportedPhase,
+    since: &ImportedPhase,
+) -> ImportedPhase {
+    fn other<T: PartialEq + Clone>(theirs: &T, base: &T, since: &T) -> T {
+        if theirs == base { since } else { base }.clone()
+    }
+    ImportedPhase {
+        phase: base.phase.clone(),
+        status: other(&theirs.status, &base.status, &since.status),
+        imported_status: other(
+            &theirs.imported_status,
+            &base.imported_status,
+            &since.imported_status,
+        ),
+        started_at: other(&theirs.started_at, &base.started_at, &since.started_at),
+        completed_at: other(
+            &theirs.completed_at,
+            &base.completed_at,
+            &since.completed_at,
+        ),
+        failed_at: other(&theirs.failed_at, &base.failed_at, &since.failed_at),
+        stale_reset_at: other(
+            &theirs.stale_reset_at,
+            &base.stale_reset_at,
+            &since.stale_reset_at,
+        ),
+        error_message: other(
+            &theirs.error_message,
+            &base.error_message,
+            &since.error_message,
+        ),
+        attempts: other(&theirs.attempts, &base.attempts, &since.attempts),
+        retry_count: other(&theirs.retry_count, &base.retry_count, &since.retry_count),
+        found: base.found.clone(),
+        extras: unknown_since(&theirs.extras, &base.extras, &since.extras),
+    }
+}
+
+/// As [`edited_since`], of unknown fields.
+pub(super) fn unknown_since(theirs: &Extras, base: &Extras, since: &Extras) -> Extras {
+    let is_as_before = |key: &str| both_same(theirs.get(key), base.get(key));
+    let mut all = Extras::default();
+    for field in base.iter().filter(|field| !is_as_before(&field.key)) {
+        all.push(&field.after, &field.key, field.value.clone());
+    }
+    for field in since.iter().filter(|field| is_as_before(&field.key)) {
+        all.push(&field.after, &field.key, field.value.clone());
+    }
+    all
+}
+
 /// Unknown fields that were changed in the file: their new values, and those that are gone.
 pub(super) fn changed(
     theirs: &Extras,
-    base: &Extras,
-    ours: &Extras,
-    prefer_file: bool,
+    against: &Unknown<'_>,
     report: &mut Report<'_>,
 ) -> (Extras, Vec<String>) {
+    let Unknown {
+        base,
+        then,
+        ours,
+        prefer_file,
+    } = *against;
     let (mut set, mut unset) = (Extras::default(), Vec::new());
     let gone = base.iter().filter(|field| theirs.get(&field.key).is_none());
     let gone = gone.map(|field| (&field.after, &field.key, None));
@@ -155,11 +218,12 @@ pub(super) fn changed(
         .iter()
         .map(|field| (&field.after, &field.key, Some(&field.value)));
     for (after, key, theirs) in there.chain(gone) {
+        let before = then.unwrap_or(base).get(key);
         let (base, ours) = (base.get(key), ours.get(key));
         if both_same(theirs, base) || both_same(theirs, ours) {
             continue;
         }
-        if !both_same(ours, base) && !prefer_file {
+        if !both_same(ours, before) && !prefer_file {
             report(Conflict {
                 key: key.to_string(),
                 found: shown(theirs),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::fields::{self, Fields};
-use super::{FileItem, Judgement, Merge, Merged};
+use super::{FileItem, Judgement, MadeFrom, Merge, Merged};
 use crate::pipeline::edit::{Change, Edit};
 use crate::pipeline::event::{Event, ImportedPhase};
 use crate::pipeline::facts::Facts;
@@ -12,6 +12,7 @@ use crate::pipeline::json::Extras;
 use crate::pipeline::names::Phase;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::status::Status;
+use crate::pipeline::time::Timestamp;
 use crate::position::Seq;
 
 /// One item in all three.
@@ -21,6 +22,8 @@ pub(super) struct One<'m, 'a> {
     pub(super) ours: Cow<'m, Item>,
     pub(super) theirs: &'m FileItem<'a>,
     pub(super) base: Option<&'m FileItem<'a>>,
+    /// Where the file is to count: what an edit of it said that was taken over since.
+    pub(super) since: Option<&'m FileItem<'a>>,
     pub(super) merged: &'m mut Merged,
 }
 
@@ -33,6 +36,8 @@ struct Three<'p> {
     base: Option<Cow<'p, ImportedPhase>>,
     /// The log has another status, or the same again, since.
     moved: bool,
+    /// How the phase stood in the snapshot that the file was made from.
+    then: Cow<'p, PhaseState>,
 }
 
 impl<'m> One<'m, '_> {
@@ -54,7 +59,45 @@ impl<'m> One<'m, '_> {
             }
         }
         self.fields();
+        self.identity();
         self.hold();
+    }
+
+    /// What a file cannot change: an item's id, and when it was made.
+    fn identity(&mut self) {
+        let Some(base) = self.base else {
+            return;
+        };
+        let (theirs, ours) = (self.theirs, self.ours.clone());
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        let fields = [
+            ("id", text(theirs.id), text(base.id), Some(ours.id())),
+            (
+                "created_at",
+                time(theirs.state.created_at),
+                time(base.state.created_at),
+                time(ours.created_at),
+            ),
+        ];
+        for (key, found, before, stays) in fields {
+            if found == before || found == stays {
+                continue;
+            }
+            let shown = |it: Option<String>| it.unwrap_or_else(|| "nothing".to_owned());
+            let (found, stays) = (shown(found), shown(stays));
+            let message = format!(
+                "{key} of the item is {found} in {}, and no edit changes that: it stays {stays}",
+                self.wanted.file
+            );
+            self.judge(
+                "I-FIELD",
+                None,
+                &found,
+                &format!("it stays {stays}"),
+                message,
+            );
+        }
     }
 
     fn phase(&mut self, theirs: &ImportedPhase) {
@@ -78,19 +121,28 @@ impl<'m> One<'m, '_> {
         let base = match &self.wanted.base {
             None => None,
             // An item or a phase that is new in the file was pending before.
-            Some(_) => Some(match self.base_phase(name) {
-                Some(base) => Cow::Borrowed(base),
-                None => Cow::Owned(fields::fresh(name)),
+            Some(_) => Some(match (self.base_phase(name), self.since_phase(name)) {
+                (Some(base), Some(since)) => Cow::Owned(fields::edited_since(theirs, base, since)),
+                (Some(base), None) => Cow::Borrowed(base),
+                (None, _) => Cow::Owned(fields::fresh(name)),
             }),
         };
-        let moved = match &self.wanted.base {
+        let then = match &self.wanted.base {
+            None => Cow::Borrowed(&fresh),
+            Some(base) => phase_in(base.state, item.name.as_str(), name),
+        };
+        let by_file = (self.wanted.by_file)(ours.since);
+        let moved = match self.wanted.base.as_ref().map(|base| base.from) {
             None => {
                 ours.since > self.wanted.through || (self.wanted.touched)(&item.name, Some(name))
             }
-            Some(base) => {
-                let since = since_in(base.state, item.name.as_str(), name);
-                ours.since != since && !(self.wanted.by_file)(ours.since)
+            Some(MadeFrom::Snapshot) => ours.since != then.since && !by_file,
+            // Where the log stayed when that version was taken over, it still stands apart.
+            Some(MadeFrom::Version(version)) => {
+                let apart = base.as_ref().is_some_and(|base| base.status != ours.status);
+                apart || ours.since > version && !by_file
             }
+            Some(MadeFrom::Either) => ours.since != then.since,
         };
         let three = Three {
             name,
@@ -98,6 +150,7 @@ impl<'m> One<'m, '_> {
             theirs,
             base,
             moved,
+            then,
         };
         if three.base.is_some() {
             self.against_base(&three);
@@ -107,8 +160,23 @@ impl<'m> One<'m, '_> {
     }
 
     fn base_phase(&self, name: &Phase) -> Option<&'m ImportedPhase> {
-        let phases: &'m [ImportedPhase] = &self.base?.state.phases;
-        phases.iter().find(|phase| phase.phase == *name)
+        phase_of(self.base?, name)
+    }
+
+    fn since_phase(&self, name: &Phase) -> Option<&'m ImportedPhase> {
+        phase_of(self.since?, name)
+    }
+
+    /// Which file somebody edited.
+    fn from(&self) -> MadeFrom {
+        let base = self.wanted.base.as_ref();
+        base.map_or(MadeFrom::Snapshot, |base| base.from)
+    }
+
+    /// The fields of the item or of a phase that nobody knows, which the log had when the snapshot was written, where that
+    /// tells whether it has moved them.
+    fn then<'s>(&self, then: &'s Extras) -> Option<&'s Extras> {
+        (self.from() == MadeFrom::Either).then_some(then)
     }
 
     fn against_base(&mut self, three: &Three<'_>) {
@@ -118,9 +186,9 @@ impl<'m> One<'m, '_> {
         if theirs.status != base.status {
             if theirs.status == ours.status {
                 // Both came to the same; when is what the log says.
-                let (set, unset) = Fields::of(theirs).extras_since(base, ours, prefer, &mut |it| {
-                    self.conflict_of_field(three.name, &it);
-                });
+                let mut conflicts = Vec::new();
+                let (set, unset) = self.extras(three, &mut |it| conflicts.push(it));
+                self.conflicts_of_fields(three.name, conflicts);
                 return self.edit(three, None, set, unset);
             }
             if three.moved && !prefer {
@@ -128,11 +196,8 @@ impl<'m> One<'m, '_> {
             }
             let set = Fields::of(theirs).with_status(Some(base));
             let mut conflicts = Vec::new();
-            let (extras, unset) =
-                Fields::of(theirs).extras_since(base, ours, prefer, &mut |it| conflicts.push(it));
-            for it in conflicts {
-                self.conflict_of_field(three.name, &it);
-            }
+            let (extras, unset) = self.extras(three, &mut |it| conflicts.push(it));
+            self.conflicts_of_fields(three.name, conflicts);
             return self.edit(
                 three,
                 Some(ours.status),
@@ -140,15 +205,37 @@ impl<'m> One<'m, '_> {
                 unset,
             );
         }
-        let stays = three.moved && !prefer;
         let mut conflicts = Vec::new();
-        let set = Fields::of(theirs).since(base, ours, stays, &mut |it| conflicts.push(it));
-        let (extras, unset) =
-            Fields::of(theirs).extras_since(base, ours, prefer, &mut |it| conflicts.push(it));
-        for it in conflicts {
-            self.conflict_of_field(three.name, &it);
-        }
+        let against = fields::Against {
+            base,
+            then: &three.then,
+            ours,
+            moved: three.moved,
+            is_version: matches!(self.from(), MadeFrom::Version(_)),
+            prefer_file: prefer,
+        };
+        let set = Fields::of(theirs).since(&against, &mut |it| conflicts.push(it));
+        let (extras, unset) = self.extras(three, &mut |it| conflicts.push(it));
+        self.conflicts_of_fields(three.name, conflicts);
         self.edit(three, None, fields::joined(set, &extras), unset);
+    }
+
+    /// The unknown fields of a phase that were changed in the file: their new values, and those that are gone.
+    fn extras(&self, three: &Three<'_>, report: &mut fields::Report<'_>) -> (Extras, Vec<String>) {
+        let base = three.base.as_deref().expect("asked for with a base");
+        let extras = fields::Unknown {
+            base: &base.extras,
+            then: self.then(&three.then.extras),
+            ours: &three.ours.extras,
+            prefer_file: self.wanted.prefer_file,
+        };
+        fields::changed(&three.theirs.extras, &extras, report)
+    }
+
+    fn conflicts_of_fields(&mut self, phase: &Phase, conflicts: Vec<fields::Conflict>) {
+        for it in conflicts {
+            self.conflict_of_field(phase, &it);
+        }
     }
 
     /// Without a base: what the file knows and nobody here does.
@@ -182,10 +269,19 @@ impl<'m> One<'m, '_> {
         let (theirs, ours) = (&self.theirs.state.extras, self.ours.clone());
         let prefer = self.wanted.prefer_file;
         let (mut conflicts, nothing) = (Vec::new(), Extras::default());
-        let (set, unset) = if self.wanted.base.is_some() {
-            let base = self.base.map_or(&nothing, |base| &base.state.extras);
-            let mut report = |it| conflicts.push(it);
-            fields::changed(theirs, base, &ours.extras, prefer, &mut report)
+        let (set, unset) = if let Some(base) = &self.wanted.base {
+            let index = base.state.find(ours.name.as_str());
+            let then = index.and_then(|index| base.state.item(index));
+            let of_base = self.base.map_or(&nothing, |base| &base.state.extras);
+            let of_since = self.since.map(|since| &since.state.extras);
+            let edited = of_since.map(|since| fields::unknown_since(theirs, of_base, since));
+            let extras = fields::Unknown {
+                base: edited.as_ref().unwrap_or(of_base),
+                then: self.then(then.as_ref().map_or(&nothing, |then| &then.extras)),
+                ours: &ours.extras,
+                prefer_file: prefer,
+            };
+            fields::changed(theirs, &extras, &mut |it| conflicts.push(it))
         } else {
             let set = fields::missing(theirs, &ours.extras, prefer);
             (set, Vec::new())
@@ -259,6 +355,9 @@ impl<'m> One<'m, '_> {
             since => format!(" since {since}"),
         };
         let message = match &three.base {
+            Some(_) if self.from() == MadeFrom::Either => format!(
+                "{file} has {theirs} and is older than the snapshot that was in its place, the log has {is}{since}; the log counts"
+            ),
             Some(base) => format!(
                 "{file} has {theirs} where it had {}, and the log has {is}{since}; the log counts",
                 base.status.as_str()
@@ -304,15 +403,21 @@ impl<'m> One<'m, '_> {
     }
 }
 
-/// The record that gave a phase its status in another state.
-fn since_in(state: &dyn Facts, item: &str, phase: &Phase) -> Seq {
+/// A phase of an item as another state has it.
+fn phase_in<'s>(state: &'s dyn Facts, item: &str, phase: &Phase) -> Cow<'s, PhaseState> {
     let index = state.plan().index_of(phase.as_str());
     let item = state.find(item).and_then(|index| state.item(index));
-    let since = index.zip(item).and_then(|(index, item)| {
-        let phase = item.phases.get(index)?;
-        Some(phase.since)
+    let found = index.zip(item).and_then(|(index, item)| match item {
+        Cow::Borrowed(item) => item.phases.get(index).map(Cow::Borrowed),
+        Cow::Owned(item) => item.phases.into_iter().nth(index).map(Cow::Owned),
     });
-    since.unwrap_or(Seq::NONE)
+    found.unwrap_or_default()
+}
+
+/// A phase of an item as a file has it.
+fn phase_of<'f>(item: &FileItem<'f>, name: &Phase) -> Option<&'f ImportedPhase> {
+    let phases: &'f [ImportedPhase] = &item.state.phases;
+    phases.iter().find(|phase| phase.phase == *name)
 }
 
 /// How far a phase has come.

@@ -144,7 +144,10 @@ fn merged(base: &PipelineState, theirs: &File, ours: &PipelineState, prefer_file
         phases: base.plan.phases(),
         base: Some(Base {
             items: items(&before),
+            phases: base.plan.phases(),
             state: base,
+            from: MadeFrom::Snapshot,
+            since: Vec::new(),
         }),
         touched: &|_, _| false,
         by_file: &|_| false,

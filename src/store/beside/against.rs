@@ -27,7 +27,8 @@ use crate::snapshot::set::{self, NEXT, ROOT};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, sha256, work_items};
 
 use super::super::Options;
-use super::super::merge::{MergeOptions, Replay, brought_by, past_at};
+use super::super::lineage::Lineage;
+use super::super::merge::{MergeOptions, Replay, past_at};
 use super::super::originals::{Values, kept_at};
 use super::super::replay::{self, At};
 use super::BesideOriginal;
@@ -452,13 +453,12 @@ impl Finder<'_> {
 
     /// The records with what earlier versions of the file at this path said of extractions.
     fn by_file(&self, path: &str) -> Result<HashSet<Seq>> {
-        let is_file =
-            |file: &ImportedFile| file.kind == ImportedFile::EXTRACTION && file.path == path;
         let took = |event: &Event| match event {
             Event::Extracted { extraction, .. } => extraction.imported.is_some(),
             _ => false,
         };
-        brought_by(self.ports, self.dir, self.options, &is_file, &took)
+        let of_file = (ImportedFile::EXTRACTION, path);
+        Lineage::of(self.ports, self.dir, self.options, of_file, &took).map(|it| it.by_file)
     }
 }
 

@@ -1,16 +1,15 @@
-//! What the log says about who has worked on what: anybody, or an earlier edit of the same file.
+//! What the log says about who has worked on what.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use crate::error::Result;
-use crate::pipeline::event::ImportedFile;
 use crate::pipeline::{Event, ItemId, Phase, codec};
 use crate::ports::Ports;
 use crate::position::Seq;
 
+use super::super::Options;
 use super::super::records::{self, Found, Ground};
-use super::super::{Options, replay};
 
 /// What somebody has worked on: what a file without a place in the log must not change.
 #[derive(Default)]
@@ -19,44 +18,6 @@ pub(super) struct Touched {
     pub(super) places: HashSet<(ItemId, Option<Phase>)>,
     /// The last record that was asked.
     pub(super) through: Seq,
-}
-
-/// The records behind `place` that took in earlier edits of the file at this path.
-pub(super) fn by_file(
-    ports: &Ports,
-    dir: &Path,
-    options: &Options,
-    place: Seq,
-    (name, path): (&str, &str),
-) -> Result<HashSet<Seq>> {
-    let is_file = |file: &ImportedFile| file.path == path;
-    let took = |event: &Event| match event {
-        Event::Edited(edit) => edit.change.file == name,
-        Event::Added { imported, .. } => imported.is_some(),
-        _ => false,
-    };
-    let mut by_file = brought_by(ports, dir, options, &is_file, &took)?;
-    by_file.retain(|seq| *seq > place);
-    Ok(by_file)
-}
-
-/// The records of which `took` is true, among those that a file brought: behind its `imported`, before that of another.
-pub(in crate::store) fn brought_by(
-    ports: &Ports,
-    dir: &Path,
-    options: &Options,
-    is_file: &dyn Fn(&ImportedFile) -> bool,
-    took: &dyn Fn(&Event) -> bool,
-) -> Result<HashSet<Seq>> {
-    let (mut brought, mut here) = (HashSet::new(), false);
-    replay::each(ports, dir, options, &mut |record| match &record.event {
-        Event::Imported(file) => here = is_file(file),
-        event if here && took(event) => {
-            brought.insert(record.seq);
-        }
-        _ => {}
-    })?;
-    Ok(brought)
 }
 
 /// Walks the log for what was done by anything but an import.
