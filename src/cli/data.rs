@@ -180,13 +180,19 @@ pub(super) fn fields(given: &[String]) -> Result<Json, Failure> {
             )));
         };
         let field = FieldPath::parse(field).map_err(|error| Failure::usage(error.to_string()))?;
-        let value = import::strict_json(text, value.as_bytes()).map_err(|error| {
+        let quoted = || {
             let text = serde_json::to_string(value).expect("a text is plain JSON");
-            let hint = format!(
+            format!(
                 "a text needs quotes of its own, and the shell's around them: {}",
                 quote(&format!("{field}={text}"))
-            );
-            misuse(&format!("{field}={value} is no JSON"), error).with_hint(hint)
+            )
+        };
+        if value.is_empty() {
+            let what = format!("{field}= has no value behind it");
+            return Err(Failure::usage(what).with_hint(quoted()));
+        }
+        let value = import::strict_json(text, value.as_bytes()).map_err(|error| {
+            misuse(&format!("{field}={value} is no JSON"), error).with_hint(quoted())
         })?;
         let clash =
             |(other, _): &&(FieldPath, Json)| field.is_within(other) || other.is_within(&field);

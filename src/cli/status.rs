@@ -419,7 +419,10 @@ impl StatusReport {
         }
         if let Some(facts) = &self.snapshot {
             let files = match (facts.seq, facts.behind) {
-                (None, _) => "not written yet: phaselog compact".to_owned(),
+                (None, _) if facts.edited.is_empty() => {
+                    "not written yet: phaselog compact".to_owned()
+                }
+                (None, _) => "no whole set: another program changed it".to_owned(),
                 (Some(seq), _) if facts.current => format!("as of @{seq}, up to date"),
                 (Some(seq), behind) => {
                     format!(

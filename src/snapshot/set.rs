@@ -194,10 +194,21 @@ pub fn load(disk: &dyn Disk, dir: &Path) -> Result<Loaded> {
 /// What stands at our names, without what it says about any item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Looked {
-    /// The last record in the usable set and the length of all its files together; `None` if there is none.
-    pub usable: Option<(Seq, u64)>,
+    /// The usable set; `None` if there is none.
+    pub usable: Option<Usable>,
     /// What is not as it should be.
     pub findings: Vec<Finding>,
+}
+
+/// A usable set, from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usable {
+    /// The last record in it.
+    pub seq: Seq,
+    /// The length of all its files together.
+    pub bytes: u64,
+    /// Where its root is.
+    pub source: Source,
 }
 
 /// As [`load_of`], for who has the state already. Checksums are verified, items are not read.
@@ -211,7 +222,11 @@ pub fn look_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Looked>
             .companions
             .iter()
             .map(|found| found.companion.name.bytes);
-        (set.inside.place.seq, set.root_bytes + sizes.sum::<u64>())
+        Usable {
+            seq: set.inside.place.seq,
+            bytes: set.root_bytes + sizes.sum::<u64>(),
+            source: set.source,
+        }
     });
     let findings = survey.strays.into_iter().map(finding).collect();
     Ok(Looked { usable, findings })
@@ -219,7 +234,11 @@ pub fn look_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Looked>
 
 impl From<&Loaded> for Looked {
     fn from(loaded: &Loaded) -> Self {
-        let usable = |set: &LoadedSet| (set.place.seq, set.total_bytes);
+        let usable = |set: &LoadedSet| Usable {
+            seq: set.place.seq,
+            bytes: set.total_bytes,
+            source: set.source,
+        };
         Self {
             usable: loaded.snapshot.as_ref().map(usable),
             findings: loaded.findings.clone(),

@@ -104,6 +104,10 @@ impl Store {
         let own = self.writer.position().log.to_string();
         let known = self.snapshot.seq;
         let on_disk = recovery::look_at_snapshot(&self.ports, &self.dir, &own, known)?;
+        // What stands in for a root that is gone serves us, and not the scripts that read the file.
+        let is_there = on_disk
+            .usable
+            .is_some_and(|usable| usable.source == set::Source::Root);
         let findings = self.refresh(on_disk);
         recovery::stop_at_other_history(&self.dir, &findings)?;
         let odd = |finding: &&set::Finding| finding.kind == FindingKind::NotAFile;
@@ -135,7 +139,7 @@ impl Store {
         } = self;
         let mut locked = writer.lock()?;
         append::catch_up(&mut locked, state, snapshot)?;
-        if let (Some(covers), false) = (snapshot.seq, !findings.is_empty())
+        if let Some(covers) = snapshot.seq.filter(|_| is_there && findings.is_empty())
             && snapshot.last_change <= covers
         {
             drop(locked);
@@ -194,7 +198,9 @@ impl Store {
         let findings = recovery::unexplained(on_disk.findings, &self.state);
         let facts = &mut self.snapshot;
         facts.edited = recovery::edited(&findings);
-        if let Some((covers, bytes)) = on_disk.usable
+        if let Some(set::Usable {
+            seq: covers, bytes, ..
+        }) = on_disk.usable
             && facts.seq.is_none_or(|seq| seq < covers)
         {
             (facts.seq, facts.bytes) = (Some(covers), bytes);

@@ -197,7 +197,7 @@ pub(super) fn look_at_snapshot(
 ) -> Result<set::Looked> {
     for _ in 0..LOOKS {
         let looked = set::look_of(&*ports.disk, dir, Some(log))?;
-        if looked.usable.map(|(seq, _)| seq) != known {
+        if looked.usable.map(|usable| usable.seq) != known {
             break;
         }
         if looked.findings.is_empty() {
@@ -235,6 +235,8 @@ pub(super) fn unexplained(findings: Vec<Finding>, state: &PipelineState) -> Vec<
     let of_no_concern = |finding: &Finding| match finding.kind {
         FindingKind::MissingCompanion => is_root(finding) && missed,
         FindingKind::Unnamed => !is_written(finding),
+        // A script's own backup of its `work_items.json`. A compaction that needs the name keeps a copy of it first.
+        FindingKind::Foreign | FindingKind::Edited { .. } => finding.file == set::bak(set::ROOT),
         _ => false,
     };
     let came_with_root = findings
@@ -351,7 +353,14 @@ fn snapshot_warning(finding: &Finding) -> Warning {
                 finding.message
             ),
         ),
-        FindingKind::Foreign | FindingKind::Unnamed => Warning::new(
+        FindingKind::Unnamed => Warning::new(
+            "W-FOREIGN",
+            format!(
+                "{file} is of no snapshot here: it is another program's, or the {} that named it is gone; the state comes from the log, and the file is left alone: `import` takes in what it has, `compact --discard-edits` drops it",
+                set::ROOT
+            ),
+        ),
+        FindingKind::Foreign => Warning::new(
             "W-FOREIGN",
             format!(
                 "{file} is another program's; the state comes from the log, and the file is left alone: `import` takes it in, `compact --discard-edits` drops it"

@@ -209,6 +209,21 @@ fn a_directory_that_is_no_store_yet() {
 }
 
 #[test]
+fn an_extraction_that_was_looked_at_in_the_future() {
+    let lab = store();
+    let state = json!({
+        "completed_properties": [HOUSE], "failed_properties": [],
+        "property_last_checked": {HOUSE: "2027-01-01T00:00:00Z"},
+    });
+    lab.write("extraction_state.json", &state.to_string());
+    assert_eq!(lab.run(&["import", "extraction_state.json"]).exit, Some(3));
+    lab.must(&["compact"]);
+    let found = doctor(&lab).stdout;
+    assert!(found.contains("D-FUTURE"), "{found}");
+    assert!(found.contains("last_checked is 2027-01-01"), "{found}");
+}
+
+#[test]
 fn a_snapshot_without_its_log_is_the_worst() {
     let lab = store();
     lab.must(&["compact"]);

@@ -303,3 +303,63 @@ fn a_snapshot_that_is_too_large_is_a_warning_and_is_kept() {
         lab.must(&["compact"]);
     }
 }
+
+/// Found by a reader: the `.bak` that the old script made was taken for an edit, and stopped every compaction.
+#[test]
+fn a_scripts_own_backup_stops_no_compaction_and_is_kept() {
+    let lab = Lab::new().env("PHASELOG_NOW", "2026-11-23T10:30:00Z");
+    let house = super::support::HOUSE;
+    let items = serde_json::json!({"work_items": [{"address": house, "phases": {"list": {"status": "pending"}}}]});
+    std::fs::create_dir(lab.path("data")).expect("a directory can be made");
+    lab.write("data/work_items.json", &items.to_string());
+    lab.write("data/work_items.json.bak", "{\"work_items\": []}");
+    let imported = lab.must(&["import", "data"]);
+    assert!(
+        imported.stdout.contains("I-LEFTOVER"),
+        "{}",
+        imported.text()
+    );
+    for phase in ["list", "photos"] {
+        assert_eq!(lab.must(&["status"]).stderr, "");
+        assert_eq!(lab.run(&["verify", "--deep"]).exit, Some(0));
+        lab.must(&["enrich", house, &format!("{phase}=1")]);
+        lab.must(&["compact"]);
+    }
+    let kept = std::fs::read_dir(lab.path("data/wal/quarantine")).expect("it was made");
+    let kept: Vec<_> = kept.map(|it| it.expect("it is there").path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let text = std::fs::read_to_string(&kept[0]).expect("it can be read");
+    assert_eq!(text, "{\"work_items\": []}");
+}
+
+/// The old script copies `work_items.json` to its `.bak` each time before it writes: after two writes both are edits.
+#[test]
+fn the_backup_of_an_edit_stops_no_compaction() {
+    let lab = Lab::with_store();
+    lab.must(&["compact"]);
+    let (file, bak) = ("data/work_items.json", "data/work_items.json.bak");
+    let read = |name: &str| std::fs::read_to_string(lab.path(name)).expect("it is there");
+    for mode in ["one", "two"] {
+        let edited = read(file).replacen("\"mode\": ", &format!("\"{mode}\": 1, \"mode\": "), 1);
+        std::fs::copy(lab.path(file), lab.path(bak)).expect("it can be copied");
+        lab.write(file, &edited);
+    }
+    let imported = lab.run(&["import", "data"]);
+    assert_eq!(imported.exit, Some(0), "{}", imported.text());
+    let compacted = lab.must(&["compact"]);
+    assert_eq!(lab.must(&["status"]).stderr, "", "{}", compacted.text());
+    assert_eq!(lab.run(&["verify", "--deep"]).exit, Some(0));
+}
+
+/// Found by a reader: what stood in for the root that was gone had everything, so that it was never written again.
+#[test]
+fn a_root_that_was_moved_to_its_bak_is_written_again_though_nothing_is_new() {
+    let lab = Lab::with_store();
+    lab.must(&["compact"]);
+    let (root, bak) = ("data/work_items.json", "data/work_items.json.bak");
+    std::fs::rename(lab.path(root), lab.path(bak)).expect("it can be moved");
+    lab.must(&["compact"]);
+    assert!(lab.path(root).exists());
+    let again = lab.must(&["compact"]);
+    assert!(again.stdout.starts_with("unchanged"), "{}", again.text());
+}

@@ -26,6 +26,8 @@ pub(super) fn look(view: &View, findings: &mut Vec<Finding>) {
         findings.extend(crossed(facts, &item));
         without_data.note(&item);
         let limit = now.at.plus_micros(AHEAD_US);
+        let checked = item.extraction.as_ref().and_then(|it| it.last_checked);
+        findings.extend(future("last_checked", checked, limit, &item, None));
         for (phase, state) in item.phases.iter().enumerate() {
             let name = facts.plan().phases()[phase].phase.as_str();
             let times = [
@@ -34,7 +36,7 @@ pub(super) fn look(view: &View, findings: &mut Vec<Finding>) {
                 ("failed_at", state.failed_at),
             ];
             for (key, at) in times {
-                findings.extend(future(key, at, limit, &item, name));
+                findings.extend(future(key, at, limit, &item, Some(name)));
             }
             let reason = ready::reason(facts.plan(), &item, phase, now);
             stuck += u64::from(reason == Reason::Stuck);
@@ -76,12 +78,12 @@ fn future(
     at: Option<Timestamp>,
     limit: Timestamp,
     item: &Item,
-    phase: &str,
+    phase: Option<&str>,
 ) -> Option<Finding> {
     let at = at.filter(|at| *at > limit)?;
     Some(
         Finding::warning("D-FUTURE", "log")
-            .about(Some(item.name.as_str()), Some(phase))
+            .about(Some(item.name.as_str()), phase)
             .saying(format!("{key} is {at}, which is still to come"))
             .advice("look at the clock of whoever wrote it; a time without its zone was perhaps read in another"),
     )
