@@ -171,11 +171,35 @@ fn from_cache(ports: &Ports, dir: &Path, log: &Log) -> Option<Recovered> {
 /// How often the snapshots are looked at before a finding is believed: a compaction may be swapping them just now.
 const LOOKS: usize = 3;
 
-/// Reads the snapshots of this log, again if something is wrong with them.
+/// The files of the set while they are read: what is found wrong in files that nobody has touched meanwhile is wrong, and
+/// reading all of them again would find the same.
+struct Watch<'a> {
+    ports: &'a Ports,
+    dir: &'a Path,
+    before: Option<Stamps>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(ports: &'a Ports, dir: &'a Path) -> Self {
+        let before = cache::stamps(&*ports.disk, dir);
+        Self { ports, dir, before }
+    }
+
+    /// True if nothing has changed since the last call, or since the watch began.
+    fn all_quiet(&mut self) -> bool {
+        let now = cache::stamps(&*self.ports.disk, self.dir);
+        let quiet = now.is_some() && now == self.before;
+        self.before = now;
+        quiet
+    }
+}
+
+/// Reads the snapshots of this log, again if something is wrong with them that a compaction may be about to put right.
 pub(super) fn load_snapshot(ports: &Ports, dir: &Path, log: Option<&str>) -> Result<Loaded> {
+    let mut watch = Watch::new(ports, dir);
     let mut loaded = set::load_of(&*ports.disk, dir, log)?;
     for _ in 1..LOOKS {
-        if loaded.findings.is_empty() {
+        if loaded.findings.is_empty() || watch.all_quiet() {
             break;
         }
         if set::look_of(&*ports.disk, dir, log)? != set::Looked::from(&loaded) {
@@ -195,12 +219,13 @@ pub(super) fn look_at_snapshot(
     log: &str,
     known: Option<Seq>,
 ) -> Result<set::Looked> {
+    let mut watch = Watch::new(ports, dir);
     for _ in 0..LOOKS {
         let looked = set::look_of(&*ports.disk, dir, Some(log))?;
         if looked.usable.map(|usable| usable.seq) != known {
             break;
         }
-        if looked.findings.is_empty() {
+        if looked.findings.is_empty() || watch.all_quiet() {
             return Ok(looked);
         }
     }
