@@ -51,14 +51,9 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let result = take(&args, context);
     if let (true, Err(failure)) = (export, &result) {
         // `eval` of nothing would succeed, and the loop would go on with the work before.
-        context.print.line(&shell_exit(failure.code().1));
+        context.print.line(&exit::shell(failure.code().1));
     }
     result
-}
-
-/// What `eval` takes for a failure.
-pub(super) fn shell_exit(status: u8) -> String {
-    format!("(exit {status})")
 }
 
 fn take(args: &Args, context: &mut Context<'_>) -> Result<u8, Failure> {

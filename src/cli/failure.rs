@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::pipeline::Rejection;
 
+use super::exit;
 use super::hints::{self, Shell};
 
 /// A command that failed.
@@ -236,7 +237,7 @@ pub(super) fn usage(
         return 0;
     }
     if args.iter().any(|arg| arg == "claim") && args.iter().any(|arg| arg == "--export") {
-        let _ = writeln!(out, "{}", super::claim::shell_exit(2));
+        let _ = writeln!(out, "{}", exit::shell(2));
     }
     if args.iter().any(|arg| arg == "--json") {
         let text = error.render().to_string();

@@ -19,6 +19,7 @@
     reason = "a command owns its arguments; a report may grow; clap prints these docs as they stand"
 )]
 
+mod exit;
 mod global;
 mod context;
 mod values;
@@ -46,24 +47,6 @@ use crate::ports::Ports;
 use context::Context;
 use failure::Failure;
 use global::Global;
-
-/// Exit statuses that are no error.
-mod exit {
-    /// Done.
-    pub(super) const DONE: u8 = 0;
-    /// The command that was run failed, and that is recorded.
-    pub(super) const FAILED: u8 = 1;
-    /// Done, with findings.
-    pub(super) const FINDINGS: u8 = 3;
-    /// There is more to do, only not now.
-    pub(super) const NOT_NOW: u8 = 4;
-    /// Readable in part: what could be read was printed.
-    pub(super) const DAMAGED: u8 = 7;
-    /// A person pressed Ctrl-C.
-    pub(super) const INTERRUPTED: u8 = 130;
-    /// Told to end.
-    pub(super) const TERMINATED: u8 = 143;
-}
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -181,7 +164,7 @@ pub fn run(
         Ok(context) => context,
         Err((failure, mut printer)) => {
             if exports {
-                printer.line(&claim::shell_exit(failure.code().1));
+                printer.line(&exit::shell(failure.code().1));
             }
             return printer.fail(&failure);
         }

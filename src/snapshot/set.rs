@@ -12,6 +12,7 @@
 mod survey;
 mod content;
 mod reading;
+mod saving;
 mod files;
 mod save;
 #[cfg(test)]
@@ -31,7 +32,8 @@ use crate::position::Seq;
 use reading::Reading;
 use survey::{Stray, Survey, survey};
 
-pub use save::{Saved, Saving, Write, WriteRoot};
+pub use save::Saved;
+pub use saving::{Saving, Write, WriteRoot};
 
 /// The root snapshot.
 pub const ROOT: &str = "work_items.json";

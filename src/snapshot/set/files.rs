@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crc32fast::Hasher;
 
 use super::content::{Content, Looking, Seen, each_block};
-use super::save::{Saving, Write};
+use super::saving::{Saving, Write};
 use crate::error::{Error, Result};
 use crate::ports::File;
 use crate::snapshot::CompanionName;
