@@ -9,8 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::store::progress::Progress;
 
-use super::context::Context;
-use super::render::Format;
+use super::render::{Format, Printer};
 
 /// What is over sooner needs no bar.
 const SOON: Duration = Duration::from_millis(100);
@@ -19,11 +18,10 @@ const SOON: Duration = Duration::from_millis(100);
 pub(super) struct Bar(Option<(ProgressBar, Progress)>);
 
 impl Bar {
-    /// Shows how far `what` is, as the options' progress tells. Shows nothing where nobody would see it.
-    pub(super) fn of(what: &'static str, context: &Context<'_>) -> Self {
-        let is_seen = context.print.format == Format::Text
-            && !context.print.is_quiet()
-            && std::io::stderr().is_terminal();
+    /// Shows how far `what` is, as `progress` tells. Shows nothing where nobody would see it.
+    pub(super) fn of(what: &'static str, print: &Printer<'_>, progress: &Progress) -> Self {
+        let is_seen =
+            print.format == Format::Text && !print.is_quiet() && std::io::stderr().is_terminal();
         if !is_seen {
             return Self(None);
         }
@@ -31,7 +29,7 @@ impl Bar {
             .expect("a template of known words");
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let bar = bar.with_style(style).with_message(what);
-        let progress = context.options.progress.clone();
+        let progress = progress.clone();
         let drawn = bar.clone();
         let main = std::thread::current().id();
         progress.watch(Some(Box::new(move |done, all| {

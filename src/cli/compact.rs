@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::snapshot::set::NotAFile;
 use crate::store::Compacted;
 
-use super::bar::Bar;
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
@@ -25,7 +24,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let bar = Bar::of("writing the snapshots", context);
+    let bar = context.bar("writing the snapshots");
     let mut store = context.store()?;
     let compacted = store.compact(args.discard_edits);
     drop(bar);

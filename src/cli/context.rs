@@ -150,11 +150,16 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// A bar for the work of the next call that is given [`Context::options`].
+    pub(super) fn bar(&self, what: &'static str) -> Bar {
+        Bar::of(what, &self.print, &self.options.progress)
+    }
+
     /// After the receipt is out: prints the store's warnings and compacts if it is time to. A failure of that is a
     /// warning and never changes the exit status.
     pub(super) fn after_write(&mut self, store: &mut Store) {
         self.print.flush();
-        let bar = Bar::of("writing the snapshots", self);
+        let bar = self.bar("writing the snapshots");
         let compacted = store.compact_if_due();
         drop(bar);
         self.tell(&store.take_warnings(), compacted);

@@ -24,7 +24,6 @@ use beside::Told;
 use files::Asked;
 use report::{ImportReport, SHOWN_OF_A_CODE};
 
-use super::bar::Bar;
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
@@ -106,7 +105,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         paths: &args.paths,
         options: &options,
     };
-    let bar = Bar::of("importing", context);
+    let bar = context.bar("importing");
     let mut named = files::named(&asked, context)?;
     let how = MergeOptions {
         reading: &options,

@@ -7,7 +7,8 @@ use super::finding::{About, Remark};
 use super::item::{self, Draft, Entry};
 use super::plan::drop_field;
 use super::reader::{Found, Reader};
-use super::shape::{self, CONTAINERS, Look, Marks, Shape};
+use super::shape::{CONTAINERS, Look, Marks, Shape};
+use super::shapes;
 use super::text;
 use super::tree::{Bad, Node, Value};
 use super::{ImportedDocument, NewImport, Options, checks, own, parser, plan, w2};
@@ -68,7 +69,7 @@ pub(super) fn read(path: &str, bytes: &[u8], options: &Options) -> Result<Import
         items: &items.node,
         marks,
     };
-    let shape = shape::of(&look);
+    let shape = shapes::of(&look);
     let mut drafts = read_items(&mut reader, shape, decoded.text, &items.node)?;
     if let Some(bad) = &damage {
         let end = bytes.len()

@@ -32,6 +32,7 @@ mod w4;
 mod w5;
 mod w6;
 mod w7;
+mod shapes;
 mod plan;
 mod checks;
 mod document;

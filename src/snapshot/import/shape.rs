@@ -1,7 +1,6 @@
-//! Which of the known shapes a document has.
+//! What a shape is: how a document of it is told, and how its items are called.
 
 use super::tree::{Field, Node, Value};
-use super::{own, seed, w1, w2, w3, w4, w5, w6, w7};
 
 /// The fields of a document that may hold its items.
 pub(super) const CONTAINERS: [&str; 2] = ["work_items", "properties"];
@@ -13,24 +12,11 @@ pub(super) const CONTAINERS: [&str; 2] = ["work_items", "properties"];
 pub(super) struct Shape {
     /// Its name in the record and in reports.
     pub(super) name: &'static str,
-    /// True if a document has it. The shapes are asked in the order of [`ALL`].
+    /// True if a document has it. The shapes are asked in a certain order.
     pub(super) fits: fn(&Look<'_, '_>) -> bool,
     /// The items stand in an object whose keys are their ids.
     pub(super) keyed_by_id: bool,
 }
-
-/// The narrower shapes first, the ones that take what is left last.
-const ALL: [&Shape; 9] = [
-    &own::SHAPE,
-    &w2::SHAPE,
-    &w5::SHAPE,
-    &w3::SHAPE,
-    &w7::SHAPE,
-    &w1::SHAPE,
-    &w6::SHAPE,
-    &w4::SHAPE,
-    &seed::SHAPE,
-];
 
 /// Fields of items by which shapes are told.
 const OF_ITEMS: [&str; 4] = ["hash", "id", "phase_status", "updated_at"];
@@ -64,14 +50,6 @@ pub(super) struct Look<'n, 'a> {
     pub(super) root: &'n Node<'a>,
     pub(super) items: &'n Node<'a>,
     pub(super) marks: Marks,
-}
-
-/// The shape of a document whose items stand in `items`. There is always one: the last takes any list, `W3` any object.
-pub(super) fn of(look: &Look<'_, '_>) -> &'static Shape {
-    let mut shapes = ALL.into_iter();
-    shapes
-        .find(|shape| (shape.fits)(look))
-        .unwrap_or(&seed::SHAPE)
 }
 
 impl Look<'_, '_> {
