@@ -205,6 +205,10 @@ fn about_rejection(rejection: &Rejection, shell: &Shell) -> String {
                 .collect();
             format!("name one of them in full: {}", names.join(", "))
         }
+        Rejection::UnknownPhase { known, .. } if known.is_empty() => {
+            let set = shell.command("plan", &["set", "FILE"]);
+            format!("the plan has no phases; {set} sets one")
+        }
         Rejection::UnknownPhase { known, .. } => {
             let names: Vec<&str> = known.iter().map(crate::pipeline::Phase::as_str).collect();
             format!("the plan has {}", names.join(", "))

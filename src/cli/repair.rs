@@ -163,6 +163,9 @@ impl Report for RepairReport {
             }
             text.push('\n');
         }
+        for beyond in &plan.beyond_items {
+            let _ = writeln!(text, "  {}", escape(beyond));
+        }
         if plan.items_unknown {
             text.push_str("  some of what is lost left no bytes that name items: whatever shows as open afterwards may have been done\n");
         }
@@ -215,6 +218,7 @@ impl Report for RepairReport {
             "steps": steps.collect::<Vec<_>>(),
             "lost": lost.collect::<Vec<_>>(),
             "items": items.collect::<Vec<_>>(),
+            "beyond_items": plan.beyond_items,
             "items_unknown": plan.items_unknown,
             "next": plan.next.map(|next| format!("wal/{next}")),
             "kept": self.done.as_ref().map(|(_, kept)| kept),

@@ -199,6 +199,24 @@ pub fn parse(line: &[u8]) -> Result<Frame<'_>, FrameError> {
     })
 }
 
+/// How many bytes the whole record has that these bytes begin with, whatever stands behind it; `None` if they begin with
+/// none. Only its checksum is looked at.
+pub fn at_start(bytes: &[u8]) -> Option<usize> {
+    let (digits, covered) = bytes.split_at_checked(8)?;
+    let claimed = Crc::parse_bytes(digits)?;
+    let covered = &covered[..covered.len().min(MAX_LINE - 8)];
+    let mut checksum = Running::default();
+    let mut done = 0;
+    for brace in memchr::memchr_iter(b'}', covered) {
+        checksum.update(&covered[done..=brace]);
+        done = brace + 1;
+        if checksum.value() == claimed {
+            return Some(8 + done);
+        }
+    }
+    None
+}
+
 /// What makes this text unfit to be a payload; `None` if it is fit.
 pub fn payload_fault(payload: &str) -> Option<&'static str> {
     if payload.len() > MAX_PAYLOAD {

@@ -20,6 +20,7 @@ pub mod segment;
 pub mod head;
 pub mod header;
 pub mod tail;
+mod resume;
 pub mod files;
 pub mod mark;
 pub mod poison;

@@ -327,6 +327,15 @@ impl Surveyor<'_> {
                 if gone != before {
                     let gone = gone.filter(|&gone| before.is_none_or(|before| gone > before));
                     let gone = gone.unwrap_or(SegmentId::starting_at(expected));
+                    let mut expected = expected;
+                    if let Some(before) = before.filter(|before| before.first_seq() == expected)
+                        && gone > before
+                        && self.told <= expected
+                    {
+                        // Nothing of the one before stands there, its header neither.
+                        self.gap(before, expected, gone, sink)?;
+                        expected = gone.first_seq();
+                    }
                     // With several gone in a row, the header names only the last of them.
                     self.missing(gone, expected.min(gone.first_seq()), id, sink)?;
                 }

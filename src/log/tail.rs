@@ -11,8 +11,7 @@
 //! A pure function of bytes and witnesses. Stopping at the first bad checksum, as most logs do, silently drops
 //! acknowledged records; this table is why phaselog does not.
 
-use super::frame::{self, Crc, Frame};
-use super::group::MORE;
+use super::frame::{self, Frame};
 use super::segment::Stop;
 use crate::error::{DamageKind, Witness};
 use crate::faults::{self, Fault};
@@ -135,7 +134,7 @@ pub fn attested_within(bytes: &[u8]) -> Option<Attested> {
 
 /// The record that a line ends with. A hurt newline glues a hurt line to the whole record behind it, and that record
 /// is still a witness.
-fn record_at_end(line: &[u8]) -> Option<Frame<'_>> {
+pub(super) fn record_at_end(line: &[u8]) -> Option<Frame<'_>> {
     // Each try costs a checksum of the rest of the line; hostile bytes must not make that quadratic.
     const TRIES: usize = 64;
     if let Ok(frame) = frame::parse(line) {
@@ -170,22 +169,7 @@ fn shape(stop: &Stop, bytes: &[u8]) -> Option<Shape> {
 /// True if a whole record stands at the start with another byte where its newline should be. A crash leaves no such
 /// thing: the newline was written with the byte before it and goes with the rest of its sector.
 fn is_record_and_more(bytes: &[u8]) -> bool {
-    let Some((digits, covered)) = bytes.split_at_checked(8) else {
-        return false;
-    };
-    let Some(claimed) = std::str::from_utf8(digits).ok().and_then(frame::Crc::parse) else {
-        return false;
-    };
-    let mut checksum = frame::Running::default();
-    let mut done = 0;
-    for brace in memchr::memchr_iter(b'}', covered) {
-        checksum.update(&covered[done..=brace]);
-        done = brace + 1;
-        if done < covered.len() && checksum.value() == claimed {
-            return true;
-        }
-    }
-    false
+    frame::at_start(bytes).is_some_and(|len| len < bytes.len())
 }
 
 /// True if a run of NULs reaches the end of the file or the end of a sector of it.
@@ -201,69 +185,6 @@ fn has_lost_sector(start: u64, bytes: &[u8]) -> bool {
         at = end;
     }
     false
-}
-
-/// Where reading can go on behind a stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resume {
-    /// How many bytes are hurt, counted from the stop's offset.
-    pub hurt: usize,
-    /// The seq of the record behind them; `None` if there is none to the end of the bytes.
-    pub seq: Option<Seq>,
-}
-
-/// Finds the end of the damage that begins at a stop: the record that continues what is before the stop, if it stands
-/// anywhere behind; else the next record that can stand there. `previous` is the checksum of the record before the stop,
-/// if anybody knows it.
-///
-/// Groups are whole or absent, so the remaining lines of a broken group belong to the damage.
-pub fn resume(stop: &Stop, previous: Option<Crc>, bytes: &[u8]) -> Resume {
-    let verified = usize::try_from(stop.line.get() - stop.offset.get()).unwrap_or(usize::MAX);
-    let (mut at, mut in_group) = (verified.min(bytes.len()), verified > 0);
-    let mut next = None;
-    while let Some(len) = memchr::memchr(b'\n', &bytes[at..]) {
-        let line = &bytes[at..at + len];
-        if previous.is_some_and(|previous| continues(line, stop.seq, previous)) {
-            return Resume {
-                hurt: at,
-                seq: Some(stop.seq),
-            };
-        }
-        if next.is_some() {
-            at += len + 1;
-            continue;
-        }
-        match frame::parse(line) {
-            // All lines of a group attest the same, and it lies before the group: one that attests more is none of it.
-            Ok(frame) if in_group && frame.durable < stop.seq => {}
-            // A whole record that stands too early: what is missing before it leaves no bytes. One that has the
-            // right seq and failed all the same does not follow what is before it.
-            Ok(frame) if frame.seq > stop.seq || at > verified && frame.seq >= stop.seq => {
-                next = Some(Resume {
-                    hurt: at,
-                    seq: Some(frame.seq),
-                });
-            }
-            _ => {}
-        }
-        let more = memchr::memmem::find(line, MORE.as_bytes()).is_some();
-        in_group = more || in_group && frame::parse(line).is_err();
-        at += len + 1;
-    }
-    next.unwrap_or(Resume {
-        hurt: bytes.len(),
-        seq: None,
-    })
-}
-
-/// True if a line is the record of that seq behind the one with that checksum.
-fn continues(line: &[u8], seq: Seq, previous: Crc) -> bool {
-    // Hardly any line is, and to verify one costs its checksum.
-    let named = line
-        .get(9..17)
-        .and_then(|digits| std::str::from_utf8(digits).ok());
-    named.and_then(Crc::parse) == Some(previous)
-        && frame::parse(line).is_ok_and(|frame| frame.seq == seq)
 }
 
 /// The items that bytes name, as far as they can be read: best effort, for people.
@@ -429,23 +350,6 @@ mod tests {
     }
 
     #[test]
-    fn broken_group_is_hurt_as_a_whole() {
-        let whole = lines(&[&[A], &[A, A, A], &[A]]);
-        let (one, group) = (lines(&[&[A]]).len(), lines(&[&[A], &[A, A, A]]).len());
-        let line = (group - one) / 3;
-        for at in [one + 2, one + line + 2, one + 2 * line + 2] {
-            let mut hit = whole.clone();
-            hit[at] ^= 1;
-            let (_, stop) = scan_all(&hit);
-            let behind = &hit[usize::try_from(stop.offset.get()).unwrap()..];
-            let resumed = resume(&stop, None, behind);
-            assert_eq!((stop.offset.get(), stop.seq), (one as u64, Seq::new(2)));
-            assert_eq!(resumed.seq, Some(Seq::new(5)), "byte {at}");
-            assert_eq!(resumed.hurt, group - one);
-        }
-    }
-
-    #[test]
     fn whole_record_without_its_newline_is_torn() {
         let bytes = lines(&[&[A], &[A]]);
         let cut = &bytes[..bytes.len() - 1];
@@ -457,17 +361,5 @@ mod tests {
     fn hurt_bytes_still_name_their_items() {
         let bytes = br#"x{"item":"a \"b\""} "item":"c","item":"a \"b\"","item":"cut"#;
         assert_eq!(items(bytes), ["a \"b\"", "c"]);
-        let whole = lines(&[&[A], &[A], &[A]]);
-        let (one, two) = (lines(&[&[A]]).len(), lines(&[&[A], &[A]]).len());
-        let mut hit = whole.clone();
-        hit[one + 3] ^= 1;
-        let (_, stop) = scan_all(&hit);
-        assert_eq!(
-            resume(&stop, None, &hit[one..]),
-            Resume {
-                hurt: two - one,
-                seq: Some(Seq::new(3))
-            }
-        );
     }
 }

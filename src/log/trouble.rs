@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::frame::{self, Crc};
 use super::header::{HeaderFault, SegmentHeader};
 use super::reader::Log;
+use super::resume::resume;
 use super::segment::Stop;
 use super::tail;
 use super::window::read_range;
@@ -134,7 +135,7 @@ pub(super) fn damage(
     bytes: &[u8],
     witness: Option<Witness>,
 ) -> Damage {
-    let hurt = tail::resume(stop, previous, bytes).hurt;
+    let hurt = resume(stop, previous, bytes).hurt;
     Damage {
         file: file_name(id),
         segment: Some(id),

@@ -1,7 +1,7 @@
 //! Repair: a log that cannot be read becomes one that can, and says for ever what it lost.
 //!
 //! ```text
-//!   survey -> put files back, correct single bits, put lines in order (over the disk, in memory)
+//!   survey -> put files back, correct single bits and lost newlines, put lines in order (over the disk, in memory)
 //!          -> survey -> what is left is lost
 //!          -> the header that declares it -> read it all as any reader would -> the plan
 //!   --apply:  compact.lock, lock -> the same plan -> originals into quarantine/ -> new files -> new segment
@@ -19,6 +19,7 @@ mod look;
 mod loss;
 mod overlay;
 mod put_back;
+mod rejoin;
 mod rewrite;
 
 use std::fmt;
@@ -94,6 +95,8 @@ pub struct RepairPlan {
     pub lost: Vec<SeqRange>,
     /// What that means, item by item, as far as hurt bytes still name them.
     pub items: Vec<Touched>,
+    /// What that means beyond the items: `lost: the plan p, q (needs p); no plan would be left`.
+    pub beyond_items: Vec<String>,
     /// Some of what is lost left no bytes that could name items.
     pub items_unknown: bool,
     /// Where the log goes on; `None` if there is nothing to do.
@@ -107,6 +110,7 @@ impl RepairPlan {
             steps: Vec::new(),
             lost: Vec::new(),
             items: Vec::new(),
+            beyond_items: Vec::new(),
             items_unknown: false,
             next: None,
         }
@@ -135,7 +139,7 @@ pub struct Step {
 pub enum StepKind {
     /// A segment that lies under another name is put in its place.
     PutBack,
-    /// A flipped bit is put right.
+    /// A flipped bit is put right, or newlines that were lost are put back.
     Correct,
     /// Lines are put in the order of their records; copies are left out.
     Order,

@@ -71,8 +71,20 @@ impl Surveyor<'_> {
         }
         let crc = self.cursor.scan.previous();
         let fits = crc.is_none_or(|crc| crc == prev.last_crc32);
-        if self.cursor.scan.next() == prev.last_seq.next() && fits {
+        let next = self.cursor.scan.next();
+        if next == prev.last_seq.next() && fits {
             return Ok(());
+        }
+        if next <= prev.last_seq && self.hurt {
+            // Where other bytes stand instead of records, the last of these leave none.
+            if self.cursor.lost_through(next) == prev.last_seq.next() {
+                return Ok(());
+            }
+            let by = Some(Witness::Header(successor));
+            let mut missing = self.damage(prev.segment, prev.valid_bytes, DamageKind::Missing, by);
+            missing.seq = next;
+            self.told = prev.last_seq.next();
+            return self.report(missing, 0, Some(prev.last_seq), Severity::Damaged, sink);
         }
         let kind = DamageKind::Header(format!(
             "record {} does not end {}",

@@ -7,8 +7,9 @@ use std::io;
 use super::super::frame::{self, Crc};
 use super::super::order::{Ordered, look_for_order};
 use super::super::pass::{MAX_TAIL, SEARCHED};
+use super::super::resume::{Resume, resume};
 use super::super::segment::{Scan, Stop};
-use super::super::tail::{self, Attested, Evidence, Resume, Verdict};
+use super::super::tail::{self, Attested, Evidence, Verdict};
 use super::super::trouble::{damage, disordered};
 use super::super::window::read_range;
 use super::{Entry, Severity, Survey, SurveySink, Surveyor};
@@ -154,7 +155,7 @@ fn behind(
     loop {
         let to = limit.min(from.saturating_add(size));
         let bytes = read_range(file, from, to)?;
-        let resume = tail::resume(stop, previous, &bytes);
+        let resume = resume(stop, previous, &bytes);
         if resume.seq.is_some() || to == limit || size >= SEARCHED {
             return Ok((bytes, resume));
         }

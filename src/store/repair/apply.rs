@@ -136,7 +136,8 @@ fn words(occasion: Occasion, plan: &RepairPlan) -> String {
         (occasion == Occasion::Restored).then(|| "restored from a backup".to_owned()),
         (did(StepKind::PutBack) > 0)
             .then(|| format!("{} segments put back", did(StepKind::PutBack))),
-        (did(StepKind::Correct) > 0).then(|| format!("{} bits corrected", did(StepKind::Correct))),
+        (did(StepKind::Correct) > 0)
+            .then(|| format!("{} places corrected", did(StepKind::Correct))),
         (did(StepKind::Order) > 0).then(|| format!("{} places put in order", did(StepKind::Order))),
         (!lost.is_empty()).then(|| format!("records {} given up", lost.join(", "))),
         (did(StepKind::Seal) > 0).then(|| "a torn tail sealed".to_owned()),

@@ -122,7 +122,11 @@ impl Drafting<'_> {
             self.set_snapshots_aside(&what)?;
             look = self.look()?;
         }
-        while self.strays(&look)? || self.correct(&look)? || self.put_in_order(&look)? {
+        while self.strays(&look)?
+            || self.correct(&look)?
+            || self.put_newlines_back(&look)?
+            || self.put_in_order(&look)?
+        {
             look = self.look()?;
         }
         Ok(look)
@@ -183,8 +187,8 @@ impl Drafting<'_> {
             let range = loss::of_hurt(look, hurt, &bytes, attested, Some(log));
             self.steps.push(give_up(hurt, &range));
             let named = effect::hints(&bytes);
-            items_unknown |=
-                named.is_empty() && range.to_seq >= range.from_seq && !is_header(&bytes);
+            let records = (range.to_seq.get() + 1).saturating_sub(range.from_seq.get());
+            items_unknown |= (named.len() as u64) < records && !is_header(&bytes);
             hints.extend(named);
             lost.push(range);
         }
@@ -219,6 +223,7 @@ impl Drafting<'_> {
             let new = self.header(look, lost, first, log)?;
             let after = self.prove(&new)?;
             plan.items = effect::touched(&hints, &after);
+            plan.beyond_items = effect::beyond_items(&hints, &after);
             plan.next = Some(SegmentId::starting_at(first));
             goal = Some(new);
         }

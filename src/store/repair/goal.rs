@@ -100,7 +100,7 @@ impl Drafting<'_> {
             self.steps.push(Step {
                 kind: StepKind::Skip,
                 file: format!("{WAL}/{}", look.end.segment),
-                byte: look.end.offset.get(),
+                byte: look.valid_bytes.get(),
                 bytes: 0,
                 seqs: Some(super::SeqRange { from, to: first.plus(RESTORED_JUMP).before() }),
                 message: format!("{RESTORED_JUMP} records are passed over, so that no token is issued again: {why}"),
@@ -114,8 +114,8 @@ impl Drafting<'_> {
         } else if from < first {
             lost.push(LostRange {
                 segment: look.end.segment,
-                from_byte: look.end.offset,
-                to_byte: look.end.offset,
+                from_byte: look.valid_bytes,
+                to_byte: look.valid_bytes,
                 from_seq: from,
                 to_seq: first.before(),
             });
@@ -155,7 +155,7 @@ impl Drafting<'_> {
             &self.ports,
             &self.log.segment_path(end.segment),
             0,
-            end.offset.get(),
+            look.valid_bytes.get(),
         )?);
         let now = self.ports.clock.now();
         let header = SegmentHeader {
@@ -166,7 +166,7 @@ impl Drafting<'_> {
             prev: Some(Predecessor {
                 segment: end.segment,
                 last_seq,
-                valid_bytes: end.offset,
+                valid_bytes: look.valid_bytes,
                 last_crc32: end.last_crc,
             }),
             sha256: Some(head.value()),

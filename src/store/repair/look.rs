@@ -20,6 +20,8 @@ pub(super) struct Look {
     pub(super) end: SurveyEnd,
     /// The segment of the last record that can be read.
     pub(super) last_in: Option<SegmentId>,
+    /// Where what can be read of the last segment ends: behind its last record, if there is one.
+    pub(super) valid_bytes: Offset,
     /// The highest seq that any record that can be read attests.
     pub(super) durable: Seq,
     /// What was given up before, as the headers repeat it.
@@ -56,6 +58,8 @@ struct Looking {
     hurt: Vec<Hurt>,
     torn: Option<Finding>,
     last_in: Option<SegmentId>,
+    /// Where the last record ends.
+    last_end: Option<Offset>,
     durable: Seq,
     declared: Vec<LostRange>,
     last: (Seq, Crc),
@@ -78,6 +82,7 @@ impl Look {
             hurt: Vec::new(),
             torn: None,
             last_in: None,
+            last_end: None,
             durable: Seq::NONE,
             declared: Vec::new(),
             last: (Seq::NONE, Crc::NONE),
@@ -89,16 +94,28 @@ impl Look {
             hurt,
             torn,
             last_in,
+            last_end,
             durable,
             declared,
             ..
         } = looking;
+        let records_end = last_end.filter(|_| last_in == Some(end.segment));
+        let records_end = records_end.unwrap_or(Offset::START);
+        // Several places behind it may be hurt, with nothing between them that counts.
+        let behind = hurt
+            .iter()
+            .map(|hurt| &hurt.finding.damage)
+            .filter(|damage| damage.segment == Some(end.segment))
+            .map(|damage| damage.offset)
+            .filter(|&offset| offset >= records_end);
+        let valid_bytes = behind.fold(end.offset, Offset::min);
         Ok(Self {
             segments,
             hurt,
             torn,
             end,
             last_in,
+            valid_bytes,
             durable,
             declared,
         })
@@ -180,6 +197,7 @@ impl Looking {
         }
         self.last = (frame.seq, frame.crc);
         self.last_in = Some(entry.segment);
+        self.last_end = Some(offset.plus(frame.encoded_len()));
         if let Some(segment) = self.segments.last_mut() {
             segment.last = frame.seq;
         }

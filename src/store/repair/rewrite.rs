@@ -10,6 +10,7 @@ use super::super::dir::{self, WAL};
 use super::correct::{self, Flip};
 use super::draft::Drafting;
 use super::look::{Hurt, Look};
+use super::rejoin::rejoin;
 use super::{MAX_HELD, SeqRange, Step, StepKind};
 
 /// No log comes so far: a name beyond is none that a writer gave.
@@ -76,6 +77,49 @@ impl Drafting<'_> {
             any = true;
         }
         Ok(any)
+    }
+
+    /// Puts newlines back behind records that are whole but for them; true if there were any.
+    pub(super) fn put_newlines_back(&mut self, look: &Look) -> Result<bool> {
+        let mut changed = Vec::new();
+        for hurt in look.hurt.iter().filter(|hurt| hurt.finding.bytes > 0) {
+            let damage = &hurt.finding.damage;
+            let Some(segment) = damage.segment.and_then(|id| look.segment(id)) else {
+                continue;
+            };
+            // What stands behind a change may stand elsewhere now: that is for the next round.
+            if segment.len > MAX_HELD || changed.contains(&segment.id) {
+                continue;
+            }
+            let path = self.log.segment_path(segment.id);
+            let bytes = dir::read_range(&self.ports, &path, 0, segment.len)?;
+            let start = usize::try_from(damage.offset.get()).unwrap_or(usize::MAX);
+            let Some(found) = rejoin(&bytes, start, damage.seq, hurt.previous) else {
+                continue;
+            };
+            let (from, to) = (found.first, found.last);
+            let message = if found.count == 1 {
+                format!(
+                    "record {from} is whole but for its newline, as its own checksum attests: the newline is put back"
+                )
+            } else {
+                format!(
+                    "{} of the records {from}..{to} are whole but for their newlines, as their own checksums attest: the newlines are put back",
+                    found.count
+                )
+            };
+            self.steps.push(Step {
+                kind: StepKind::Correct,
+                file: format!("{WAL}/{}", segment.id),
+                byte: found.at as u64,
+                bytes: 1,
+                seqs: Some(SeqRange { from, to }),
+                message,
+            });
+            changed.push(segment.id);
+            self.change(segment.id, found.bytes);
+        }
+        Ok(!changed.is_empty())
     }
 
     /// Puts lines in order that all verify, and leaves copies out; true if there were any.
