@@ -142,10 +142,14 @@ pub fn encode(item: &Item, into: &mut Vec<u8>) {
 /// The item that these bytes are; `None` if they are none.
 pub fn decode(bytes: &[u8]) -> Option<Item> {
     let row: Row<'_> = postcard::from_bytes(bytes).ok()?;
-    let phases = row.phases.into_iter().map(|row| match row {
-        None => Some(PhaseState::default()),
-        Some(row) => phase_of(row),
-    });
+    // Not collected: that would keep the room of the rows, which are five times as long as the phases they become.
+    let mut phases = Vec::with_capacity(row.phases.len());
+    for row in row.phases {
+        phases.push(match row {
+            None => PhaseState::default(),
+            Some(row) => phase_of(row)?,
+        });
+    }
     Some(Item {
         name: ItemId::new(row.name).ok()?,
         id: row.id.map(Into::into),
@@ -175,7 +179,7 @@ pub fn decode(bytes: &[u8]) -> Option<Item> {
             })),
             None => None,
         },
-        phases: phases.collect::<Option<_>>()?,
+        phases,
         extras: extras_of(row.extras)?,
     })
 }

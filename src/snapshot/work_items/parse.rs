@@ -362,14 +362,20 @@ fn in_plan_order(phases: Vec<(Text<'_>, PhasePart)>, plan: &Plan) -> Option<Vec<
     }
     let ordered = std::iter::zip(&phases, plan.phases())
         .all(|((name, _), plan)| *name.0 == *plan.phase.as_str());
+    // Not collected out of what was read: that would keep the room of the names, for every item.
+    let mut all = Vec::with_capacity(count);
     if ordered {
-        return Some(phases.into_iter().map(|(_, part)| part.0).collect());
+        all.extend(phases.into_iter().map(|(_, part)| part.0));
+        return Some(all);
     }
     let mut places: Vec<Option<PhaseState>> = std::iter::repeat_with(|| None).take(count).collect();
     for (name, part) in phases {
         *places.get_mut(plan.index_of(&name.0)?)? = Some(part.0);
     }
-    places.into_iter().collect()
+    for place in places {
+        all.push(place?);
+    }
+    Some(all)
 }
 
 fn place(id: String, seq: Seq, crc32: &str, sha256: String) -> Option<LogPlace> {
