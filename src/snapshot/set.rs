@@ -30,7 +30,7 @@ use crate::pipeline::PipelineState;
 use crate::ports::{Disk, File};
 use crate::position::Seq;
 use reading::Reading;
-use survey::{Stray, Survey, survey};
+use survey::{Place, Stray, Survey, survey};
 
 pub use save::Saved;
 pub use saving::{Saving, Write, WriteRoot};
@@ -215,10 +215,23 @@ pub struct Usable {
 
 /// As [`load_of`], for who has the state already. Checksums are verified, items are not read.
 ///
+/// What is in a file that was imported, of that name and SHA-256, is not looked at once more.
+///
 /// # Errors
 /// As [`load`].
-pub fn look_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Looked> {
-    let survey: Survey<Names> = survey(disk, dir, log, &Source::ALL)?;
+pub fn look_of(
+    disk: &dyn Disk,
+    dir: &Path,
+    log: Option<&str>,
+    imported: &dyn Fn(&str, &str) -> bool,
+) -> Result<Looked> {
+    let place = Place {
+        disk,
+        dir,
+        log,
+        imported,
+    };
+    let survey: Survey<Names> = survey(place, &Source::ALL)?;
     let usable = survey.valid.map(|set| {
         let sizes = set
             .companions
@@ -307,12 +320,19 @@ fn survey_whole(
     log: Option<&str>,
     sources: &[Source],
 ) -> Result<Survey<Box<WorkItems>>> {
-    let names: Survey<Names> = survey(disk, dir, log, sources)?;
+    let place = Place {
+        disk,
+        dir,
+        log,
+        // Whoever knows has what this is to read.
+        imported: &|_, _| false,
+    };
+    let names: Survey<Names> = survey(place, sources)?;
     let valid = match names.valid {
         Some(set) => match items_of(disk, dir, &set)? {
             Some(inside) => Some(set.with(inside)),
             // Its items say otherwise, or it was replaced meanwhile.
-            None => return survey(disk, dir, log, sources),
+            None => return survey(place, sources),
         },
         None => None,
     };

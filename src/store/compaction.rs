@@ -103,7 +103,7 @@ impl Store {
         // Another compactor may have been faster while this one waited for the lock.
         let own = self.writer.position().log.to_string();
         let known = self.snapshot.seq;
-        let on_disk = recovery::look_at_snapshot(&self.ports, &self.dir, &own, known)?;
+        let on_disk = recovery::look_at_snapshot(&self.ports, &self.dir, &own, known, &self.state)?;
         // What stands in for a root that is gone serves us, and not the scripts that read the file.
         let is_there = on_disk
             .usable

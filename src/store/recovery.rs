@@ -202,7 +202,7 @@ pub(super) fn load_snapshot(ports: &Ports, dir: &Path, log: Option<&str>) -> Res
         if loaded.findings.is_empty() || watch.all_quiet() {
             break;
         }
-        if set::look_of(&*ports.disk, dir, log)? != set::Looked::from(&loaded) {
+        if set::look_of(&*ports.disk, dir, log, &|_, _| false)? != set::Looked::from(&loaded) {
             // One state at a time is in memory.
             drop(loaded);
             loaded = set::load_of(&*ports.disk, dir, log)?;
@@ -218,10 +218,12 @@ pub(super) fn look_at_snapshot(
     dir: &Path,
     log: &str,
     known: Option<Seq>,
+    state: &PipelineState,
 ) -> Result<set::Looked> {
+    let imported = |_: &str, sha256: &str| is_imported(state, sha256);
     let mut watch = Watch::new(ports, dir);
     for _ in 0..LOOKS {
-        let looked = set::look_of(&*ports.disk, dir, Some(log))?;
+        let looked = set::look_of(&*ports.disk, dir, Some(log), &imported)?;
         if looked.usable.map(|usable| usable.seq) != known {
             break;
         }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use super::content::{Content, look, read};
 use super::files::Temps;
 use super::saving::{Saving, Write, WriteRoot};
-use super::survey::{Set, Stray, Survey, changed_root, in_place, odd, stray, survey};
+use super::survey::{Place, Set, Stray, Survey, changed_root, in_place, odd, stray, survey};
 use super::{FindingKind, NEXT, ROOT, Source, bak};
 use crate::error::{Error, Result};
 use crate::faults::{self, Fault};
@@ -94,8 +94,17 @@ impl Saving<'_> {
         Ok(saved)
     }
 
+    fn place(&self) -> Place<'_> {
+        Place {
+            disk: self.disk,
+            dir: self.dir,
+            log: self.log,
+            imported: self.imported,
+        }
+    }
+
     fn survey(&self) -> Result<Survey<Names>> {
-        survey(self.disk, self.dir, self.log, &Source::ALL)
+        survey(self.place(), &Source::ALL)
     }
 
     fn is_ours(&self, names: &Names) -> bool {
@@ -121,7 +130,7 @@ impl Saving<'_> {
             if name != ROOT && !survey.claims.cover_file(self.disk, self.dir, name)? {
                 let content = look(self.disk, self.dir, name)?;
                 let claims = &survey.claims;
-                more.extend(stray(self.disk, self.dir, name, content, claims, false)?);
+                more.extend(stray(self.place(), name, content, claims, false)?);
             }
         }
         if let Content::TooLarge(bytes) = survey.next {

@@ -172,13 +172,20 @@ pub(super) fn in_place<T: Inside>(
     }
 }
 
-/// Looks at everything; the root is looked for in `sources`. A root of another log than `log` is none.
-pub(super) fn survey<T: Inside>(
-    disk: &dyn Disk,
-    dir: &Path,
-    log: Option<&str>,
-    sources: &[Source],
-) -> Result<Survey<T>> {
+/// Where a survey looks, and what it need not ask there.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) disk: &'a dyn Disk,
+    pub(super) dir: &'a Path,
+    /// A root of another log is none.
+    pub(super) log: Option<&'a str>,
+    /// True if an `imported` record carries this SHA-256 for the file of this name: what is in it was read then.
+    pub(super) imported: &'a dyn Fn(&str, &str) -> bool,
+}
+
+/// Looks at everything; the root is looked for in `sources`.
+pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<Survey<T>> {
+    let Place { disk, dir, log, .. } = place;
     let (mut valid, mut strays) = (None, Vec::new());
     let (mut claims, mut out_of_place) = (Claims::default(), Vec::new());
     // Roots with companions that are nowhere, and the first of these.
@@ -194,8 +201,8 @@ pub(super) fn survey<T: Inside>(
             content,
         } = root;
         let in_memory = |content: Option<_>| content.map_or_else(|| read(disk, dir, file), Ok);
-        let (place, names) = inside.parts();
-        if let Some(stray) = of_other_log(file, place, log) {
+        let (of, names) = inside.parts();
+        if let Some(stray) = of_other_log(file, of, log) {
             let content = in_memory(content)?;
             strays.push(Stray { content, ..stray });
             continue;
@@ -248,7 +255,7 @@ pub(super) fn survey<T: Inside>(
     }
     for (file, content, elsewhere) in out_of_place {
         if strays.iter().all(|stray| stray.file != file) {
-            strays.extend(stray(disk, dir, &file, content, &claims, elsewhere)?);
+            strays.extend(stray(place, &file, content, &claims, elsewhere)?);
         }
     }
     // A root that cannot be read does not tell which companions are ours.
@@ -338,13 +345,20 @@ fn unnamed(disk: &dyn Disk, dir: &Path, claims: &Claims) -> Result<Vec<(&'static
 
 /// Judges what lies in the place of a companion; `None` if it is ours.
 pub(super) fn stray(
-    disk: &dyn Disk,
-    dir: &Path,
+    place: Place<'_>,
     file: &str,
     content: Content,
     claims: &Claims,
     elsewhere: bool,
 ) -> Result<Option<Stray>> {
+    let edited = || {
+        let message = "it is not what the snapshot names".to_owned();
+        (FindingKind::Edited { log_seq: None }, message)
+    };
+    let imported = |content: &Content| {
+        let sha256 = content.sha256();
+        sha256.is_some_and(|sha256| (place.imported)(file, &sha256))
+    };
     let (kind, message) = match &content {
         Content::Odd(_) | Content::TooLarge(_) => return Ok(odd(file, content)),
         Content::Missing if elsewhere => (
@@ -353,11 +367,9 @@ pub(super) fn stray(
         ),
         Content::Missing => return Ok(None),
         _ if claims.cover(file, &content) => return Ok(None),
-        Content::Bytes(_) | Content::Large(_) => match no_json(disk, dir, file)? {
-            None => (
-                FindingKind::Edited { log_seq: None },
-                "it is not what the snapshot names".to_owned(),
-            ),
+        _ if imported(&content) => edited(),
+        Content::Bytes(_) | Content::Large(_) => match no_json(place.disk, place.dir, file)? {
+            None => edited(),
             Some(why) => (FindingKind::Unparsable, format!("it is no JSON: {why}")),
         },
     };
