@@ -27,7 +27,7 @@ use super::{CompanionName, LogPlace};
 use super::{enrichment, extraction};
 use crate::error::{Error, Result};
 use crate::pipeline::PipelineState;
-use crate::ports::{Disk, File};
+use crate::ports::{Disk, File, FromStart};
 use crate::position::Seq;
 use reading::Reading;
 use survey::{Place, Stray, Survey, survey};
@@ -350,19 +350,36 @@ fn items_of(
     dir: &Path,
     set: &survey::Set<Names>,
 ) -> Result<Option<Box<WorkItems>>> {
-    let read;
-    let content = if let Some(content) = &set.content {
+    let whole = |content: &content::Content| {
         content
-    } else {
-        read = content::read(disk, dir, set.source.file())?;
-        &read
+            .bytes()
+            .and_then(|it| work_items::decode(it).usable())
     };
-    let decoded = content.bytes().map(work_items::decode);
-    let inside = decoded.and_then(work_items::Decoded::usable);
+    let file = set.source.file();
+    let inside = match &set.content {
+        Some(content) => whole(content),
+        None => match in_pieces(disk, &dir.join(file))? {
+            Some(inside) => Some(inside),
+            None => whole(&content::read(disk, dir, file)?),
+        },
+    };
     Ok(inside.filter(|inside| {
         let (place, companions) = (&inside.place, &inside.companions);
         (place, companions) == (&set.inside.place, &set.inside.companions)
     }))
+}
+
+/// Reads a root that is too long to be held in memory without need; `None` if it has to be read as a whole.
+fn in_pieces(disk: &dyn Disk, path: &Path) -> Result<Option<Box<WorkItems>>> {
+    let read = || -> io::Result<Option<Box<WorkItems>>> {
+        let file = disk.open_read(path)?;
+        work_items::decode_in_pieces(&mut FromStart::new(&*file))
+    };
+    match read() {
+        // It was there a moment ago: the next look finds it gone.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        inside => inside.map_err(Error::io("read", path)),
+    }
 }
 
 /// Brings the items' data into the state of a set; returns what is wrong, if something is. The bytes are those that the

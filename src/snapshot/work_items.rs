@@ -16,6 +16,7 @@
 mod rest;
 mod encode;
 mod parse;
+mod pieces;
 mod top;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use top::Top;
 
 pub use super::sink::Written;
 pub use encode::encode;
+pub use pieces::decode_in_pieces;
 pub use rest::{DataRow, data_rows};
 
 /// The version that is written. Another with the same first number is read, a higher first number is refused.

@@ -32,8 +32,9 @@ pub(super) struct Document<'a> {
     pub(super) crc32: String,
 }
 
+/// An item as it stands in the list.
 #[derive(Debug)]
-struct ItemPart<'a> {
+pub(super) struct ItemPart<'a> {
     id: Text<'a>,
     name: ItemId,
     phases: InOrder<Text<'a>, PhasePart>,
@@ -305,23 +306,33 @@ impl Document<'_> {
     }
 
     /// Brings the parts together; `None` if they do not fit each other.
-    pub(super) fn assemble(self) -> Option<WorkItems> {
-        let mut log = self.log?;
-        let plan = Plan::from_record(self.plan);
-        let count = self.items.len();
-        let mut items = Vec::with_capacity(count);
-        let mut own_ids = log.state.take_own_ids().into_iter().peekable();
-        for (index, part) in self.items.into_iter().enumerate() {
-            let own_id = own_ids.next_if_eq(&index).is_some();
-            items.push(part.assemble(&plan, own_id)?);
+    pub(super) fn assemble(mut self) -> Option<WorkItems> {
+        let plan = self.plan();
+        let parts = std::mem::take(&mut self.items);
+        let mut items = Vec::with_capacity(parts.len());
+        for part in parts {
+            items.push(part.assemble(&plan)?);
         }
+        self.around(plan, items)
+    }
+
+    /// The plan.
+    pub(super) fn plan(&self) -> Plan {
+        Plan::from_record(self.plan.clone())
+    }
+
+    /// Brings what stands around the items together with these; `None` if they do not fit each other.
+    pub(super) fn around(self, plan: Plan, mut items: Vec<Item>) -> Option<WorkItems> {
+        let mut log = self.log?;
+        let count = items.len();
+        log.state.put_own_ids(&mut items)?;
         let (mut extras, mut last_checkpoint) = (self.extras, self.last_checkpoint);
         log.state.put_offsets(&mut items, &mut last_checkpoint)?;
         log.state.put_into_items(&mut items)?;
         log.state.reorder(&mut extras, &mut items)?;
         let mut state = PipelineState::from_parts(plan, items);
         // Two items with one name would have moved the indexes of those behind.
-        if state.items().len() != count || own_ids.next().is_some() {
+        if state.items().len() != count {
             return None;
         }
         if log.state.session_is_imported() {
@@ -342,9 +353,10 @@ impl Document<'_> {
 }
 
 impl ItemPart<'_> {
-    fn assemble(self, plan: &Plan, own_id: bool) -> Option<Item> {
+    /// The item, as far as it stands in the list; `None` if its phases are not those of the plan.
+    pub(super) fn assemble(self, plan: &Plan) -> Option<Item> {
         let mut item = Item::new(self.name, 0);
-        if own_id || *self.id.0 != *item.name.derived_id() {
+        if *self.id.0 != *item.name.derived_id() {
             item.id = Some(self.id.0.into());
         }
         (item.created_at, item.last_updated) = (self.created_at, self.last_updated);

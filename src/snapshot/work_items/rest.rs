@@ -380,9 +380,18 @@ impl PhaseRest {
 }
 
 impl Rest {
-    /// The ids that are an item's own although they look derived.
-    pub(super) fn take_own_ids(&mut self) -> Vec<usize> {
-        std::mem::take(&mut self.ids)
+    /// Brings in which ids are an item's own although they look derived; `None` if that fits no items.
+    pub(super) fn put_own_ids(&self, items: &mut [Item]) -> Option<()> {
+        if !self.ids.is_sorted_by(|one, next| one < next) {
+            return None;
+        }
+        for index in &self.ids {
+            let item = items.get_mut(*index)?;
+            if item.id.is_none() {
+                item.id = Some(item.name.derived_id().into());
+            }
+        }
+        Some(())
     }
 
     /// True if the session shown is the imported one.

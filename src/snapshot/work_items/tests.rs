@@ -418,10 +418,25 @@ fn parts_that_do_not_fit_are_damage_and_no_panic() {
     }
 }
 
+/// Gives a text seven bytes at a time, so that everything lies across two reads once.
+struct Drops<'a>(&'a [u8]);
+
+impl std::io::Read for Drops<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.0.len().min(into.len()).min(7);
+        let (now, later) = self.0.split_at(count);
+        into[..count].copy_from_slice(now);
+        self.0 = later;
+        Ok(count)
+    }
+}
+
 proptest! {
     #[test]
     fn every_state_comes_back(state in any_state()) {
         let bytes = bytes_of(&state);
+        let in_pieces = decode_in_pieces(&mut Drops(&bytes)).unwrap().map(Decoded::Valid);
+        prop_assert_eq!(in_pieces, Some(decode(&bytes)));
         let decoded = whole(decode(&bytes), &state);
         prop_assert_eq!(decoded, Decoded::Valid(inside(&state)));
         let Decoded::Valid(names) = decode_names(&bytes) else { panic!("it was valid") };
@@ -452,6 +467,7 @@ proptest! {
         let at = at.index(bytes.len());
         prop_assume!(bytes[at] != byte);
         bytes[at] = byte;
+        prop_assert!(decode_in_pieces(&mut Drops(&bytes)).unwrap().is_none());
         match decode(&bytes) {
             Decoded::Valid(_) => prop_assert!(false, "byte {at}"),
             // White space for white space, or one letter for its escape: it says the same.
