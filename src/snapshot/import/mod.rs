@@ -52,8 +52,8 @@ pub use codes::{CODES, Code, advice};
 pub use finding::{Finding, Severity};
 pub use times::Zone;
 
-/// The largest file that is read. A file of this size holds some hundred thousand items.
-pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// The largest file that is read. A file of this size holds more than a million items.
+pub const MAX_FILE_BYTES: u64 = 2 << 30;
 
 /// True for the name of a temp or backup file, as interrupted writers and careful people leave them: never read.
 pub fn is_left_over(name: &str) -> bool {
