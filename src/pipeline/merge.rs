@@ -17,8 +17,10 @@
 
 mod fields;
 mod one;
+mod identity;
 mod data;
 mod extraction;
+mod older;
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +33,9 @@ use super::plan::{PhasePlan, Plan};
 use crate::position::Seq;
 use one::One;
 
-pub use data::{Before, Changed, DataConflict, DataMerge, MergedData};
+pub use data::{Before, Changed, DataConflict, DataMerge, MergedData, at, is_same};
 pub use extraction::{ExtractionConflict, ExtractionMerge, MergedExtraction, says_the_same};
+pub use older::{Differing, Doubt, Doubts, Evidence, Points, doubts};
 
 /// An item as a state file has it.
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,10 @@
 //! only such a file knows is added, held, with that reason; one that was taken out of the file stays.
 
 mod against;
+mod finder;
+mod roots;
+mod older;
+mod watch;
 mod one;
 mod taking;
 
@@ -21,15 +25,17 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, PipelineState, Record, Timestamp};
-use crate::ports::Ports;
+use crate::ports::{Disk, Ports};
 use crate::position::Seq;
 use crate::snapshot::import::{BesideDocument, Finding, Severity};
 
 use super::append::{self, Verdict};
+use super::lineage::last_from;
 use super::merge::{MergeOptions, MergedFile};
 use super::originals::{Values, keep_beside};
 use super::{Options, Store, View};
-use against::{Against, Finder};
+use against::Against;
+use finder::Finder;
 use taking::Taking;
 
 /// A file to be taken in.
@@ -106,11 +112,12 @@ impl Store {
             imports: store.state().imports.clone(),
         };
         let mut against: Vec<Option<Against>> = originals.iter().map(|_| None).collect();
-        if known.is_news(originals, how) {
+        if known.is_news(&*ports.disk, originals, how) {
             drop(store);
             against = find(ports, dir, options, originals, how, &known)?;
+            let disk = &*ports.disk;
             for (original, against) in originals.iter().zip(&against) {
-                if known_as(&known.imports, original, against.as_ref()).is_none() {
+                if known_as(disk, &known.imports, original, against.as_ref()).is_none() {
                     keep_beside(ports, dir, original)?;
                 }
             }
@@ -167,7 +174,7 @@ impl Store {
         let imports = state.imports.clone();
         let known = Known { log, imports };
         let mut against: Vec<Option<Against>> = originals.iter().map(|_| None).collect();
-        if known.is_news(originals, how) {
+        if known.is_news(&*ports.disk, originals, how) {
             drop(state);
             against = find(ports, dir, options, originals, how, &known)?;
             state = open()?.1;
@@ -217,9 +224,15 @@ struct Known {
 
 impl Known {
     /// True if anything has to be compared with anything.
-    fn is_news(&self, originals: &[BesideOriginal], how: MergeOptions<'_>) -> bool {
-        let is_new =
-            |it: &BesideOriginal| before(&self.imports, it).is_none() || is_back(&self.imports, it);
+    fn is_news(
+        &self,
+        disk: &dyn Disk,
+        originals: &[BesideOriginal],
+        how: MergeOptions<'_>,
+    ) -> bool {
+        let is_new = |it: &BesideOriginal| {
+            before(&self.imports, it).is_none() || is_back(disk, &self.imports, it)
+        };
         how.prefer_file || originals.iter().any(is_new)
     }
 }
@@ -248,7 +261,7 @@ fn find(
         if before(imports, original).is_none() || how.prefer_file {
             return finder.find(original).map(Some);
         }
-        if !is_back(imports, original) {
+        if !is_back(&*ports.disk, imports, original) {
             return Ok(None);
         }
         let found = finder.find(original)?;
@@ -265,22 +278,22 @@ fn before(imports: &[ImportSource], original: &BesideOriginal) -> Option<Seq> {
 }
 
 /// True if another version was taken over since from the same place: with these bytes an edit of that was undone.
-fn is_back(imports: &[ImportSource], original: &BesideOriginal) -> bool {
+fn is_back(disk: &dyn Disk, imports: &[ImportSource], original: &BesideOriginal) -> bool {
     let file = &original.document.file;
-    let mut imports = imports.iter();
-    let last = imports.rfind(|it| it.path == file.path);
+    let last = last_from(disk, imports, &file.path);
     last.is_some_and(|last| last.sha256 != file.sha256)
 }
 
 /// Why nothing in the file is news; `None` if something may be.
 fn known_as(
+    disk: &dyn Disk,
     imports: &[ImportSource],
     original: &BesideOriginal,
     against: Option<&Against>,
 ) -> Option<KnownAs> {
     match against {
         Some(Against::Snapshot(seq)) => Some(KnownAs::Snapshot(*seq)),
-        Some(Against::Base(_)) if is_back(imports, original) => None,
+        Some(Against::Base(_)) if is_back(disk, imports, original) => None,
         _ => before(imports, original).map(KnownAs::Imported),
     }
 }
@@ -293,7 +306,7 @@ fn take(
     against: &[Option<Against>],
     prefer_file: bool,
 ) -> Result<(Vec<Event>, Vec<BesideResult>)> {
-    let mut taking = Taking::new(state, prefer_file);
+    let mut taking = Taking::new(&*ports.disk, state, prefer_file);
     let mut files = Vec::with_capacity(originals.len());
     for (original, against) in originals.iter().zip(against) {
         let open = || Values::of(ports, kept, original);

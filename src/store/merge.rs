@@ -8,31 +8,28 @@
 //! ```
 
 mod touched;
+mod made_of;
 
-use std::collections::HashSet;
 use std::path::Path;
 
-use crate::error::{Error, Result};
-use crate::pipeline::event::ImportedFile;
+use crate::error::Result;
 use crate::pipeline::json::Extras;
-use crate::pipeline::merge::{Base, FileItem, Judgement, MadeFrom, Merge, Merged};
+use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
 use crate::pipeline::same::same;
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, PipelineState, merge};
 use crate::ports::{Disk, Ports};
 use crate::position::Seq;
-use crate::snapshot::LogPlace;
 use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severity};
-use crate::snapshot::set::ROOT;
-use crate::snapshot::work_items::{self, Names};
+use crate::snapshot::work_items::{self};
 
 use super::append::{self, Verdict};
 use super::create::Original;
-use super::lineage::{Lineage, is_own_place, last_from, original_of};
+use super::lineage::last_from;
 use super::originals::keep;
-use super::replay::{self, Past};
 use super::{Options, Store, View};
-use touched::{Touched, touched};
+use made_of::{Against, MadeOf, Place};
+pub(super) use made_of::{Replay, past_at};
 
 /// How a file is taken into a store that exists.
 #[derive(Clone, Copy, Debug)]
@@ -70,31 +67,6 @@ impl MergedFile {
         let judged = |finding: &Finding| finding.severity == Severity::Judged;
         self.recorded.is_some() && self.findings.iter().any(judged)
     }
-}
-
-/// What a file is compared with.
-struct Against {
-    /// What the file was made from; `None` if it does not say.
-    base: Option<MadeOf>,
-    touched: Touched,
-    /// Records that took in what edits of the file said, since it was written.
-    by_file: HashSet<Seq>,
-    /// Its bytes are those of a snapshot as we wrote it.
-    is_snapshot: bool,
-    /// Its bytes were taken over before, and others from the same place since.
-    is_back: bool,
-}
-
-/// What a file was made from.
-struct MadeOf {
-    /// The state that its snapshot showed.
-    state: PipelineState,
-    /// What the file said then.
-    document: ImportedDocument,
-    /// Which file that was.
-    from: MadeFrom,
-    /// Where the file is to count: what an edit of it said that was taken over since.
-    since: Option<ImportedDocument>,
 }
 
 /// What a merge would come to; nothing is written.
@@ -239,162 +211,6 @@ fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
         },
         would: Vec::new(),
     }
-}
-
-/// Where a file is taken in.
-struct Place<'p> {
-    ports: &'p Ports,
-    dir: &'p Path,
-    options: &'p Options,
-    /// What was imported so far.
-    imports: &'p [ImportSource],
-}
-
-impl Place<'_> {
-    fn against(&self, log: &str, original: &Original, how: MergeOptions<'_>) -> Result<Against> {
-        let (ports, dir, options) = (self.ports, self.dir, self.options);
-        let file = &original.document.file;
-        let last = last_from(&*ports.disk, self.imports, &file.path);
-        let is_back = before(self.imports, original).is_some()
-            && last.is_some_and(|last| last.sha256 != file.sha256);
-        let names = work_items::stated_names(&original.bytes).filter(|it| it.place.id == log);
-        let Some(names) = names else {
-            return Ok(Against {
-                base: None,
-                touched: touched(ports, dir, options)?,
-                by_file: HashSet::new(),
-                is_snapshot: false,
-                is_back,
-            });
-        };
-        let name = file_name(original);
-        let took = |event: &Event| match event {
-            Event::Edited(edit) => edit.change.file == name,
-            Event::Added { imported, .. } => imported.is_some(),
-            _ => false,
-        };
-        let of_file = (ImportedFile::WORK_ITEMS, &*file.path);
-        let Lineage {
-            mut by_file,
-            snapshots,
-        } = Lineage::of(ports, dir, options, of_file, &took)?;
-        let seq = names.place.seq;
-        by_file.retain(|taken| *taken > seq);
-        // A compaction has put another file there since; whoever wrote this one had read what lay there before.
-        let is_old = snapshots.last().is_some_and(|last| *last > seq)
-            && name == ROOT
-            && is_own_place(&*ports.disk, dir, &original.path);
-        if is_old {
-            by_file.clear();
-        }
-        Ok(Against {
-            base: Some(self.made_of(&names, is_old, original, how)?),
-            touched: Touched::default(),
-            by_file,
-            is_snapshot: work_items::decode_names(&original.bytes).usable().is_some(),
-            is_back,
-        })
-    }
-
-    /// What the file was made from: the log at its place, written as a snapshot and read as the file is read; or an edit of
-    /// that which was taken over since.
-    fn made_of(
-        &self,
-        names: &Names,
-        is_old: bool,
-        original: &Original,
-        how: MergeOptions<'_>,
-    ) -> Result<MadeOf> {
-        let through = &replay::past_without_data;
-        let (ports, path) = (self.ports, &original.path);
-        let past = past_at(ports, self.dir, self.options, &names.place, path, through)?;
-        let (mut since, mut from) = (None, MadeFrom::Snapshot);
-        if let Some((seq, version)) = self.version(names, original, how)? {
-            if !how.prefer_file {
-                let from = if is_old {
-                    MadeFrom::Either
-                } else {
-                    MadeFrom::Version(seq)
-                };
-                return Ok(MadeOf {
-                    state: past.state,
-                    document: version,
-                    from,
-                    since: None,
-                });
-            }
-            (since, from) = (Some(version), MadeFrom::Version(seq));
-        }
-        let mut bytes = Vec::new();
-        past.write_work_items_as(work_items::stated_style(&original.bytes), &mut bytes)
-            .expect("memory takes everything");
-        let document = import::read(&path.display().to_string(), &bytes, how.reading)?;
-        Ok(MadeOf {
-            state: past.state,
-            document,
-            from,
-            since,
-        })
-    }
-
-    /// The edit of the same snapshot that was taken over last from where the file lies, and its record; `None` if there is
-    /// none, or its original is not there any more.
-    fn version(
-        &self,
-        names: &Names,
-        original: &Original,
-        how: MergeOptions<'_>,
-    ) -> Result<Option<(Seq, ImportedDocument)>> {
-        let file = &original.document.file;
-        let behind = self.imports.partition_point(|it| it.seq <= names.place.seq);
-        let mut imports = &self.imports[behind..];
-        while let Some(last) = last_from(&*self.ports.disk, imports, &file.path) {
-            imports = &imports[..imports.partition_point(|it| it.seq < last.seq)];
-            let Some(bytes) = original_of(self.ports, self.dir, last)? else {
-                continue;
-            };
-            let stated = work_items::stated_names(&bytes);
-            if stated.is_none_or(|stated| stated.place != names.place) {
-                continue;
-            }
-            if last.sha256 == file.sha256 {
-                return Ok(None);
-            }
-            let document = import::read(&last.path, &bytes, how.reading);
-            return Ok(document.ok().map(|document| (last.seq, document)));
-        }
-        Ok(None)
-    }
-}
-
-/// Replays a log through a record.
-pub(super) type Replay = dyn Fn(&Ports, &Path, &Options, Seq) -> Result<Past>;
-
-/// The state at a place that a file names, if the log has that place, as `replay` makes it.
-pub(super) fn past_at(
-    ports: &Ports,
-    dir: &Path,
-    options: &Options,
-    place: &LogPlace,
-    file: &Path,
-    replay: &Replay,
-) -> Result<Past> {
-    let other = |what: String| Error::OtherLog {
-        file: file.to_owned(),
-        what,
-    };
-    let past = match replay(ports, dir, options, place.seq) {
-        Err(Error::UnknownSeq { seq, last }) => {
-            return Err(other(format!(
-                "it was written at record {seq}, and the log ends at {last}"
-            )));
-        }
-        past => past?,
-    };
-    if past.crc.value() != place.crc32 {
-        return Err(other(format!("its record {} is not the log's", place.seq)));
-    }
-    Ok(past)
 }
 
 fn run(

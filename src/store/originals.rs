@@ -96,7 +96,7 @@ fn is_kept(ports: &Ports, kept: &Path, sha256: &str) -> bool {
 }
 
 /// The SHA-256 of all that comes, which `each` is given block by block.
-fn sha256_of(
+pub(super) fn sha256_of(
     from: &mut dyn Read,
     each: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<String> {

@@ -35,6 +35,7 @@ mod security;
 mod live;
 mod mutations;
 mod again;
+mod older;
 mod audit;
 mod shared;
 mod odd;

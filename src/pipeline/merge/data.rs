@@ -10,6 +10,8 @@ use crate::pipeline::json::Json;
 use crate::pipeline::members::Members;
 use crate::pipeline::same::both_same;
 
+use super::older::Doubt;
+
 /// Fields by which scripts keep book: a change of these alone is none, and where both changed them nobody need choose.
 const BOOKKEEPING: [&str; 2] = ["_last_updated", "last_updated"];
 
@@ -43,6 +45,8 @@ pub struct DataMerge<'a> {
     pub address: Option<&'a str>,
     /// True if this record brought what an earlier version of the file had: nobody else has worked on that since.
     pub by_file: &'a dyn Fn(&SetBy) -> bool,
+    /// Why what the file has at a field may be no edit.
+    pub doubt: &'a dyn Fn(&FieldPath) -> Option<Doubt>,
     /// Where all three differ the file counts.
     pub prefer_file: bool,
 }
@@ -69,6 +73,8 @@ pub struct DataConflict {
     pub found: Option<Json>,
     /// What the log has.
     pub decided: Option<Json>,
+    /// Why it may be no edit, though the log has not moved since.
+    pub doubt: Option<Doubt>,
 }
 
 /// What an item's data in a file differs in from what it was when the file was written: as much of the two as a merge
@@ -97,6 +103,63 @@ impl Changed {
         let (base, theirs) = (base.to_json(), theirs.to_json());
         Some(Self { base, theirs })
     }
+
+    /// This, and of `other` the fields that do not differ here.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let (base, theirs) = (fields(Some(&self.base)), fields(Some(&self.theirs)));
+        let is_own = |key: &str| base.get(key).or(theirs.get(key)).is_some();
+        let mut both = [base.clone(), theirs.clone()];
+        for (side, other) in both.iter_mut().zip([&other.base, &other.theirs]) {
+            for (key, value) in fields(Some(other)).iter().filter(|(key, _)| !is_own(key)) {
+                side.set(&[key.into()], Some(value));
+            }
+        }
+        let [base, theirs] = both.map(|side| side.to_json());
+        Self { base, theirs }
+    }
+
+    /// The fields that differ, objects gone into, each with what the file has; nothing where it has none.
+    pub fn leaves(&self) -> Vec<(FieldPath, Option<Json>)> {
+        let (base, theirs) = (fields(Some(&self.base)), fields(Some(&self.theirs)));
+        let mut leaves = Vec::new();
+        collect(&mut Vec::new(), &base, &theirs, &mut leaves);
+        leaves
+    }
+}
+
+fn collect(
+    keys: &mut Vec<String>,
+    base: &Members<'_>,
+    theirs: &Members<'_>,
+    leaves: &mut Vec<(FieldPath, Option<Json>)>,
+) {
+    let gone = base.iter().filter(|(key, _)| theirs.get(key).is_none());
+    let there = theirs.iter().map(|(key, value)| (key, Some(value)));
+    for (key, is) in there.chain(gone.map(|(key, _)| (key, None))) {
+        let was = base.get(key);
+        if is_same(is, was) {
+            continue;
+        }
+        keys.push(key.to_owned());
+        match (was.and_then(Members::of), is.and_then(Members::of)) {
+            (Some(was), Some(is)) => collect(keys, &was, &is, leaves),
+            _ => leaves.push((FieldPath::new(keys), json(is))),
+        }
+        keys.pop();
+    }
+}
+
+/// What stands at a field of an object; `None` if nothing does.
+pub fn at<'o>(object: &Members<'o>, field: &FieldPath) -> Option<&'o str> {
+    let keys = field.keys();
+    let (last, outer) = keys.split_last()?;
+    let mut inner = None;
+    for key in outer {
+        let text = inner.as_ref().unwrap_or(object).get(key)?;
+        inner = Some(Members::of(text)?);
+    }
+    inner.as_ref().unwrap_or(object).get(last)
 }
 
 /// The fields of an object; none where there is none.
@@ -207,8 +270,9 @@ impl Run<'_, '_> {
             Before::Unknown => (ours.is_some(), None),
             Before::Known(base) => (!is_same(ours, base), base),
         };
-        let stays = moved && !self.wanted.prefer_file && !self.is_by_file(&field);
-        if !stays {
+        let doubt = (self.wanted.doubt)(&field);
+        let moved = moved && !self.is_by_file(&field) || doubt.is_some();
+        if !moved || self.wanted.prefer_file {
             let (old, new) = (json(ours), json(theirs));
             let change = FieldChange { field, old, new };
             if keeps_book {
@@ -222,6 +286,7 @@ impl Run<'_, '_> {
                 base: json(base),
                 found: json(theirs),
                 decided: json(ours),
+                doubt,
             });
         }
     }
@@ -235,7 +300,8 @@ impl Run<'_, '_> {
     }
 }
 
-fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+/// True if two values say the same, or nothing stands in either place: numbers count by value.
+pub fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     one == other || both_same(json(one).as_ref(), json(other).as_ref())
 }
 

@@ -12,7 +12,6 @@ use crate::pipeline::json::Extras;
 use crate::pipeline::names::Phase;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::status::Status;
-use crate::pipeline::time::Timestamp;
 use crate::position::Seq;
 
 /// One item in all three.
@@ -61,43 +60,6 @@ impl<'m> One<'m, '_> {
         self.fields();
         self.identity();
         self.hold();
-    }
-
-    /// What a file cannot change: an item's id, and when it was made.
-    fn identity(&mut self) {
-        let Some(base) = self.base else {
-            return;
-        };
-        let (theirs, ours) = (self.theirs, self.ours.clone());
-        let text = |text: Option<&str>| text.map(str::to_owned);
-        let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-        let fields = [
-            ("id", text(theirs.id), text(base.id), Some(ours.id())),
-            (
-                "created_at",
-                time(theirs.state.created_at),
-                time(base.state.created_at),
-                time(ours.created_at),
-            ),
-        ];
-        for (key, found, before, stays) in fields {
-            if found == before || found == stays {
-                continue;
-            }
-            let shown = |it: Option<String>| it.unwrap_or_else(|| "nothing".to_owned());
-            let (found, stays) = (shown(found), shown(stays));
-            let message = format!(
-                "{key} of the item is {found} in {}, and no edit changes that: it stays {stays}",
-                self.wanted.file
-            );
-            self.judge(
-                "I-FIELD",
-                None,
-                &found,
-                &format!("it stays {stays}"),
-                message,
-            );
-        }
     }
 
     fn phase(&mut self, theirs: &ImportedPhase) {
@@ -383,7 +345,7 @@ impl<'m> One<'m, '_> {
         );
     }
 
-    fn judge(
+    pub(super) fn judge(
         &mut self,
         code: &'static str,
         phase: Option<&Phase>,

@@ -7,38 +7,27 @@
 //!                                                  Was it taken over since, and edited again: its version then
 //!   else                                           nothing: it may only fill in
 //! ```
+//!
+//! The file itself does not say when it was written: [`super::older`] looks whether it is older than the root.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::error::{Error, Result};
-use crate::log::files::parent;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Extras;
 use crate::pipeline::merge::Changed;
-use crate::pipeline::state::ImportSource;
-use crate::pipeline::{Event, ExtractionChange, Item, ItemExtraction, ItemId, Json, PipelineState};
-use crate::ports::{FromStart, Ports};
+use crate::pipeline::{ExtractionChange, Item, ItemExtraction, ItemId, PipelineState};
 use crate::position::Seq;
-use crate::snapshot::import::{self, BesideDocument, Finding, Says};
-use crate::snapshot::set::{self, NEXT, ROOT};
-use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, sha256, work_items};
+use crate::snapshot::import::Finding;
 
-use super::super::Options;
-use super::super::lineage::Lineage;
-use super::super::merge::{MergeOptions, Replay, past_at};
-use super::super::originals::{Values, kept_at};
-use super::super::replay::{self, At};
-use super::BesideOriginal;
+use super::older::Doubtful;
 
 /// What one file is compared with.
 pub(super) enum Against {
     /// It is a snapshot as we wrote it, of this record.
     Snapshot(Seq),
     /// What it said when it was written.
-    Base(Base),
+    Base(Box<Base>),
     /// Nothing tells when it was written.
     Nothing {
         /// Records with what an earlier version of the file said of an extraction.
@@ -49,13 +38,13 @@ pub(super) enum Against {
 /// What a file said when it was written, or when it was taken over last.
 pub(super) struct Base {
     /// The state when it was written, without the data.
-    state: Rc<PipelineState>,
+    pub(super) state: Rc<PipelineState>,
     /// The record of its version that was taken over since.
-    version: Option<Seq>,
+    pub(super) version: Option<Seq>,
     /// The items that it had data of, with what the file that is compared has otherwise.
-    data: HashMap<ItemId, Option<Box<Changed>>>,
+    pub(super) data: HashMap<ItemId, Option<Box<Changed>>>,
     /// What it said of extractions, item by item.
-    said: HashMap<ItemId, ExtractionChange>,
+    pub(super) said: HashMap<ItemId, ExtractionChange>,
     /// What was odd in it then, and is no news.
     pub(super) findings: Vec<Finding>,
     /// Which of the known shapes it had.
@@ -63,7 +52,9 @@ pub(super) struct Base {
     /// Its fields that we do not know.
     pub(super) extras: Extras,
     /// Records with what an earlier version of the file said of an extraction.
-    by_file: HashSet<Seq>,
+    pub(super) by_file: HashSet<Seq>,
+    /// What in the file is perhaps no edit.
+    pub(super) doubtful: Doubtful,
 }
 
 /// What data of an item a file had when it was written.
@@ -78,7 +69,8 @@ pub(super) enum Had<'b> {
 }
 
 impl Base {
-    fn item(&self, name: &ItemId) -> Option<&Item> {
+    /// The item as the state has it, without the data.
+    pub(super) fn item(&self, name: &ItemId) -> Option<&Item> {
         let index = self.state.index_of(name.as_str())?;
         self.state.items().get(index)
     }
@@ -144,350 +136,5 @@ impl Against {
             Self::Nothing { by_file } => !by_file.contains(&ours.since),
             Self::Snapshot(_) => true,
         }
-    }
-}
-
-/// Finds out what files are compared with; each state is replayed once.
-pub(super) struct Finder<'f> {
-    pub(super) ports: &'f Ports,
-    pub(super) dir: &'f Path,
-    pub(super) options: &'f Options,
-    pub(super) how: MergeOptions<'f>,
-    /// The id of the log.
-    pub(super) log: &'f str,
-    /// What was imported so far.
-    pub(super) imports: &'f [ImportSource],
-    /// States that were replayed, without the data.
-    pub(super) past: Vec<Rc<PipelineState>>,
-}
-
-/// What the roots around a file tell of it.
-struct Roots {
-    /// It is the file that a root names; that root's record.
-    named: Option<Seq>,
-    /// The place of the root that it lies beside.
-    place: Option<LogPlace>,
-}
-
-impl Finder<'_> {
-    /// What the file is compared with.
-    ///
-    /// # Errors
-    /// [`Error::OtherLog`] if the root beside it names a place that this log does not have; as [`past_at`].
-    pub(super) fn find(&mut self, original: &BesideOriginal) -> Result<Against> {
-        let roots = self.roots(original)?;
-        if let Some(seq) = roots.named {
-            return Ok(Against::Snapshot(seq));
-        }
-        let kind = &*original.document.file.kind;
-        let by_file = if kind == ImportedFile::EXTRACTION {
-            self.by_file(&original.document.file.path)?
-        } else {
-            HashSet::new()
-        };
-        let Some(place) = roots.place else {
-            return Ok(Against::Nothing { by_file });
-        };
-        if let Some(version) = self.version(&place, original)? {
-            let state = self.past(&place, original)?;
-            return self.since(&version, state, original, by_file);
-        }
-        if kind == ImportedFile::EXTRACTION {
-            let state = self.past(&place, original)?;
-            self.extraction(state, original, by_file)
-        } else {
-            self.data(&place, original, by_file)
-        }
-    }
-
-    fn roots(&self, original: &BesideOriginal) -> Result<Roots> {
-        let (path, file) = (&original.path, &original.document.file);
-        let own = if file.kind == ImportedFile::EXTRACTION {
-            extraction::NAME
-        } else {
-            enrichment::NAME
-        };
-        let name = path.file_name().unwrap_or_default();
-        let (is_own, is_bak) = (name == own, name == &*set::bak(own));
-        let crc32 = original.document.crc32;
-        let mut roots = Roots {
-            named: None,
-            place: None,
-        };
-        let bak = set::bak(ROOT);
-        let beside = if is_bak {
-            [&*bak, ROOT, NEXT]
-        } else {
-            [ROOT, &*bak, NEXT]
-        };
-        for (at, here) in [(parent(path), true), (self.dir, false)] {
-            for root in beside {
-                let Some(bytes) = self.read(&at.join(root))? else {
-                    continue;
-                };
-                let Some(names) = work_items::stated_names(&bytes) else {
-                    continue;
-                };
-                if names.place.id != self.log {
-                    continue;
-                }
-                let mut companions = names.companions.iter();
-                if companions
-                    .any(|it| it.name == own && it.bytes == file.bytes && it.crc32 == crc32)
-                {
-                    roots.named = Some(names.place.seq);
-                    return Ok(roots);
-                }
-                // A set that is still being put in place says nothing about what somebody edits.
-                if here && (is_own || is_bak) && root != NEXT {
-                    roots.place = roots.place.or(Some(names.place));
-                }
-            }
-        }
-        Ok(roots)
-    }
-
-    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        match self.ports.disk.read(path, set::MAX_FILE_BYTES) {
-            Ok(bytes) => Ok(Some(bytes)),
-            // What is no regular file is no root.
-            Err(error)
-                if error.kind() == io::ErrorKind::NotFound
-                    || self
-                        .ports
-                        .disk
-                        .metadata(path)
-                        .is_ok_and(|found| found.kind != crate::ports::EntryKind::File) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(Error::io("read", path)(error)),
-        }
-    }
-
-    /// The version of the file that was taken over since its snapshot was written: who edits a file twice begins the
-    /// second time where the first ended. `None` if there is none, or its original is not there any more.
-    fn version(&self, place: &LogPlace, original: &BesideOriginal) -> Result<Option<Version>> {
-        let file = &original.document.file;
-        // Asked to let the file count, all that differs from the snapshot does.
-        let mut imports = self.imports.iter().filter(|_| !self.how.prefer_file);
-        let version = imports.rfind(|it| it.path == file.path && it.sha256 != file.sha256);
-        let Some(version) = version.filter(|it| it.seq > place.seq) else {
-            return Ok(None);
-        };
-        let path = kept_at(self.dir, &original.path, &version.sha256);
-        let Some(bytes) = self.read(&path)? else {
-            return Ok(None);
-        };
-        let read = import::read_beside(&file.path, &bytes, &file.kind, self.how.reading);
-        let read = read.ok().filter(|it| it.file.sha256 == version.sha256);
-        Ok(read.map(|document| Version {
-            seq: version.seq,
-            path,
-            document,
-        }))
-    }
-
-    /// What a file is compared with that was made from that version.
-    fn since(
-        &self,
-        version: &Version,
-        state: Rc<PipelineState>,
-        original: &BesideOriginal,
-        by_file: HashSet<Seq>,
-    ) -> Result<Against> {
-        let (mut spans, mut said, mut data) = (HashMap::new(), HashMap::new(), HashMap::new());
-        for item in &version.document.items {
-            let name = item.name.clone();
-            match &item.says {
-                Says::Data(span) => {
-                    spans.insert(name.clone(), span);
-                    data.insert(name, None);
-                }
-                Says::Extraction(change) => drop(said.insert(name, change.clone())),
-            }
-        }
-        let mut values = Values::open(self.ports, version.path.clone())?;
-        let mut had = |name: &ItemId| {
-            let span = spans.get(name);
-            span.map(|span| values.json(span)).transpose()
-        };
-        self.compare(original, &mut had, &mut data)?;
-        Ok(Against::Base(Base {
-            state,
-            version: Some(version.seq),
-            data,
-            said,
-            findings: version.document.findings.clone(),
-            shape: version.document.file.shape.clone(),
-            extras: version.document.file.extras.clone(),
-            by_file,
-        }))
-    }
-
-    /// Notes what the file has otherwise than what it `had`.
-    fn compare(
-        &self,
-        original: &BesideOriginal,
-        had: &mut dyn FnMut(&ItemId) -> Result<Option<Json>>,
-        data: &mut HashMap<ItemId, Option<Box<Changed>>>,
-    ) -> Result<()> {
-        let mut values = Values::of(self.ports, None, original)?;
-        for item in &original.document.items {
-            if let Says::Data(span) = &item.says
-                && let Some(before) = had(&item.name)?
-            {
-                let changed = Changed::of(&before, &values.json(span)?);
-                data.insert(item.name.clone(), changed.map(Box::new));
-            }
-        }
-        Ok(())
-    }
-
-    /// The state at a place, without the data.
-    fn past(&mut self, place: &LogPlace, original: &BesideOriginal) -> Result<Rc<PipelineState>> {
-        if let Some(known) = self.past.iter().find(|it| it.last_seq == place.seq) {
-            return Ok(Rc::clone(known));
-        }
-        let past = self.replay(place, original, &replay::past_without_data)?;
-        let state = Rc::new(past);
-        self.past.push(Rc::clone(&state));
-        Ok(state)
-    }
-
-    fn replay(
-        &self,
-        place: &LogPlace,
-        original: &BesideOriginal,
-        replay: &Replay,
-    ) -> Result<PipelineState> {
-        let (ports, path) = (self.ports, &original.path);
-        past_at(ports, self.dir, self.options, place, path, replay).map(|past| past.state)
-    }
-
-    fn data(
-        &self,
-        place: &LogPlace,
-        original: &BesideOriginal,
-        by_file: HashSet<Seq>,
-    ) -> Result<Against> {
-        let whole = |ports: &Ports, dir: &Path, options: &Options, seq| {
-            replay::past(ports, dir, options, At::Seq(seq))
-        };
-        let mut state = self.replay(place, original, &whole)?;
-        let Some(companion) = &state.enrichment else {
-            return Ok(Against::Nothing { by_file });
-        };
-        if self.is_as_written(&state, original)? {
-            return Ok(Against::Snapshot(state.last_seq));
-        }
-        let shape = enrichment::Shape::of(&state);
-        let extras = match shape {
-            enrichment::Shape::Dict => companion.extras.clone(),
-            // A list has no place for them.
-            enrichment::Shape::List => Extras::default(),
-        };
-        let object = |item: &Item| item.data.as_ref().map(|data| data.object().clone());
-        let items = state.items().iter().filter(|item| item.data.is_some());
-        let mut data = items.map(|item| (item.name.clone(), None)).collect();
-        let mut had = |name: &ItemId| {
-            let index = state.index_of(name.as_str());
-            Ok(index.and_then(|index| object(&state.items()[index])))
-        };
-        self.compare(original, &mut had, &mut data)?;
-        state.forget_data();
-        Ok(Against::Base(Base {
-            version: None,
-            data,
-            said: HashMap::new(),
-            findings: Vec::new(),
-            shape: shape.as_str().to_owned(),
-            extras,
-            by_file,
-            state: Rc::new(state),
-        }))
-    }
-
-    /// True if the file is what a snapshot of that state is.
-    fn is_as_written(&self, state: &PipelineState, original: &BesideOriginal) -> Result<bool> {
-        let (disk, path) = (&*self.ports.disk, &original.path);
-        let file = disk.open_read(path).map_err(Error::io("read", path))?;
-        let len = original.document.file.bytes;
-        let mut same = Same(FromStart::new(&*file));
-        Ok(enrichment::encode(state, &mut same).is_ok() && same.0.at() == len)
-    }
-
-    fn extraction(
-        &self,
-        state: Rc<PipelineState>,
-        original: &BesideOriginal,
-        by_file: HashSet<Seq>,
-    ) -> Result<Against> {
-        if state.extraction.is_none() {
-            return Ok(Against::Nothing { by_file });
-        }
-        let mut bytes = Vec::new();
-        let times = TimeStyle::of(state.document.times);
-        extraction::encode(&state, times, &mut bytes).expect("memory takes everything");
-        if sha256(&bytes) == original.document.file.sha256 {
-            return Ok(Against::Snapshot(state.last_seq));
-        }
-        // Read as the file is read: what it cannot say is then said by neither.
-        let file = &original.document.file;
-        let read = import::read_beside(&file.path, &bytes, &file.kind, self.how.reading)?;
-        let said = read.items.into_iter().filter_map(|item| match item.says {
-            Says::Extraction(change) => Some((item.name, change)),
-            Says::Data(_) => None,
-        });
-        Ok(Against::Base(Base {
-            version: None,
-            data: HashMap::new(),
-            said: said.collect(),
-            findings: read.findings,
-            shape: extraction::Shape::of(&state).as_str().to_owned(),
-            extras: read.file.extras,
-            by_file,
-            state,
-        }))
-    }
-
-    /// The records with what earlier versions of the file at this path said of extractions.
-    fn by_file(&self, path: &str) -> Result<HashSet<Seq>> {
-        let took = |event: &Event| match event {
-            Event::Extracted { extraction, .. } => extraction.imported.is_some(),
-            _ => false,
-        };
-        let of_file = (ImportedFile::EXTRACTION, path);
-        Lineage::of(self.ports, self.dir, self.options, of_file, &took).map(|it| it.by_file)
-    }
-}
-
-/// A version of a file that was taken over.
-struct Version {
-    /// The record with it.
-    seq: Seq,
-    /// Where its original is kept.
-    path: PathBuf,
-    /// What it says.
-    document: BesideDocument,
-}
-
-/// Takes bytes as long as they are those that a file has.
-struct Same<'f>(FromStart<'f>);
-
-impl io::Write for Same<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut there = Vec::with_capacity(bytes.len());
-        let wanted = bytes.len() as u64;
-        io::Read::take(&mut self.0, wanted).read_to_end(&mut there)?;
-        if there == bytes {
-            Ok(bytes.len())
-        } else {
-            Err(io::ErrorKind::InvalidData.into())
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Json;
-use crate::pipeline::merge::{Before, DataConflict};
+use crate::pipeline::merge::{Before, DataConflict, Doubt};
 use crate::pipeline::{ExtractionChange, ExtractionStatus, ItemId};
 use crate::snapshot::enrichment;
 use crate::snapshot::import::{BesideItem, Finding, Severity};
@@ -158,13 +158,28 @@ pub(super) fn words(conflict: &DataConflict, has_base: bool) -> String {
     let value = |json: &Option<Json>| short(&shown(json.as_ref()));
     let (found, decided) = (value(&conflict.found), value(&conflict.decided));
     let field = &conflict.field;
-    if has_base {
+    if let Some(doubt) = conflict.doubt {
+        let why = doubted(doubt);
+        format!("{field} is {found} in the file, {decided} in the store{why}; the store counts")
+    } else if has_base {
         let base = value(&conflict.base);
         format!(
             "{field} is {found} in the file, which had {base}, and {decided} in the store by now; the store counts"
         )
     } else {
         format!("{field} is {found} in the file, the store has {decided}; the store counts")
+    }
+}
+
+/// Why what a file has may be no edit, behind what the store has.
+pub(super) fn doubted(doubt: Doubt) -> String {
+    match doubt {
+        Doubt::Older(seq) => format!(
+            " since {seq}: the file has what was there before, from an older file or put back by hand"
+        ),
+        Doubt::Behind(seq) => {
+            format!(" since {seq}, and the file seems to be made from an older one")
+        }
     }
 }
 

@@ -11,14 +11,16 @@ use crate::pipeline::same::both_same;
 use crate::pipeline::{
     DataChange, Event, ExtractionChange, ExtractionStatus, Item, ItemId, PipelineState, Status,
 };
+use crate::ports::Disk;
 use crate::snapshot::import::{BesideItem, Finding, Says, Span};
 
 use super::super::originals::Values;
 use super::against::{Against, Had};
-use super::one::{One, gone, news, said_by_shape, short, shown, words};
-use super::{BesideOriginal, BesideResult, KnownAs, before, known_as};
+use super::one::{One, doubted, gone, news, said_by_shape, short, shown, words};
+use super::{BesideOriginal, BesideResult, KnownAs, before, is_back, known_as};
 
 pub(super) struct Taking<'s> {
+    disk: &'s dyn Disk,
     state: &'s PipelineState,
     prefer_file: bool,
     /// Items that are added here.
@@ -27,9 +29,10 @@ pub(super) struct Taking<'s> {
 }
 
 impl<'s> Taking<'s> {
-    pub(super) fn new(state: &'s PipelineState, prefer_file: bool) -> Self {
+    pub(super) fn new(disk: &'s dyn Disk, state: &'s PipelineState, prefer_file: bool) -> Self {
         let (new, events) = (HashSet::new(), Vec::new());
         Self {
+            disk,
             state,
             prefer_file,
             new,
@@ -48,7 +51,7 @@ impl<'s> Taking<'s> {
         open: &dyn Fn() -> Result<Values>,
     ) -> Result<BesideResult> {
         let document = &original.document;
-        let known = known_as(&self.state.imports, original, against);
+        let known = known_as(self.disk, &self.state.imports, original, against);
         if let Some(known) = known
             && (matches!(known, KnownAs::Snapshot(_)) || !self.prefer_file)
         {
@@ -81,8 +84,11 @@ impl<'s> Taking<'s> {
             );
             one.note("I-FIELD", &items.to_string(), "left out", message);
         }
-        // One that was taken over before has its record; it gets another only for what is new.
-        let is_news = self.events.len() > at || before(&self.state.imports, original).is_none();
+        // One that was taken over before has its record; it gets another only for what is new, or where it lies there again in
+        // place of another.
+        let is_back = one.base().is_some() && is_back(self.disk, &self.state.imports, original);
+        let is_news =
+            self.events.len() > at || is_back || before(&self.state.imports, original).is_none();
         if is_news {
             self.events.insert(at, Event::Imported(Box::new(imported)));
             one.result.recorded = true;
@@ -131,7 +137,9 @@ impl<'s> Taking<'s> {
             if both_same(value, now) || then.is_some_and(|then| both_same(value, then)) {
                 continue;
             }
-            let moved = then.map_or(now.is_some(), |then| !both_same(now, then));
+            // What an older file has otherwise it may have as it was.
+            let is_older = one.base().is_some_and(|base| base.doubtful.is_older);
+            let moved = is_older || then.map_or(now.is_some(), |then| !both_same(now, then));
             if moved && !self.prefer_file {
                 let (found, decided) = (field.value.as_str(), shown(now));
                 let message = format!(
@@ -227,6 +235,7 @@ impl<'s> Taking<'s> {
             ours: Some(ours),
             address: one.address(item, theirs),
             by_file: &|by| self.is_by_file(by, one),
+            doubt: &|field| one.base()?.doubtful.field(&item.name, field),
             prefer_file: self.prefer_file,
         }
         .merge();
@@ -287,16 +296,20 @@ impl<'s> Taking<'s> {
         if let Before::Known(Some(before)) = base {
             said_by_shape(&one.original.document.file.shape, before, &mut theirs);
         }
-        let is_news =
-            !matches!(base, Before::Known(Some(before)) if says_the_same(before, &theirs));
+        let doubt = one
+            .base()
+            .and_then(|base| base.doubtful.extraction(&item.name));
+        let is_news = doubt.is_none()
+            && !matches!(base, Before::Known(Some(before)) if says_the_same(before, &theirs));
         if let (Some(known), true) = (known, is_news) {
             self.cross(item, &theirs, known, one);
         }
         let ours = known.and_then(|known| known.extraction.as_deref());
-        let moved = ours.is_none_or(|ours| {
-            one.against
-                .is_none_or(|against| against.has_moved(&item.name, ours))
-        });
+        let moved = doubt.is_some()
+            || ours.is_none_or(|ours| {
+                one.against
+                    .is_none_or(|against| against.has_moved(&item.name, ours))
+            });
         let merged = ExtractionMerge {
             base,
             theirs: &theirs,
@@ -311,9 +324,10 @@ impl<'s> Taking<'s> {
                 what => what,
             };
             let (found, decided) = (&it.found, &it.decided);
-            let when = match base {
-                Before::Unknown => "",
-                Before::Known(_) => ", both changed since it was written",
+            let when = match (base, doubt) {
+                (_, Some(doubt)) => doubted(doubt),
+                (Before::Unknown, _) => String::new(),
+                (Before::Known(_), _) => ", both changed since it was written".to_owned(),
             };
             let message = format!(
                 "{of} is {found} in the file, {decided} in the store{when}; the store counts"

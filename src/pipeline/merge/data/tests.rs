@@ -47,6 +47,7 @@ fn merged(base: Before<Option<&str>>, theirs: &str, ours: &ItemData, prefer: boo
         ours: Some(ours),
         address: Some("full_address"),
         by_file: &|by| by.source.as_deref() == Some("file"),
+        doubt: &|_| None,
         prefer_file: prefer,
     }
     .merge();
@@ -183,6 +184,7 @@ fn run(base: &str, theirs: &str, ours: &ItemData, prefer_file: bool) -> MergedDa
         ours: Some(ours),
         address: None,
         by_file: &|_| false,
+        doubt: &|_| None,
         prefer_file,
     }
     .merge()
