@@ -27,6 +27,7 @@ use report::{ImportReport, SHOWN_OF_A_CODE};
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
+use super::receipts::count;
 use super::render::escape;
 
 pub(super) const NAME: &str = "import";
@@ -183,11 +184,25 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         context.print.hint(&alone::no_phases(context));
         return Ok(ending);
     }
+    tell_held(&imported, context);
     let shell = &context.print.shell;
     let (resume, status) = (shell.command("resume", &[]), shell.command("status", &[]));
     let hint = format!("{resume} lists what is ready; {status} shows where everything stands");
     context.print.hint(&hint);
     Ok(ending)
+}
+
+/// What to do about items that came with one file alone and are held still.
+fn tell_held(imported: &Imported, context: &mut Context<'_>) {
+    if let Imported::Merged(merged) = imported
+        && let Some(first) = merged.still_held.first()
+    {
+        let unhold = context.print.shell.command("unhold", &[first.as_str()]);
+        let held = count(merged.still_held.len(), "item");
+        let hint =
+            format!("{held} held still that came with one file alone: {unhold} frees the first");
+        context.print.hint(&hint);
+    }
 }
 
 /// Takes the files over, or says what that would come to: what became of the progress, and of the files beside it.

@@ -77,6 +77,9 @@ pub enum MadeFrom {
     Either,
 }
 
+/// How the reason of a hold begins that an item was given because one file knew it, and no other.
+pub const KNOWN_ONLY_TO: &str = "known only to ";
+
 /// A merge that is wanted.
 pub struct Merge<'a> {
     /// The file's name, for records and messages.
@@ -111,6 +114,9 @@ pub struct Merged {
     pub changed: usize,
     /// Items of which nothing is.
     pub unchanged: usize,
+    /// Items that were added held because no file with the progress of items knew them, and that are held still though this
+    /// one does.
+    pub still_held: Vec<ItemId>,
 }
 
 /// Something that was decided, or that nobody could decide.

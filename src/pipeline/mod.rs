@@ -21,6 +21,7 @@ pub mod edit;
 pub mod event;
 pub mod codec;
 pub mod item;
+pub mod cross;
 pub mod op_ids;
 pub mod facts;
 pub mod lease;

@@ -18,6 +18,7 @@ mod roots;
 mod older;
 mod watch;
 mod one;
+mod cross;
 mod taking;
 
 use std::path::{Path, PathBuf};

@@ -17,7 +17,7 @@ use crate::pipeline::json::Extras;
 use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
 use crate::pipeline::same::same;
 use crate::pipeline::state::ImportSource;
-use crate::pipeline::{Event, PipelineState, merge};
+use crate::pipeline::{Event, ItemId, PipelineState, merge};
 use crate::ports::{Disk, Ports};
 use crate::position::Seq;
 use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severity};
@@ -56,6 +56,8 @@ pub struct MergedFile {
     pub unchanged: usize,
     /// What was not as it should be, and what was decided.
     pub findings: Vec<Finding>,
+    /// Items that are held still, though the reason for it is gone.
+    pub still_held: Vec<ItemId>,
     /// Of a preview, what would be recorded.
     pub(super) would: Vec<Event>,
 }
@@ -209,6 +211,7 @@ fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
         } else {
             original.document.findings.clone()
         },
+        still_held: Vec::new(),
         would: Vec::new(),
     }
 }
@@ -331,6 +334,7 @@ fn told(against: &Against, original: &Original, merged: Merged) -> MergedFile {
         changed: merged.changed,
         unchanged: merged.unchanged,
         findings,
+        still_held: merged.still_held,
         would: Vec::new(),
     }
 }

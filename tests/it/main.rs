@@ -36,6 +36,7 @@ mod live;
 mod mutations;
 mod again;
 mod older;
+mod crossed;
 mod audit;
 mod shared;
 mod odd;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::fields::{self, Fields};
-use super::{FileItem, Judgement, MadeFrom, Merge, Merged};
+use super::{FileItem, Judgement, KNOWN_ONLY_TO, MadeFrom, Merge, Merged};
 use crate::pipeline::edit::{Change, Edit};
 use crate::pipeline::event::{Event, ImportedPhase};
 use crate::pipeline::facts::Facts;
@@ -275,6 +275,7 @@ impl<'m> One<'m, '_> {
     }
 
     fn hold(&mut self) {
+        self.still_held();
         let Some(reason) = self.theirs.held else {
             return;
         };
@@ -287,6 +288,25 @@ impl<'m> One<'m, '_> {
             item: self.ours.name.clone(),
             reason: Some(reason.to_owned()),
         });
+    }
+
+    /// Says that an item is held still for a reason that this file takes away.
+    fn still_held(&mut self) {
+        let hold = self.ours.hold.as_ref();
+        let reason = hold.and_then(|hold| hold.reason.clone());
+        let Some(reason) = reason.filter(|it| it.starts_with(KNOWN_ONLY_TO)) else {
+            return;
+        };
+        // Our own file knows it because the store does.
+        if self.base.is_some() || self.theirs.held.is_some() {
+            return;
+        }
+        let message = format!(
+            "it was added held, as {reason}; {} knows it too, and it stays held: `unhold` frees it",
+            self.wanted.file
+        );
+        self.judge("I-ONLY-IN", None, &reason, "it stays held", message);
+        self.merged.still_held.push(self.ours.name.clone());
     }
 
     fn edit(&mut self, three: &Three<'_>, was: Option<Status>, set: Extras, unset: Vec<String>) {

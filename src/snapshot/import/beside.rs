@@ -10,6 +10,7 @@
 
 mod data;
 mod extraction;
+mod phases;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,8 @@ use crate::pipeline::json::Extras;
 use crate::pipeline::{ExtractionChange, ItemId, Json, Timestamp};
 use crate::snapshot::set::ROOT;
 use crate::snapshot::{enrichment, extraction as extraction_state, sha256};
+
+pub use phases::{PHASE_STATUS, PhaseSaid, phases_said};
 
 /// The fields by which a file with the progress of items is told.
 const WORK_ITEMS: [&str; 3] = ["work_items", "properties", "schema_version"];

@@ -46,7 +46,8 @@ use crate::pipeline::event::{ImportedFile, ImportedItem};
 use crate::pipeline::{Event, ItemId, Json, Plan, Timestamp};
 
 pub use beside::{
-    BesideDocument, BesideItem, Says, Span, can_salvage, kind, read_beside, read_beside_told,
+    BesideDocument, BesideItem, PHASE_STATUS, PhaseSaid, Says, Span, can_salvage, kind,
+    phases_said, read_beside, read_beside_told,
 };
 pub use codes::{CODES, Code, advice};
 pub use finding::{Finding, Severity};

@@ -6,16 +6,15 @@ use crate::error::Result;
 use crate::pipeline::enrichment::{FieldChange, SetBy};
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::{Extras, Json};
-use crate::pipeline::merge::{Before, DataMerge, ExtractionMerge, says_the_same};
+use crate::pipeline::merge::{Before, DataMerge, ExtractionMerge, KNOWN_ONLY_TO, says_the_same};
 use crate::pipeline::same::both_same;
-use crate::pipeline::{
-    DataChange, Event, ExtractionChange, ExtractionStatus, Item, ItemId, PipelineState, Status,
-};
+use crate::pipeline::{DataChange, Event, ExtractionChange, Item, ItemId, PipelineState};
 use crate::ports::Disk;
 use crate::snapshot::import::{BesideItem, Finding, Says, Span};
 
 use super::super::originals::Values;
 use super::against::{Against, Had};
+use super::cross::{cross, phases};
 use super::one::{One, doubted, gone, news, said_by_shape, short, shown, words};
 use super::{BesideOriginal, BesideResult, KnownAs, before, is_back, known_as};
 
@@ -76,6 +75,7 @@ impl<'s> Taking<'s> {
             self.item(item, &mut one)?;
         }
         gone(&mut one);
+        phases(self.state, &mut one);
         let imported = self.imported(&mut one);
         if one.bookkeeping > 0 {
             let (file, items) = (&one.file, one.bookkeeping);
@@ -177,7 +177,7 @@ impl<'s> Taking<'s> {
         let known = index.map(|index| &self.state.items()[index]);
         let is_new = known.is_none() && self.new.insert(name.clone());
         if is_new {
-            let reason = format!("known only to {}", one.file);
+            let reason = format!("{KNOWN_ONLY_TO}{}", one.file);
             let message = "no other file knows the item; it is added, held".to_owned();
             let (found, decided) = (name.as_str(), "added, held");
             one.judge("I-ONLY-IN", Some(item), found, decided, message);
@@ -302,7 +302,7 @@ impl<'s> Taking<'s> {
         let is_news = doubt.is_none()
             && !matches!(base, Before::Known(Some(before)) if says_the_same(before, &theirs));
         if let (Some(known), true) = (known, is_news) {
-            self.cross(item, &theirs, known, one);
+            cross(&self.state.plan, item, &theirs, known, one);
         }
         let ours = known.and_then(|known| known.extraction.as_deref());
         let moved = doubt.is_some()
@@ -339,28 +339,6 @@ impl<'s> Taking<'s> {
                 item: item.name.clone(),
                 extraction: Box::new(change),
             });
-        }
-    }
-
-    /// Holds an extraction against the phases that are about images.
-    fn cross(&self, item: &BesideItem, change: &ExtractionChange, known: &Item, one: &mut One<'_>) {
-        for (planned, phase) in self.state.plan.phases().iter().zip(&known.phases) {
-            let name = planned.phase.as_str();
-            if !["image", "photo"].iter().any(|word| name.contains(word)) {
-                continue;
-            }
-            let file = match (change.status, phase.status) {
-                (Some(status @ ExtractionStatus::Completed), Status::Pending | Status::Failed)
-                | (
-                    Some(status @ (ExtractionStatus::Failed | ExtractionStatus::InProgress)),
-                    Status::Completed,
-                ) => status.as_str(),
-                _ => continue,
-            };
-            let status = phase.status.as_str();
-            let message = format!("its extraction is {file}, but {name} is {status}; both stay");
-            let found = one.judge("I-CROSS", Some(item), file, "both stay", message);
-            found.phase = Some(name.to_owned());
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::pipeline::extraction::ExtractionStatus;
+use crate::pipeline::cross;
 use crate::pipeline::ready::{self, Reason};
-use crate::pipeline::{Facts, Item, Status, Timestamp};
+use crate::pipeline::{Facts, Item, PipelineState, Status, Timestamp};
+use crate::snapshot::import::phases_said;
 
 use super::super::View;
 use super::Finding;
@@ -43,6 +44,7 @@ pub(super) fn look(view: &View, findings: &mut Vec<Finding>) {
         }
     }
     findings.extend(without_data.finding());
+    crossed_phases(view.state(), findings);
     if stuck > 0 {
         findings.push(
             Finding::warning("D-STUCK", ".")
@@ -89,40 +91,50 @@ fn future(
     )
 }
 
-/// The phase that works on images: its extraction and it should tell of the same.
-const IMAGES: &str = "phase2";
-
-/// Done in the extraction and open in its phase, or the other way round.
+/// Done in the extraction and open in its phases, or the other way round.
 fn crossed(facts: &dyn Facts, item: &Item) -> Option<Finding> {
     let extraction = item.extraction.as_ref()?.status?;
-    let planned = facts.plan().phases().iter().zip(&item.phases);
-    let of_images: Vec<(&str, Status)> = planned
-        .map(|(planned, state)| (planned.phase.as_str(), state.status))
-        .filter(|(name, _)| name.starts_with(IMAGES))
-        .collect();
-    let done = extraction == ExtractionStatus::Completed;
-    let (phase, status) = if done {
-        // None of them is done, or being done.
-        let all_open = of_images
-            .iter()
-            .all(|(_, it)| matches!(it, Status::Pending | Status::Failed));
-        of_images.first().copied().filter(|_| all_open)
-    } else {
-        of_images
-            .iter()
-            .copied()
-            .find(|(_, it)| *it == Status::Completed)
-    }?;
+    let (phase, status) = cross::crossed(facts.plan(), item, extraction)?;
     let words = (extraction.as_str(), status.as_str());
     Some(
         Finding::warning("D-CROSS", "log")
-            .about(Some(item.name.as_str()), Some(phase))
+            .about(Some(item.name.as_str()), Some(phase.as_str()))
             .saying(format!(
                 "its extraction is {}, and the phase is {}",
                 words.0, words.1
             ))
             .then("show", &[item.name.as_str()]),
     )
+}
+
+/// Phases that are done by what a script keeps beside the extractions, and open here.
+fn crossed_phases(state: &PipelineState, findings: &mut Vec<Finding>) {
+    let companion = state.extraction.as_ref();
+    for said in companion.map_or_else(Vec::new, |it| phases_said(&it.extras)) {
+        let phase = state.plan.index_of(&said.phase);
+        let item = state
+            .index_of(&said.item)
+            .map(|index| &state.items()[index]);
+        let now = phase
+            .zip(item)
+            .and_then(|(phase, item)| item.phases.get(phase));
+        // What it calls open may be done by now: it is told of nothing.
+        let Some(now) = now.filter(|now| {
+            said.status == Status::Completed && cross::contradicts(said.status, now.status)
+        }) else {
+            continue;
+        };
+        let status = now.status.as_str();
+        findings.push(
+            Finding::warning("D-CROSS", "extraction_state.json")
+                .about(Some(&said.item), Some(&said.phase))
+                .saying(format!(
+                    "phase_status has {}, and the phase is {status}",
+                    said.word
+                ))
+                .then("show", &[&said.item]),
+        );
+    }
 }
 
 /// Items that have no data where others have some.
@@ -197,55 +209,11 @@ pub(super) fn plain(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::extraction::ItemExtraction;
-    use crate::pipeline::{ItemId, Json, PhasePlan, PipelineState, Plan};
-
-    fn item(extraction: ExtractionStatus, phases: &[Status]) -> (PipelineState, Item) {
-        let mut item = Item::new(ItemId::new("1 A St").unwrap(), phases.len());
-        for (phase, status) in item.phases.iter_mut().zip(phases) {
-            phase.status = *status;
-        }
-        item.extraction = Some(Box::new(ItemExtraction {
-            status: Some(extraction),
-            ..ItemExtraction::default()
-        }));
-        let names = ["phase1_listing", "phase2a_exterior", "phase2b_interior"];
-        let plan = names
-            .map(|name| PhasePlan::named(crate::pipeline::Phase::new(name).unwrap()))
-            .to_vec();
-        let state = PipelineState::from_parts(Plan::new(plan).unwrap(), vec![item.clone()]);
-        (state, item)
-    }
-
-    #[test]
-    fn an_extraction_and_its_phase_should_say_the_same() {
-        use Status::{Completed, Failed, InProgress, Pending};
-        let done = ExtractionStatus::Completed;
-        for (extraction, phases, crossed_in) in [
-            (done, [Completed, Pending, Failed], Some("phase2a_exterior")),
-            (done, [Pending, Completed, Pending], None),
-            (done, [Pending, InProgress, Pending], None),
-            (
-                ExtractionStatus::Failed,
-                [Pending, Pending, Completed],
-                Some("phase2b_interior"),
-            ),
-            (
-                ExtractionStatus::InProgress,
-                [Completed, Pending, InProgress],
-                None,
-            ),
-        ] {
-            let (state, item) = item(extraction, &phases);
-            let found = crossed(&state, &item);
-            let phase = found.and_then(|found| found.phase);
-            assert_eq!(phase.as_deref(), crossed_in, "{extraction:?} {phases:?}");
-        }
-    }
+    use crate::pipeline::{ItemId, Json};
 
     #[test]
     fn items_without_data_are_told_only_where_others_have_some() {
-        let (_, mut item) = item(ExtractionStatus::Completed, &[]);
+        let mut item = Item::new(ItemId::new("1 A St").unwrap(), 0);
         let mut seen = WithoutData::default();
         seen.note(&item);
         assert_eq!(seen.finding(), None);

@@ -1,0 +1,157 @@
+//! The three files against each other: what is done by one and open by another, and items that came with one file before the
+//! other.
+
+use serde_json::{Value, json};
+
+use crate::support::{HOUSE, HOUSES, Lab, Output, shows};
+
+fn json_of(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}", output.text()))
+}
+
+/// Of the findings of a code: the item's number, the phase, what is said.
+fn found(output: &Output, code: &str) -> Vec<(usize, String, String)> {
+    let report = json_of(output);
+    let rows = report["findings"].as_array().unwrap().iter();
+    let rows = rows.filter(|row| row["code"] == code);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rows = rows.map(|row| {
+        let item = HOUSES.iter().position(|house| row["item"] == *house);
+        (item.unwrap(), text(&row["phase"]), text(&row["message"]))
+    });
+    rows.collect()
+}
+
+/// Three houses; the images of the first are being looked at from the outside and from the inside.
+fn lab() -> Lab {
+    let lab = Lab::new().env("PHASELOG_NOW", "2026-11-23T10:30:00Z");
+    let [a, b, c] = HOUSES;
+    let phases = ["phase1_listing", "phase2a_exterior", "phase2b_interior"];
+    let mut args = vec!["init"];
+    args.extend(phases.iter().flat_map(|phase| ["--phase", phase]));
+    args.extend([a, b, c]);
+    lab.must(&args);
+    lab.must(&["complete", c, "phase2b_interior"]);
+    lab
+}
+
+#[test]
+fn all_phases_about_images_are_held_against_the_extraction() {
+    let lab = lab();
+    let [a, b, c] = HOUSES;
+    lab.must(&["start", b, "phase2a_exterior"]);
+    let state = json!({"completed_properties": [a, b], "failed_properties": [c]});
+    lab.write("extraction_state.json", &state.to_string());
+    let import = ["--json", "import", "extraction_state.json"];
+    let dry = lab.run(&["--json", "import", "--dry-run", "extraction_state.json"]);
+    let told = lab.run(&import);
+    let wanted = [
+        (0, "phase2a_exterior".to_owned()),
+        (2, "phase2b_interior".to_owned()),
+    ];
+    for output in [&dry, &told] {
+        let crossed = found(output, "I-CROSS");
+        let crossed: Vec<_> = crossed.into_iter().map(|it| (it.0, it.1)).collect();
+        assert_eq!(
+            (output.exit, &*crossed),
+            (Some(3), &wanted[..]),
+            "{}",
+            output.text()
+        );
+    }
+    // The doctor says the same.
+    let doctor = found(&lab.run(&["--json", "doctor"]), "D-CROSS");
+    let doctor: Vec<_> = doctor.into_iter().map(|it| (it.0, it.1)).collect();
+    assert_eq!(doctor, wanted);
+    assert_eq!(lab.run(&import).exit, Some(0));
+}
+
+#[test]
+fn phases_that_a_script_keeps_beside_the_extractions_are_held_against_ours() {
+    let lab = lab();
+    let [a, b, c] = HOUSES;
+    let mut state = json!({"completed_properties": [], "failed_properties": [], "in_progress_properties": [],
+        "phase_status": {
+            a: {"phase1_listing": "complete", "phase2a_exterior": "todo", "nothing_of_ours": "done"},
+            c: {"phase1_listing": "huh", "phase2b_interior": "Not Started"},
+            "somewhere else": {"phase1_listing": "done"}}});
+    lab.write("extraction_state.json", &state.to_string());
+    let told = lab.run(&["--json", "import", "extraction_state.json"]);
+    assert_eq!(told.exit, Some(3), "{}", told.text());
+    let wanted = [
+        (
+            0,
+            "phase1_listing".to_owned(),
+            "phase_status has complete, but phase1_listing is pending; both stay".to_owned(),
+        ),
+        (
+            2,
+            "phase2b_interior".to_owned(),
+            "phase_status has Not Started, but phase2b_interior is completed; both stay".to_owned(),
+        ),
+    ];
+    assert_eq!(found(&told, "I-CROSS"), wanted);
+    // What a script calls open may well be done by now; what it calls done and is open here is worth a look for good.
+    lab.must(&["compact"]);
+    let doctor = found(&lab.run(&["--json", "doctor"]), "D-CROSS");
+    let first = (
+        0,
+        "phase1_listing".to_owned(),
+        "phase_status has complete, and the phase is pending".to_owned(),
+    );
+    assert_eq!(doctor, [first]);
+    // Nothing of it is news in our own snapshot, only what is new in it.
+    assert!(
+        lab.must(&["import", "data"])
+            .stdout
+            .starts_with("unchanged")
+    );
+    state = serde_json::from_str(
+        &std::fs::read_to_string(lab.path("data/extraction_state.json")).unwrap(),
+    )
+    .unwrap();
+    state["phase_status"][b] = json!({"phase1_listing": "done"});
+    lab.write("data/extraction_state.json", &state.to_string());
+    let told = lab.run(&["--json", "import", "data"]);
+    let crossed = found(&told, "I-CROSS");
+    assert_eq!(
+        (told.exit, crossed.len(), crossed[0].0),
+        (Some(3), 1, 1),
+        "{}",
+        told.text()
+    );
+    lab.must(&["complete", a, "phase1_listing"]);
+    lab.must(&["complete", b, "phase1_listing"]);
+    assert_eq!(found(&lab.run(&["--json", "doctor"]), "D-CROSS"), []);
+}
+
+#[test]
+fn who_brings_the_data_first_is_told_that_the_items_are_held_still() {
+    let lab = Lab::new().env("PHASELOG_NOW", "2026-11-23T10:30:00Z");
+    let data: Vec<Value> = HOUSES
+        .iter()
+        .map(|house| json!({"full_address": house, "price": 1}))
+        .collect();
+    lab.write("enrichment_data.json", &json!(data).to_string());
+    let items: Vec<Value> = HOUSES[..2]
+        .iter()
+        .map(|house| json!({"address": house, "phases": {"list": {"status": "pending"}}}))
+        .collect();
+    lab.write("old.json", &json!({"work_items": items}).to_string());
+    let outputs = [
+        lab.run(&["import", "enrichment_data.json"]),
+        lab.run(&["import", "--dry-run", "old.json"]),
+        lab.run(&["import", "old.json"]),
+        lab.run(&["import", "old.json"]),
+        lab.run(&["unhold", HOUSE]),
+        lab.run(&["resume"]),
+    ];
+    shows("import__held_still", &outputs);
+    // Our own snapshot knows them because the store does.
+    lab.must(&["compact"]);
+    assert!(
+        lab.must(&["import", "data"])
+            .stdout
+            .starts_with("unchanged")
+    );
+}
