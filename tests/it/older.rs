@@ -167,6 +167,34 @@ fn one_object_may_be_older_than_the_file() {
 }
 
 #[test]
+fn a_file_without_what_came_since_is_older() {
+    let lab = lab();
+    lab.must(&["add", "9 S Added Rd"]);
+    let mut homes = read(&lab, DATA);
+    lab.must(&["enrich", "9 S Added Rd", "price=1"]);
+    lab.must(&["enrich", HOUSE, "price=10"]);
+    lab.must(&["compact"]);
+    homes[0]["price"] = json!(11);
+    homes[1]["price"] = json!(21);
+    write(&lab, DATA, &homes);
+    let told = lab.run(&["--json", "import", "data"]);
+    let codes: Vec<Value> = json_of(&told)["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["code"].clone())
+        .collect();
+    assert_eq!(
+        (told.exit, codes),
+        (Some(3), vec![json!("I-ONLY-IN"), json!("I-EDIT-CONFLICT")])
+    );
+    assert_eq!(
+        (&data(&lab, 0)["price"], &data(&lab, 1)["price"]),
+        (&json!(10), &json!(21))
+    );
+}
+
+#[test]
 fn who_reads_what_is_there_and_edits_it_is_in_nobodys_way() {
     let mut lab = lab().env("PHASELOG_NOW", "2026-11-23T18:30:00Z");
     // Round after round, on both sides of a compaction, what the script sets is the script's.

@@ -1,10 +1,11 @@
 //! Looks in the log for what in a file beside the root is older than what it is compared with: see
 //! [`crate::pipeline::merge::doubts`]. In memory is what differs, and the data of the items that it is about.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Result;
-use crate::pipeline::merge::{Changed, Doubt, Evidence, Points, doubts};
+use crate::pipeline::enrichment::ItemData;
+use crate::pipeline::merge::{Changed, Differing, Doubt, Evidence, Points, doubts};
 use crate::pipeline::{Event, FieldPath, ItemId, Json, PipelineState};
 use crate::position::Seq;
 use crate::snapshot::enrichment::ADDRESS;
@@ -48,6 +49,8 @@ pub(super) struct Present {
     of: HashMap<ItemId, Vec<Seq>>,
     /// Of all others.
     elsewhere: Vec<Seq>,
+    /// The records that brought what does not stand in the file.
+    gone: Vec<Seq>,
 }
 
 impl Present {
@@ -82,6 +85,10 @@ impl Present {
                 present.of.insert(item.name.clone(), all.collect());
             }
         }
+        let there = original.document.items.iter().map(|item| &item.name);
+        let there: HashSet<&ItemId> = there.collect();
+        let gone = state.items().iter().filter(|it| !there.contains(&it.name));
+        present.gone = gone.filter_map(|it| brought(it.data.as_deref()?)).collect();
         present
     }
 }
@@ -93,6 +100,16 @@ fn leaves(changed: &Changed) -> Vec<(FieldPath, Option<Json>)> {
     leaves
 }
 
+/// The record that brought the first of the data of an item.
+fn brought(data: &ItemData) -> Option<Seq> {
+    let later = data.later().iter().map(|(by, _)| by.seq);
+    data.origin()
+        .map(|by| by.seq)
+        .into_iter()
+        .chain(later)
+        .min()
+}
+
 /// Looks what in a file is older than its base, which stands at `place`. `known` are places of snapshots that the log may not
 /// name.
 ///
@@ -101,10 +118,11 @@ fn leaves(changed: &Changed) -> Vec<(FieldPath, Option<Json>)> {
 pub(super) fn look(
     finder: &Finder<'_>,
     base: &Base,
-    present: Present,
+    mut present: Present,
     (place, known): (Seq, Vec<Seq>),
     original: &BesideOriginal,
 ) -> Result<Doubtful> {
+    let gone = std::mem::take(&mut present.gone);
     let (mut watched, elsewhere) = watch(base, present, original);
     if watched.is_empty() {
         return Ok(Doubtful::default());
@@ -122,7 +140,7 @@ pub(super) fn look(
     })?;
     let version = mark_version(finder, place, original, &mut watched)?;
     let points = Points::new(snapshots, version, place);
-    Ok(judge(&points, watched, elsewhere))
+    Ok(judge(&points, watched, &gone, elsewhere))
 }
 
 /// What the file has otherwise than its base, by item; and the records that set what it has as that, of the other items.
@@ -206,7 +224,12 @@ fn mark_version(
     Ok(Some(last.seq))
 }
 
-fn judge(points: &Points, watched: HashMap<ItemId, Watched>, elsewhere: Vec<Seq>) -> Doubtful {
+fn judge(
+    points: &Points,
+    watched: HashMap<ItemId, Watched>,
+    gone: &[Seq],
+    elsewhere: Vec<Seq>,
+) -> Doubtful {
     // An object of data may be older than the file that it stands in; lists of extractions are read and written as a whole.
     let is_data = watched.values().any(Watched::is_data);
     let (mut names, mut parts) = (Vec::new(), Vec::new());
@@ -215,8 +238,14 @@ fn judge(points: &Points, watched: HashMap<ItemId, Watched>, elsewhere: Vec<Seq>
         names.push((item, paths));
         parts.push(evidence);
     }
+    // What a file does not have, older ones had not either.
+    let gone = gone.iter().map(|brought| Differing {
+        held: vec![(Seq::NONE, *brought)],
+        moved: *brought,
+        of_version: false,
+    });
     parts.push(Evidence {
-        differing: Vec::new(),
+        differing: gone.collect(),
         present: elsewhere,
     });
     let found = doubts(points, &parts, is_data);

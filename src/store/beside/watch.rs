@@ -4,14 +4,17 @@ use crate::pipeline::enrichment::ItemData;
 use crate::pipeline::members::Members;
 use crate::pipeline::merge::{Differing, Evidence, at, is_same};
 use crate::pipeline::{
-    ExtractionChange, ExtractionStatus, FieldPath, ItemExtraction, Json, Record, Timestamp,
+    DataChange, ExtractionChange, ExtractionStatus, FieldPath, ItemExtraction, Json, Record,
+    Timestamp,
 };
 use crate::position::Seq;
 
 /// One item.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
+    /// Of the data what stands under `keys`: all of it may be most of the memory.
     data: Option<Box<ItemData>>,
+    keys: Vec<String>,
     extraction: Option<Box<ItemExtraction>>,
     fields: Vec<Field>,
     /// The records that set what the file has as what it is compared with.
@@ -54,6 +57,12 @@ pub(super) fn said_in(shape: &str, change: &ExtractionChange) -> Said {
     sayable(shape, (change.status, checked, retries))
 }
 
+/// The key of the member of the data that a field is, or lies in.
+fn outermost(field: &FieldPath) -> String {
+    let keys = field.keys();
+    keys.first().map(ToString::to_string).unwrap_or_default()
+}
+
 impl Watched {
     fn watch(&mut self, theirs: Theirs) {
         self.fields.push(Field {
@@ -65,6 +74,10 @@ impl Watched {
 
     /// Watches a field of the data.
     pub(super) fn watch_data(&mut self, path: FieldPath, theirs: Option<Json>) {
+        let key = outermost(&path);
+        if !self.keys.contains(&key) {
+            self.keys.push(key);
+        }
         self.watch(Theirs::Data(path, theirs));
     }
 
@@ -79,12 +92,31 @@ impl Watched {
         fields.any(|field| matches!(field.theirs, Theirs::Data(..)))
     }
 
+    /// Of a change what is watched.
+    fn watched_of(&self, change: &DataChange) -> DataChange {
+        let is_watched = |key: &str| self.keys.iter().any(|it| it == key);
+        let object = change.object.as_ref().map(|object| {
+            let mut members = Members::of(object.as_str()).unwrap_or_default();
+            members.retain(|key, _| is_watched(key));
+            members.to_json()
+        });
+        let changes = change.changes.iter();
+        let changes = changes.filter(|it| is_watched(&outermost(&it.field)));
+        DataChange {
+            source: None,
+            confidence: None,
+            object,
+            changes: changes.cloned().collect(),
+        }
+    }
+
     /// Takes in a record about the item.
     pub(super) fn take(&mut self, record: &Record, shape: &str) {
         let (seq, time) = (record.seq, record.at);
         let (data, extraction) = (record.event.data(), record.event.extraction());
         if let Some(change) = data {
-            ItemData::apply(&mut self.data, change, seq, time);
+            let change = self.watched_of(change);
+            ItemData::apply(&mut self.data, &change, seq, time);
         }
         if let Some(change) = extraction {
             ItemExtraction::apply(&mut self.extraction, change, seq, time);
