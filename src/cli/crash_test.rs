@@ -93,6 +93,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         None => exit::DONE,
         Some(Signal::Interrupt | Signal::Kill) => exit::INTERRUPTED,
         Some(Signal::Terminate) => exit::TERMINATED,
+        Some(Signal::Hangup) => exit::HUNG_UP,
+        Some(Signal::Quit) => exit::QUIT,
     };
     let result = CrashTestReport {
         tried,
@@ -114,6 +116,8 @@ const fn name_of(signal: Signal) -> &'static str {
     match signal {
         Signal::Interrupt => "SIGINT",
         Signal::Terminate => "SIGTERM",
+        Signal::Hangup => "SIGHUP",
+        Signal::Quit => "SIGQUIT",
         Signal::Kill => "SIGKILL",
     }
 }

@@ -14,6 +14,10 @@ pub(super) const DAMAGED: u8 = 7;
 pub(super) const INTERRUPTED: u8 = 130;
 /// Told to end.
 pub(super) const TERMINATED: u8 = 143;
+/// The terminal is gone.
+pub(super) const HUNG_UP: u8 = 129;
+/// A person pressed Ctrl-\.
+pub(super) const QUIT: u8 = 131;
 
 /// What `eval` takes for a failure.
 pub(super) fn shell(status: u8) -> String {

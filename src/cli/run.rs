@@ -93,6 +93,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     match stop {
         Stop::Told(Signal::Interrupt | Signal::Kill) => Ok(exit::INTERRUPTED),
         Stop::Told(Signal::Terminate) => Ok(exit::TERMINATED),
+        Stop::Told(Signal::Hangup) => Ok(exit::HUNG_UP),
+        Stop::Told(Signal::Quit) => Ok(exit::QUIT),
         Stop::NoStart(error) => Err(no_start(error)),
         Stop::Store(error) => Err(error.into()),
         Stop::Nothing(Rejection::Drained { left }) if all && left == Left::default() => {

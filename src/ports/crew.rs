@@ -131,6 +131,10 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM: please end.
     Terminate,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+    /// SIGQUIT: a person pressed Ctrl-\.
+    Quit,
     /// SIGKILL: no program can refuse it.
     Kill,
 }

@@ -185,6 +185,8 @@ impl Crew for FakeCrew<'_> {
         let number = match signal {
             Signal::Interrupt => 2,
             Signal::Terminate => 15,
+            Signal::Hangup => 1,
+            Signal::Quit => 3,
             Signal::Kill => 9,
         };
         if signal == Signal::Kill || !self.running[at].deaf {

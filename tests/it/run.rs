@@ -327,7 +327,12 @@ fn is_listening(run: &Child) -> bool {
 
 /// True if SIGINT does nothing to this process, and so to none that it starts.
 pub(crate) fn ignores_interrupts() -> bool {
-    has_signal("self", "SigIgn:", 2)
+    ignores(2)
+}
+
+/// True if a signal does nothing to this process, and so to none that it starts.
+pub(crate) fn ignores(signal: u32) -> bool {
+    has_signal("self", "SigIgn:", signal)
 }
 
 /// True if a set of signals of a process, as `/proc` shows it, has that one in it.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, kill_process_group};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::low_level::{pipe, unregister};
 
 use super::{Crew, Ending, Happening, Member, Program, Signal, Stream, guard};
@@ -41,7 +41,13 @@ impl RealCrew {
     /// # Errors
     /// As the system says.
     pub(in crate::ports) fn new(guard: Vec<OsString>) -> io::Result<Self> {
-        let ears = [(Signal::Interrupt, SIGINT), (Signal::Terminate, SIGTERM)]
+        let ends = [
+            (Signal::Interrupt, SIGINT),
+            (Signal::Terminate, SIGTERM),
+            (Signal::Hangup, SIGHUP),
+            (Signal::Quit, SIGQUIT),
+        ];
+        let ears = ends
             .into_iter()
             .filter(|&(_, number)| !is_ignored(number))
             .map(|(signal, number)| Ear::new(signal, number))
@@ -148,6 +154,8 @@ impl Crew for RealCrew {
         let signal = match signal {
             Signal::Interrupt => rustix::process::Signal::INT,
             Signal::Terminate => rustix::process::Signal::TERM,
+            Signal::Hangup => rustix::process::Signal::HUP,
+            Signal::Quit => rustix::process::Signal::QUIT,
             Signal::Kill => rustix::process::Signal::KILL,
         };
         // Not waited for yet, so the number is still that of this program. If it has ended, nobody needs to hear.
