@@ -217,6 +217,13 @@ pub enum DamageKind {
     MissingSegment,
     /// A segment's name leads to a directory, a symbolic link, or something else that is no file.
     NoFile,
+    /// The system refuses to read the segment. That is no verdict on it.
+    Refused {
+        /// The system's number for it, if it has one.
+        number: Option<i32>,
+        /// What it said.
+        what: String,
+    },
     /// A segment's header is not what it should be.
     Header(String),
     /// The payload is no event.
@@ -280,6 +287,7 @@ impl std::fmt::Display for DamageKind {
             Self::UnfinishedGroup => f.write_str("is missing from its group"),
             Self::MissingSegment => f.write_str("is missing with its segment"),
             Self::NoFile => f.write_str("is missing, for its segment is no regular file"),
+            Self::Refused { what, .. } => write!(f, "cannot be read ({what})"),
             Self::Header(what) => write!(f, "is no header that fits ({what})"),
             Self::Payload(what) => write!(f, "is no event ({what})"),
             Self::Order(order) => write!(f, "is not in its place: {order}"),

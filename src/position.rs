@@ -46,6 +46,13 @@ impl Seq {
         Self(self.0.saturating_sub(1))
     }
 
+    /// True if no log comes so far: at a million records a second it would take 146,000 years. Who says that it did was
+    /// not writing of a log of ours.
+    #[must_use]
+    pub const fn is_beyond_reach(self) -> bool {
+        self.0 > 1 << 62
+    }
+
     /// The sequence number `count` places after this one.
     #[must_use]
     pub const fn plus(self, count: u64) -> Self {

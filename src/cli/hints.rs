@@ -107,6 +107,9 @@ pub(super) fn hint(error: &Error, shell: &Shell) -> String {
         Error::NotAcknowledged { .. } | Error::LockLost { .. } => {
             "repeat the command; what survived is then found".to_owned()
         }
+        Error::Poisoned { detail, .. } if detail.contains("directory") => {
+            "move away what stands there: it is none of the store's; then repeat the command".to_owned()
+        }
         Error::Poisoned { .. } => "look at the disk (dmesg), then repeat the command".to_owned(),
         Error::Edited {
             file,
@@ -138,6 +141,12 @@ pub(super) fn hint(error: &Error, shell: &Shell) -> String {
             )
         }
         Error::Usage { .. } => "phaselog --help, or --help behind the command".to_owned(),
+        Error::Io { path, source, .. }
+            if path.ends_with("wal/quarantine") && source.kind() == io::ErrorKind::NotADirectory =>
+        {
+            "move away what stands there, for it is no directory of the store's; then repeat the command"
+                .to_owned()
+        }
         Error::Io { source, .. } => about_io(source),
         Error::Rejected(rejection) => about_rejection(rejection, shell),
     }

@@ -1,10 +1,12 @@
 //! `repair`: the plan, item by item; with `--apply`, done.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::error::Error;
+use crate::error::{DamageKind, Error};
+use crate::ports::EntryKind;
 use crate::position::Seq;
 use crate::store::repair::{self, Occasion, RepairPlan, Repaired, SeqRange};
 
@@ -43,7 +45,8 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let (ports, options) = (context.ports.clone(), context.options.clone());
     let dir = context.dir().to_owned();
     if !args.apply {
-        let plan = repair::plan(&ports, &dir, &options, occasion).map_err(no_plan)?;
+        let plan = repair::plan(&ports, &dir, &options, occasion)
+            .map_err(|error| no_plan(error, context))?;
         let status = if plan.next.is_none() {
             exit::DONE
         } else {
@@ -58,7 +61,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     }
     context.announce_write();
     let done = repair::apply(&ports, &dir, &options, occasion, &args.accept_loss);
-    match done.map_err(no_plan)? {
+    match done.map_err(|error| no_plan(error, context))? {
         Repaired::Nothing => {
             context.print.report(&RepairReport {
                 plan: RepairPlan::nothing(),
@@ -92,20 +95,46 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     }
 }
 
-/// `verify` says what is wrong and names `repair`: whoever comes from there is not sent back.
-fn no_plan(error: Error) -> Failure {
+/// `verify` says what is wrong and names `repair`: whoever comes from there is not sent back. Nor is anybody told to move
+/// away what may hold records.
+fn no_plan(error: Error, context: &Context<'_>) -> Failure {
     let (Error::Damaged(damage) | Error::AmbiguousTail(damage)) = &error else {
         return error.into();
     };
-    if damage.segment.is_none() {
-        let hint = "there is no plan for this: put the segments back from a backup";
-        return Failure::from(error).with_hint(hint);
-    }
     let file = damage.file.display().to_string();
-    Failure::from(error).with_hint(format!(
-        "there is no plan for this: put {} back from a backup, or move it out of wal/, keep it, and repair again",
-        super::hints::quote(&file)
-    ))
+    let file = super::hints::quote(&file);
+    let backup = "there is no plan for this: put";
+    let hint = match &damage.kind {
+        _ if damage.segment.is_none() => {
+            let dir = context.dir();
+            let root = context.ports.disk.exists(&dir.join("work_items.json"));
+            let again = if root.unwrap_or(false) {
+                let shell = Shell {
+                    store: Some("NEW".to_owned()),
+                };
+                let import = shell.command("import", &[&dir.display().to_string()]);
+                format!(
+                    "; if there is none, {import} begins another store with what the JSON files have"
+                )
+            } else {
+                String::new()
+            };
+            format!("{backup} the segments back from a backup{again}")
+        }
+        DamageKind::NoFile if is_link(context, &damage.file) => format!(
+            "{file} is a link: put the file it leads to in its place, for that may be the segment"
+        ),
+        DamageKind::NoFile => format!(
+            "{backup} {file} back from a backup; if there is none, move away what stands there, which is no file, and repair again"
+        ),
+        _ => format!("{backup} {file} back from a backup; nothing was changed"),
+    };
+    Failure::from(error).with_hint(hint)
+}
+
+fn is_link(context: &Context<'_>, file: &Path) -> bool {
+    let found = context.ports.disk.metadata(&context.dir().join(file));
+    found.is_ok_and(|found| found.kind == EntryKind::Symlink)
 }
 
 fn ranges(lost: &[SeqRange]) -> String {

@@ -14,7 +14,7 @@ use super::cursor::Cursor;
 use super::files::{self, QUARANTINE, Temp};
 use super::header::LogId;
 use super::pass::Pass;
-use super::poison::{POISONED, Poison};
+use super::poison::{self, POISONED, Poison};
 use super::reader::{Access, Log, Witnesses};
 use super::trouble::{Trouble, read_header};
 use super::window::Window;
@@ -28,6 +28,13 @@ use crate::position::SegmentId;
 /// [`Error::Damaged`] if the bytes that can be read do not go as far as what was acknowledged; [`Error::Poisoned`] if a
 /// step failed. Either way the flag stays.
 pub(super) fn clear(log: &Log, flag: &Poison, witnesses: Witnesses, id: LogId) -> Result<()> {
+    let failed = |detail: String| Error::Poisoned {
+        detail: format!("clearing it: {detail}"),
+        written: false,
+    };
+    if let Some(what) = poison::in_its_place(&*log.ports.disk, &log.wal) {
+        return Err(failed(what));
+    }
     let distrusted: Vec<SegmentId> = log
         .segments()?
         .into_iter()
@@ -38,10 +45,11 @@ pub(super) fn clear(log: &Log, flag: &Poison, witnesses: Witnesses, id: LogId) -
         ..witnesses
     };
     let ends = ends(log, &distrusted, witnesses, id)?;
-    rewrite(log, &ends).map_err(|error| Error::Poisoned {
-        detail: format!("clearing it: {error}"),
-        written: false,
-    })
+    if !ends.is_empty() {
+        let quarantine = log.ports.disk.ensure_own_dir(&log.wal.join(QUARANTINE));
+        quarantine.map_err(|error| failed(format!("wal/{QUARANTINE}: {error}")))?;
+    }
+    rewrite(log, &ends).map_err(|error| failed(error.to_string()))
 }
 
 /// Where the verified bytes of each segment end.
@@ -81,9 +89,6 @@ fn ends(
 fn rewrite(log: &Log, ends: &[(SegmentId, u64)]) -> io::Result<()> {
     let disk = &*log.ports.disk;
     let quarantine = log.wal.join(QUARANTINE);
-    if !ends.is_empty() {
-        disk.ensure_own_dir(&quarantine)?;
-    }
     for &(segment, bytes) in ends {
         if faults::on(Fault::ClearedWithoutReplacing) {
             continue;

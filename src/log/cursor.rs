@@ -2,7 +2,8 @@
 
 use super::frame::Crc;
 use super::head::Sha256Hex;
-use super::header::{LogId, LostRange, SegmentHeader};
+use super::header::{LogId, SegmentHeader};
+use super::lost::Lost;
 use super::reader::{From, Position};
 use super::segment::Scan;
 use crate::position::{Offset, SegmentId, Seq};
@@ -16,7 +17,7 @@ pub(super) struct Cursor {
     pub(super) sha256: Option<Sha256Hex>,
     pub(super) durable_seen: Seq,
     pub(super) name_proven: bool,
-    pub(super) lost: Vec<LostRange>,
+    pub(super) lost: Lost,
     /// The snapshot that reading began behind: the segment that it was taken just before, and what it says.
     pub(super) snapshot: Option<(SegmentId, Crc, LogId)>,
 }
@@ -32,16 +33,20 @@ impl Cursor {
                     ..Self::at(segment, Some(crc))
                 }
             }
-            From::Position(position) => Self {
-                segment: position.segment,
-                scan: Scan::new(position.offset, position.next, Some(position.previous)),
-                log: Some(position.log),
-                sha256: position.sha256,
-                durable_seen: position.durable_seen,
-                name_proven: position.name_proven,
-                lost: position.lost,
-                snapshot: None,
-            },
+            From::Position(position) => {
+                let mut lost = Lost::default();
+                lost.learn(&position.lost);
+                Self {
+                    segment: position.segment,
+                    scan: Scan::new(position.offset, position.next, Some(position.previous)),
+                    log: Some(position.log),
+                    sha256: position.sha256,
+                    durable_seen: position.durable_seen,
+                    name_proven: position.name_proven,
+                    lost,
+                    snapshot: None,
+                }
+            }
         }
     }
 
@@ -54,7 +59,7 @@ impl Cursor {
             sha256: None,
             durable_seen: Seq::NONE,
             name_proven: false,
-            lost: Vec::new(),
+            lost: Lost::default(),
             snapshot: None,
         }
     }
@@ -79,43 +84,24 @@ impl Cursor {
 
     /// Takes over the lost ranges in segments before the one that declares them.
     pub(super) fn learn_lost(&mut self, header: &SegmentHeader) {
-        for lost in &header.lost {
-            if !self.lost.contains(lost) {
-                self.lost.push(*lost);
-            }
-        }
-        self.lost
-            .sort_by_key(|lost| (lost.segment, lost.from_byte, lost.from_seq));
+        self.lost.learn(&header.lost);
     }
 
     /// True if a header declared this segment's own header lost.
     pub(super) fn header_lost(&self, id: SegmentId) -> bool {
-        self.lost
-            .iter()
-            .any(|lost| lost.segment == id && lost.from_byte == Offset::START)
+        let first = self.lost.of(id).first();
+        first.is_some_and(|lost| lost.from_byte == Offset::START)
     }
 
-    /// The segment was given up with its file: the range that says so.
+    /// True if the segment was given up with its file, and all that followed it up to its successor.
     pub(super) fn segment_lost(&self, id: SegmentId, successor: SegmentId) -> bool {
-        let first = id.first_seq();
-        self.lost.iter().any(|lost| {
-            lost.from_seq <= first
-                && lost.to_seq >= first
-                && lost.to_seq.next() >= successor.first_seq()
-        })
+        let through = self.lost.through(id.first_seq());
+        through > id.first_seq() && through >= successor.first_seq()
     }
 
     /// The first seq from `from` on that was not given up.
     pub(super) fn lost_through(&self, from: Seq) -> Seq {
-        let mut ranges: Vec<&LostRange> = self.lost.iter().collect();
-        ranges.sort_by_key(|lost| lost.from_seq);
-        ranges.into_iter().fold(from, |next, lost| {
-            if lost.from_seq <= next && next <= lost.to_seq {
-                lost.to_seq.next()
-            } else {
-                next
-            }
-        })
+        self.lost.through(from)
     }
 
     pub(super) fn position(&self) -> Option<Position> {
@@ -128,7 +114,7 @@ impl Cursor {
             durable_seen: self.durable_seen,
             name_proven: self.name_proven,
             sha256: self.sha256,
-            lost: self.lost.clone(),
+            lost: self.lost.ranges().to_vec(),
         })
     }
 }

@@ -51,12 +51,7 @@ pub(super) fn glance(
     len: u64,
     sink: &mut Sink<'_>,
 ) -> Result<bool, Trouble> {
-    let given_up = |cursor: &Cursor| {
-        cursor
-            .lost
-            .iter()
-            .any(|lost| lost.segment == cursor.segment)
-    };
+    let given_up = |cursor: &Cursor| !cursor.lost.of(cursor.segment).is_empty();
     if len < cursor.scan.offset().get() || given_up(cursor) {
         return Ok(false);
     }

@@ -113,7 +113,7 @@ fn render(seq: Seq) -> [u8; LEN] {
 fn parse(bytes: &[u8]) -> Option<Seq> {
     let text = std::str::from_utf8(bytes).ok()?;
     let seq = text.split(' ').nth(2)?.parse().ok().map(Seq::new)?;
-    (i64::try_from(seq.get()).is_ok() && render(seq) == *bytes).then_some(seq)
+    (!seq.is_beyond_reach() && render(seq) == *bytes).then_some(seq)
 }
 
 #[cfg(test)]
@@ -128,6 +128,15 @@ mod tests {
         expected.push(b'\n');
         assert_eq!(bytes.as_slice(), expected);
         assert_eq!(parse(&bytes), Some(Seq::new(1050)));
+    }
+
+    #[test]
+    fn a_mark_that_no_log_reaches_counts_nothing() {
+        for seq in [(1 << 62) + 1, u64::MAX >> 1] {
+            assert_eq!(parse(&render(Seq::new(seq))), None);
+        }
+        let far = Seq::new(1 << 62);
+        assert_eq!(parse(&render(far)), Some(far));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod mark;
 pub mod poison;
 pub mod lock;
 mod window;
+mod lost;
 mod cursor;
 mod trouble;
 mod deliver;

@@ -19,7 +19,7 @@ use super::trouble::{
     HeaderProblem, Trouble, damage, damaged, disordered, file_name, header_of, header_trouble,
     missing, not_opened, read_header,
 };
-use super::window::{Window, read_range};
+use super::window::{Window, read_range, zeros_begin};
 use crate::error::{Damage, DamageKind, Error, Witness};
 use crate::faults::{self, Fault};
 use crate::ports::File;
@@ -93,7 +93,8 @@ impl<'l> Pass<'l> {
         loop {
             let id = cursor.segment;
             let blind = faults::on(Fault::WritesBehindASeal) && self.locked && held.is_some();
-            let successor = ids.iter().copied().find(|&other| other > id && !blind);
+            let behind = ids.partition_point(|&other| other <= id);
+            let successor = ids.get(behind).copied().filter(|_| !blind);
             if ids.binary_search(&id).is_err() {
                 match successor {
                     Some(successor) if cursor.segment_lost(id, successor) => {
@@ -217,10 +218,7 @@ impl<'l> Pass<'l> {
             .filter(|&prev| prev > cursor.segment)
             .unwrap_or(successor);
         if gone < successor && cursor.segment_lost(gone, successor) {
-            let lost = cursor
-                .lost
-                .iter()
-                .filter(|lost| lost.segment >= cursor.segment);
+            let lost = cursor.lost.from(cursor.segment).iter();
             let first = lost
                 .map(|lost| lost.from_seq)
                 .min()
@@ -320,7 +318,11 @@ impl<'l> Pass<'l> {
         let stop = self.run_over_lost(cursor, file, len, sink)?;
         let attested = self.witnesses.strongest();
         let short = len < stop.offset.get();
-        let left = len.saturating_sub(stop.offset.get());
+        // A power cut, or a disk that makes room ahead, may leave any number of NULs: one stands for all.
+        let end =
+            zeros_begin(file, stop.offset.get(), len).map_err(|error| self.refused(id, error))?;
+        let end = end.saturating_add(1).min(len);
+        let left = end.saturating_sub(stop.offset.get());
         let held = match left {
             _ if stop.fault.is_none() => 0,
             ..=MAX_TAIL => left,
@@ -355,11 +357,11 @@ impl<'l> Pass<'l> {
             }
             Verdict::Clean => Tail::Clean,
             Verdict::Torn(shape) if self.locked => Tail::Torn {
-                bytes: bytes.len() as u64,
+                bytes: len - stop.offset.get(),
                 shape,
             },
             Verdict::Torn(_) => Tail::InFlight {
-                bytes: bytes.len() as u64,
+                bytes: len - stop.offset.get(),
             },
             Verdict::Damaged(witness) => {
                 let damage = self.damage(cursor, &stop, file, len, &bytes, Some(witness))?;
@@ -429,10 +431,9 @@ impl<'l> Pass<'l> {
         let begin = cursor.scan.offset();
         let ranges: Vec<LostRange> = cursor
             .lost
+            .of(id)
             .iter()
-            .filter(|lost| {
-                lost.segment == id && lost.from_byte >= begin && lost.from_byte.get() < limit
-            })
+            .filter(|lost| lost.from_byte >= begin && lost.from_byte.get() < limit)
             .copied()
             .collect();
         for lost in ranges {

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 
 use super::files::temp_name;
-use crate::ports::{Disk, Ports};
+use crate::ports::{Disk, EntryKind, Ports};
 use crate::position::{SegmentId, Seq};
 
 /// The file's name in `wal/`.
@@ -87,6 +87,13 @@ pub fn read(disk: &dyn Disk, wal: &Path) -> io::Result<Option<Poison>> {
         segment: SegmentId::FIRST,
         seq: Seq::NONE,
     })))
+}
+
+/// Why nobody of ours can take the flag down: something stands in its place that no writer made. `None` if nothing does.
+pub fn in_its_place(disk: &dyn Disk, wal: &Path) -> Option<String> {
+    let there = disk.metadata(&wal.join(POISONED)).ok()?;
+    (there.kind == EntryKind::Dir)
+        .then(|| format!("wal/{POISONED} is a directory, which no writer makes"))
 }
 
 /// Raises the flag. If it is raised already, the lower segment wins.

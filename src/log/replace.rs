@@ -20,13 +20,14 @@ use crate::position::SegmentId;
 /// # Errors
 /// [`Error::Io`]; then each segment is the old one or the new one, and the old ones are in `quarantine/`.
 pub fn replace_segments(log: &Log, contents: &[(SegmentId, &[u8])]) -> Result<Vec<PathBuf>> {
+    if contents.is_empty() {
+        return Ok(Vec::new());
+    }
+    make_room(log)?;
     replace(log, contents).map_err(Error::io("replace a segment in", &log.wal))
 }
 
 fn replace(log: &Log, contents: &[(SegmentId, &[u8])]) -> io::Result<Vec<PathBuf>> {
-    if contents.is_empty() {
-        return Ok(Vec::new());
-    }
     let mut copies = Vec::new();
     for (id, bytes) in contents {
         let copy = Temp::create(&log.ports, &log.wal, &id.file_name())?;
@@ -54,6 +55,7 @@ fn replace(log: &Log, contents: &[(SegmentId, &[u8])]) -> io::Result<Vec<PathBuf
 /// # Errors
 /// [`Error::Io`]; then it has its old name, or both.
 pub fn set_aside(log: &Log, path: &Path) -> Result<PathBuf> {
+    make_room(log)?;
     let moved = || -> io::Result<PathBuf> {
         let kept = keep(log, path)?;
         sync_quarantine(log)?;
@@ -64,8 +66,15 @@ pub fn set_aside(log: &Log, path: &Path) -> Result<PathBuf> {
     moved().map_err(Error::io("set aside", path))
 }
 
+/// Makes `quarantine/` unless it is there.
+fn make_room(log: &Log) -> Result<()> {
+    let quarantine = log.wal.join(QUARANTINE);
+    let made = log.ports.disk.ensure_own_dir(&quarantine);
+    made.map(drop)
+        .map_err(Error::io("keep files in", quarantine))
+}
+
 fn keep(log: &Log, path: &Path) -> io::Result<PathBuf> {
-    log.ports.disk.ensure_own_dir(&log.wal.join(QUARANTINE))?;
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or(io::ErrorKind::InvalidFilename)?;
     let (at, random) = (log.ports.clock.now().at, log.ports.process.random());

@@ -66,6 +66,20 @@ pub struct Finding {
     pub severity: Severity,
 }
 
+impl Finding {
+    /// The error for who cannot go on without what the system refuses to read.
+    pub(crate) fn refused(&self) -> Error {
+        let said = match &self.damage.kind {
+            DamageKind::Refused {
+                number: Some(number),
+                ..
+            } => std::io::Error::from_raw_os_error(*number),
+            kind => std::io::Error::other(kind.to_string()),
+        };
+        Error::io("read", &self.damage.file)(said)
+    }
+}
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -83,6 +97,8 @@ pub enum Severity {
     Beyond,
     /// A repair gave it up.
     GivenUp,
+    /// The system refuses to read it: no verdict.
+    Unreadable,
 }
 
 /// What a survey found out on the whole.
@@ -114,8 +130,8 @@ impl Log {
     /// surveyed again under it. Writes nothing.
     ///
     /// # Errors
-    /// [`Error::NoStore`], [`Error::NewerFormat`], [`Error::Io`], and what the sink returns; damage is no error here,
-    /// but for a `wal/` that has lost all its segments.
+    /// [`Error::NoStore`], [`Error::NewerFormat`], [`Error::Io`] but for a segment that cannot be read, which is a finding,
+    /// and what the sink returns; damage is no error here, but for a `wal/` that has lost all its segments.
     pub fn survey(
         &self,
         witnesses: Witnesses,
@@ -164,14 +180,23 @@ impl Log {
             read: None,
             ahead,
         };
-        if let Ok(header) = surveyor.header(last)? {
-            surveyor.cursor.learn_lost(&header);
+        match surveyor.header(last) {
+            Ok(Ok(header)) => surveyor.cursor.learn_lost(&header),
+            // What the system refuses is told in its place.
+            Ok(Err(_)) | Err(Error::Io { .. }) => {}
+            Err(error) => return Err(error),
         }
         let mut head = None;
         for (index, &id) in ids.iter().enumerate() {
             let before = index.checked_sub(1).map(|before| ids[before]);
             let after = ids.get(index + 1).copied();
-            head = surveyor.segment(before, id, after, sink)?;
+            head = match surveyor.segment(before, id, after, sink) {
+                Err(Error::Io { path, source, .. }) if path == self.segment_path(id) => {
+                    surveyor.refused(id, after, refusal(&source), sink)?;
+                    None
+                }
+                surveyed => surveyed?,
+            };
         }
         Ok(SurveyEnd {
             log: surveyor.cursor.log,
@@ -182,6 +207,14 @@ impl Log {
             head,
             bad: surveyor.bad,
         })
+    }
+}
+
+/// What the system said, as a finding has it.
+fn refusal(said: &std::io::Error) -> DamageKind {
+    DamageKind::Refused {
+        number: said.raw_os_error(),
+        what: said.to_string(),
     }
 }
 
@@ -285,8 +318,31 @@ impl Surveyor<'_> {
             sealed_at: None,
         }))?;
         self.cursor.enter(id, None);
-        let to = after.map(|after| after.first_seq().before());
+        // At the end of the log the witnesses alone know how far it went.
+        let attested = self.witnesses.strongest().seq;
+        let to = match after {
+            Some(after) => Some(after.first_seq().before()),
+            None => Some(attested).filter(|&seq| seq >= id.first_seq()),
+        };
+        self.told = to.map_or(self.told, Seq::next);
         self.report(damage, 0, to, Severity::Damaged, sink)
+    }
+
+    /// Reports a segment that the system refuses to read, and goes on behind it.
+    fn refused(
+        &mut self,
+        id: SegmentId,
+        after: Option<SegmentId>,
+        why: DamageKind,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        self.cursor.enter(id, None);
+        let mut damage = self.damage(id, Offset::START, why, None);
+        damage.seq = id.first_seq();
+        let to = after.map(|after| after.first_seq().before());
+        self.told = to.map_or(self.told, Seq::next);
+        self.bad += 1;
+        self.report(damage, 0, to, Severity::Unreadable, sink)
     }
 
     /// Moves to a segment, and reports what its header says that does not fit what was read.
@@ -401,13 +457,7 @@ impl Surveyor<'_> {
         sink: &mut SurveySink<'_>,
     ) -> Result<()> {
         let id = self.cursor.segment;
-        let given_up: Vec<_> = self
-            .cursor
-            .lost
-            .iter()
-            .filter(|lost| lost.segment == id)
-            .copied()
-            .collect();
+        let given_up = self.cursor.lost.of(id).to_vec();
         for lost in given_up {
             let kind = DamageKind::Missing;
             let mut damage = self.damage(id, lost.from_byte, kind, None);
@@ -435,7 +485,7 @@ impl Surveyor<'_> {
         if let Some((_, line)) = self.read.as_ref().filter(|(read, _)| *read == id) {
             return Ok(line.clone());
         }
-        match read_header(self.log, id)? {
+        match self.header_line(id)? {
             Err(newer @ HeaderProblem::Newer(..)) => {
                 Err(header_trouble(self.log, id, newer).into_error())
             }
@@ -443,6 +493,16 @@ impl Surveyor<'_> {
                 self.read = Some((id, line.clone()));
                 Ok(line)
             }
+        }
+    }
+
+    /// Reads a header. One that the system refuses to read is told with its segment, and not before.
+    fn header_line(&self, id: SegmentId) -> Result<HeaderLine> {
+        match read_header(self.log, id) {
+            Err(Error::Io { source, .. }) if self.cursor.segment != id => {
+                Ok(Err(HeaderProblem::Hurt(refusal(&source))))
+            }
+            line => line,
         }
     }
 

@@ -73,6 +73,20 @@ fn index(bytes: u64) -> usize {
     usize::try_from(bytes).expect("what is in memory has a length that fits")
 }
 
+/// Where the NULs begin that reach from somewhere behind `from` to `to`; `to` if there are none.
+pub(super) fn zeros_begin(file: &dyn File, from: u64, to: u64) -> io::Result<u64> {
+    let mut end = to;
+    while end > from {
+        let begin = end.saturating_sub(BLOCK as u64).max(from);
+        let bytes = read_range(file, begin, end)?;
+        if let Some(last) = bytes.iter().rposition(|&byte| byte != 0) {
+            return Ok(begin + last as u64 + 1);
+        }
+        end = begin;
+    }
+    Ok(from)
+}
+
 /// Reads a range of a file, as far as the file goes.
 pub(super) fn read_range(file: &dyn File, from: u64, to: u64) -> io::Result<Vec<u8>> {
     let len = usize::try_from(to.saturating_sub(from)).map_err(|_| io::ErrorKind::FileTooLarge)?;

@@ -286,6 +286,9 @@ impl Walk<'_> {
                     {
                         give(Found::Unreadable(&unreadable(&finding.damage)))
                     }
+                    Survey::Finding(finding) if finding.severity == Severity::Unreadable => {
+                        Err(finding.refused())
+                    }
                     Survey::Finding(_) | Survey::Segment(_) => Ok(()),
                 });
                 surveyed.map(drop)

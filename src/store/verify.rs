@@ -235,7 +235,11 @@ fn survey(ports: &Ports, dir: &Path, log: &Log, extent: &Extent, under_lock: boo
     let mut collector = Collector::new(ports, log, extent, loaded.snapshot.as_ref());
     let end = log.survey(witnesses, under_lock, &mut |what| collector.take(&what))?;
     let in_flight = collector.in_flight;
-    let durable = collector.durable.max(mark).min(end.last);
+    // What is known durable stays so, though it cannot be read any more.
+    let durable = collector
+        .durable
+        .max(witnesses.mark)
+        .max(witnesses.snapshot);
     let (records, segments) = (collector.records, collector.segments);
     let (mut findings, state) = collector.finish(&end)?;
     // A file that was taken over, byte for byte, is ours to replace.

@@ -10,6 +10,7 @@
 )]
 
 mod alarms;
+mod unreadable;
 
 use std::path::Path;
 use std::time::Duration;

@@ -10,6 +10,7 @@ mod words;
 mod cut_short;
 mod gone;
 mod groups;
+mod hints;
 mod joined;
 mod snapshots;
 mod order;

@@ -7,7 +7,7 @@ use super::super::header::Predecessor;
 use super::super::pass::MAX_TAIL;
 use super::super::segment::Step;
 use super::super::tail::{self, Attested, Evidence, Verdict};
-use super::super::window::read_range;
+use super::super::window::{read_range, zeros_begin};
 use super::{Severity, SurveySink, Surveyor};
 use crate::error::{DamageKind, Error, Result, Witness};
 use crate::ports::File;
@@ -26,10 +26,11 @@ impl Surveyor<'_> {
             // Where the segment could not be read to its end, nobody knows how its tail looked.
             return Ok(Severity::Sealed);
         }
-        if len - limit > MAX_TAIL {
+        let end = zeros_begin(file, limit, len)?.saturating_add(1).min(len);
+        if end - limit > MAX_TAIL {
             return Ok(Severity::Beyond);
         }
-        let bytes = read_range(file, limit, len)?;
+        let bytes = read_range(file, limit, end)?;
         let (mut scan, mut at) = (self.cursor.scan.clone(), 0);
         let stop = loop {
             match scan.step(bytes.get(at..).unwrap_or_default(), true) {

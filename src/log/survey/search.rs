@@ -11,7 +11,7 @@ use super::super::resume::{Resume, resume};
 use super::super::segment::{Scan, Stop};
 use super::super::tail::{self, Attested, Evidence, Verdict};
 use super::super::trouble::{damage, disordered};
-use super::super::window::read_range;
+use super::super::window::{read_range, zeros_begin};
 use super::{Entry, Severity, Survey, SurveySink, Surveyor};
 use crate::error::{Error, Result, Witness};
 use crate::ports::File;
@@ -39,15 +39,17 @@ impl Surveyor<'_> {
         let previous = self.cursor.scan.previous();
         let (bytes, resume) = behind(stop, previous, file, limit).map_err(refused)?;
         let left = limit.saturating_sub(from);
+        let zeros = zeros_begin(file, from, limit).map_err(refused)?;
+        let end = zeros.saturating_add(1).min(limit);
         let verdict = if attested.seq >= stop.seq {
             Verdict::Damaged(attested.by)
         } else if let Some(after) = after {
             Verdict::Damaged(Witness::Header(after))
-        } else if left > MAX_TAIL {
+        } else if end.saturating_sub(from) > MAX_TAIL {
             // No write of ours was that long.
             Verdict::Ambiguous
         } else {
-            let rest = read_range(file, from, limit).map_err(refused)?;
+            let rest = read_range(file, from, end).map_err(refused)?;
             tail::judge(&Evidence {
                 stop,
                 bytes: &rest,

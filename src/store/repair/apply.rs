@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::error::{Error, Result};
 use crate::log::{self, files, glance, lock, mark, poison};
 use crate::pipeline::{Event, Json, codec};
-use crate::ports::Ports;
+use crate::ports::{EntryKind, Ports};
 
 use super::super::{Options, cache, dir};
 use super::draft::Draft;
@@ -39,6 +39,11 @@ pub fn apply(
     // One of the last two may be set aside as none of the log's.
     for id in log.segments()?.into_iter().rev().take(2) {
         let path = log.segment_path(id);
+        let found = ports.disk.metadata(&path);
+        if found.is_ok_and(|found| found.kind != EntryKind::File) {
+            // The draft says what that means.
+            continue;
+        }
         let file = ports.disk.open_read(&path);
         last.push((id, file.map_err(Error::io("open", path))?));
     }
@@ -57,6 +62,12 @@ pub fn apply(
         .iter()
         .map(|(id, bytes)| (*id, &**bytes))
         .collect();
+    if let Some(what) = poison::in_its_place(&*ports.disk, wal).filter(|_| draft.poisoned) {
+        return Err(Error::Poisoned {
+            detail: format!("clearing it: {what}"),
+            written: false,
+        });
+    }
     // Nothing that follows could make it wrong: see there. This way nobody has to think about it.
     cache::discard(&*ports.disk, dir);
     let mut kept = log::replace_segments(&log, &contents)?;

@@ -1,5 +1,6 @@
 //! The plan of a repair, with everything that is needed to carry it out.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ pub(super) struct Drafting<'d> {
     /// The files of the snapshot's set beside its root.
     companions: Vec<String>,
     pub(super) steps: Vec<Step>,
-    changed: Vec<SegmentId>,
+    changed: BTreeSet<SegmentId>,
     pub(super) set_aside: Vec<PathBuf>,
 }
 
@@ -81,7 +82,7 @@ impl Draft {
             place,
             companions,
             steps: Vec::new(),
-            changed: Vec::new(),
+            changed: BTreeSet::new(),
             set_aside: Vec::new(),
         };
         let look = drafting.mend()?;
@@ -134,9 +135,7 @@ impl Drafting<'_> {
 
     pub(super) fn change(&mut self, id: SegmentId, bytes: Vec<u8>) {
         self.overlay.put(self.log.segment_path(id), bytes);
-        if !self.changed.contains(&id) {
-            self.changed.push(id);
-        }
+        self.changed.insert(id);
     }
 
     /// What the snapshots say does not fit the log any more: the log alone counts.

@@ -1,5 +1,7 @@
 //! Where the log goes on after a repair: the header that says what is lost, and the proof that all of it can be read.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::log::frame::{self, Crc};
 use crate::log::head::Head;
@@ -13,6 +15,7 @@ use super::super::dir::{self, WAL};
 use super::super::recovery;
 use super::draft::Drafting;
 use super::look::Look;
+use super::loss;
 use super::{Occasion, RESTORED_JUMP, Step, StepKind};
 
 /// The segment in which the log goes on.
@@ -37,8 +40,9 @@ impl Drafting<'_> {
             .collect();
         ids.sort_by_key(ToString::to_string);
         let most = ids
-            .iter()
-            .max_by_key(|id| ids.iter().filter(|other| other == id).count());
+            .chunk_by(|one, other| one == other)
+            .max_by_key(|same| same.len())
+            .and_then(<[LogId]>::first);
         if let Some(&id) = most {
             return Ok(id);
         }
@@ -131,11 +135,9 @@ impl Drafting<'_> {
         log: LogId,
     ) -> Result<Goal> {
         let end = &look.end;
-        for declared in &look.declared {
-            if !lost.contains(declared) {
-                lost.push(*declared);
-            }
-        }
+        let new: BTreeSet<_> = lost.iter().map(loss::place).collect();
+        let before = look.declared.iter();
+        lost.extend(before.filter(|lost| !new.contains(&loss::place(lost))));
         lost.sort_by_key(|lost| (lost.segment, lost.from_byte, lost.from_seq));
         let readable = look.last_in == Some(end.segment);
         let last_seq = if readable {

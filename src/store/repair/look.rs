@@ -1,5 +1,7 @@
 //! What a survey tells a repair: segments, what is hurt, and what is attested.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::log::frame::Crc;
 use crate::log::group;
@@ -10,11 +12,14 @@ use crate::log::{Finding, Severity, tail};
 use crate::position::{Offset, SegmentId, Seq};
 
 use super::super::recovery;
+use super::loss;
 
 /// Everything that was surveyed.
 pub(super) struct Look {
     pub(super) segments: Vec<Segment>,
     pub(super) hurt: Vec<Hurt>,
+    /// For each segment the first whose header says where it ends, as its place among all.
+    seals: BTreeMap<SegmentId, usize>,
     /// The tail that a crash cut off.
     pub(super) torn: Option<Finding>,
     pub(super) end: SurveyEnd,
@@ -62,6 +67,8 @@ struct Looking {
     last_end: Option<Offset>,
     durable: Seq,
     declared: Vec<LostRange>,
+    /// Those of `declared`.
+    known: BTreeSet<loss::Place>,
     last: (Seq, Crc),
     group: Option<Group>,
 }
@@ -85,6 +92,7 @@ impl Look {
             last_end: None,
             durable: Seq::NONE,
             declared: Vec::new(),
+            known: BTreeSet::new(),
             last: (Seq::NONE, Crc::NONE),
             group: None,
         };
@@ -109,9 +117,16 @@ impl Look {
             .map(|damage| damage.offset)
             .filter(|&offset| offset >= records_end);
         let valid_bytes = behind.fold(end.offset, Offset::min);
+        let mut seals = BTreeMap::new();
+        for (place, segment) in segments.iter().enumerate() {
+            if let Some(prev) = segment.header.as_ref().and_then(|header| header.prev) {
+                seals.entry(prev.segment).or_insert(place);
+            }
+        }
         Ok(Self {
             segments,
             hurt,
+            seals,
             torn,
             end,
             last_in,
@@ -122,18 +137,17 @@ impl Look {
     }
 
     pub(super) fn segment(&self, id: SegmentId) -> Option<&Segment> {
-        self.segments.iter().find(|segment| segment.id == id)
+        // They were come upon in their order.
+        let place = self
+            .segments
+            .binary_search_by_key(&id, |segment| segment.id);
+        place.ok().map(|place| &self.segments[place])
     }
 
     /// The header that attests where a segment ends.
     pub(super) fn seal(&self, id: SegmentId) -> Option<&SegmentHeader> {
-        let headers = self
-            .segments
-            .iter()
-            .filter_map(|segment| segment.header.as_ref());
-        headers
-            .into_iter()
-            .find(|header| header.prev.is_some_and(|prev| prev.segment == id))
+        let place = *self.seals.get(&id)?;
+        self.segments[place].header.as_ref()
     }
 }
 
@@ -143,7 +157,7 @@ impl Looking {
             Survey::Segment(facts) => {
                 self.group = None;
                 for lost in facts.header.iter().flat_map(|header| &header.lost) {
-                    if !self.declared.contains(lost) {
+                    if self.known.insert(loss::place(lost)) {
                         self.declared.push(*lost);
                     }
                 }
@@ -160,6 +174,8 @@ impl Looking {
             }
             Survey::Record(entry) => self.record(entry)?,
             Survey::Finding(finding) => match finding.severity {
+                // What the system refuses is no verdict, and nothing is given up for it.
+                Severity::Unreadable => return Err(finding.refused()),
                 // What stands there is not ours to replace: a person puts the file back.
                 Severity::Damaged if finding.damage.kind == DamageKind::NoFile => {
                     return Err(Error::Damaged(Box::new(finding.damage.clone())));

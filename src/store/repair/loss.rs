@@ -13,6 +13,20 @@ use super::look::{Hurt, Look, Segment};
 /// The shortest line that is a record, with its newline.
 const SHORTEST: u64 = 26;
 
+/// Which bytes and which records a range is of: what two that are not the same differ in.
+pub(super) type Place = (SegmentId, Offset, Offset, Seq, Seq);
+
+/// The place of a range.
+pub(super) const fn place(lost: &LostRange) -> Place {
+    (
+        lost.segment,
+        lost.from_byte,
+        lost.to_byte,
+        lost.from_seq,
+        lost.to_seq,
+    )
+}
+
 /// The range that a header declares lost for hurt bytes. `bytes` are those bytes, `attested` is the highest seq that
 /// anybody attests.
 pub(super) fn of_hurt(
@@ -73,7 +87,10 @@ fn of_header(look: &Look, segment: &Segment, bytes: &[u8], log: Option<LogId>) -
         .header
         .as_ref()
         .is_some_and(|header| log.is_some_and(|log| log != header.log));
-    let next = look.segments.iter().find(|other| other.id > segment.id);
+    let behind = look
+        .segments
+        .partition_point(|other| other.id <= segment.id);
+    let next = look.segments.get(behind);
     let first = segment.id.first_seq();
     let (to_byte, to_seq) = if foreign {
         let to = next.map_or(look.end.last, |next| next.id.first_seq().before());

@@ -2,7 +2,7 @@
 //!
 //! A plan is made, and proven to open, before anything is changed; `--apply` then does exactly what was proven.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,20 +100,20 @@ impl Disk for Overlay {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let mut names = self.below.list(dir)?;
+        let mut names: BTreeSet<String> = self.below.list(dir)?.into_iter().collect();
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         for (path, bytes) in &*files {
             let name = path.file_name().and_then(|name| name.to_str());
             let Some(name) = name.filter(|_| path.parent() == Some(dir)) else {
                 continue;
             };
-            names.retain(|other| other != name);
             if bytes.is_some() {
-                names.push(name.to_owned());
+                names.insert(name.to_owned());
+            } else {
+                names.remove(name);
             }
         }
-        names.sort_unstable();
-        Ok(names)
+        Ok(names.into_iter().collect())
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {

@@ -4,7 +4,7 @@ use crate::error::{DamageKind, Result};
 use crate::log::frame::{self, Crc};
 use crate::log::look_for_order;
 use crate::log::segment::Stop;
-use crate::position::SegmentId;
+use crate::position::{SegmentId, Seq};
 
 use super::super::dir::{self, WAL};
 use super::correct::{self, Flip};
@@ -12,9 +12,6 @@ use super::draft::Drafting;
 use super::look::{Hurt, Look};
 use super::rejoin::rejoin;
 use super::{MAX_HELD, SeqRange, Step, StepKind};
-
-/// No log comes so far: a name beyond is none that a writer gave.
-const FAR: u64 = 1 << 62;
 
 impl Drafting<'_> {
     /// Corrects every single bit that can be; true if there was one.
@@ -206,19 +203,20 @@ impl Drafting<'_> {
     /// and nothing in them is one. True if there were any.
     pub(super) fn strays(&mut self, look: &Look) -> Result<bool> {
         let mut any = false;
-        for (at, segment) in look.segments.iter().enumerate() {
+        // The segment before with the highest record.
+        let mut holder: Option<(Seq, SegmentId)> = None;
+        for segment in &look.segments {
             let (id, first) = (segment.id, segment.id.first_seq());
+            if segment.header.is_some() && holder.is_none_or(|(last, _)| segment.last > last) {
+                holder = Some((segment.last, id));
+            }
             if segment.header.is_some() || segment.len > MAX_HELD || id == SegmentId::FIRST {
                 continue;
             }
-            let before = look.segments[..at].iter().rev();
-            let holder = before
-                .filter(|other| other.header.is_some())
-                .find(|other| other.last >= first)
-                .map(|other| other.id);
-            let why = match holder {
+            let holds = holder.filter(|(last, _)| *last >= first);
+            let why = match holds.map(|(_, holder)| holder) {
                 Some(holder) => format!("record {first} stands in {WAL}/{holder}"),
-                None if first.get() > FAR => "no log comes so far".to_owned(),
+                None if first.is_beyond_reach() => "no log comes so far".to_owned(),
                 None => continue,
             };
             let path = self.log.segment_path(id);

@@ -12,7 +12,7 @@ use crate::position::{SegmentId, Seq};
 use crate::snapshot::set::{self, FindingKind, NEXT};
 
 use super::super::cache;
-use super::super::dir::WAL;
+use super::super::dir::{IMPORTED, WAL};
 use super::{Finding, Verdict};
 
 /// How long the holder of the mark's lock is waited for: two small calls.
@@ -43,6 +43,14 @@ pub(super) fn look(
         if is_odd(ports, &wal.join(lock)) {
             let finding = Finding::of_file("V-LOCK", Verdict::Warnings, format!("{WAL}/{lock}"));
             findings.push(finding.saying("it is no regular file: nobody can lock it, or write"));
+        }
+    }
+    for kept in [files::QUARANTINE, IMPORTED] {
+        let found = ports.disk.metadata(&wal.join(kept));
+        if found.is_ok_and(|found| found.kind != EntryKind::Dir) {
+            let finding = Finding::of_file("V-NAME", Verdict::Warnings, format!("{WAL}/{kept}"));
+            let what = "it is no directory: no file can be kept in it, and who must keep one stops";
+            findings.push(finding.saying(what).with_next("move it away"));
         }
     }
     // There may be any number of other names.
@@ -135,6 +143,10 @@ fn is_hurt(ports: &Ports, mark: &Path, log: &Log) -> io::Result<bool> {
 fn flag(ports: &Ports, wal: &Path) -> Option<Finding> {
     let file = format!("{WAL}/{}", poison::POISONED);
     let finding = Finding::of_file("V-POISONED", Verdict::Warnings, file);
+    if let Some(what) = poison::in_its_place(&*ports.disk, wal) {
+        let what = format!("{what} or takes away; who writes stops at it");
+        return Some(finding.saying(what).with_next("move it away"));
+    }
     match poison::read(&*ports.disk, wal) {
         Ok(None) => None,
         Ok(Some(flag)) => {

@@ -220,7 +220,9 @@ impl<'c> Collector<'c> {
             // All its records are there, and come in their order.
             Severity::Damaged | Severity::Ambiguous
                 if matches!(finding.damage.kind, DamageKind::Order(_)) => {}
-            Severity::Damaged | Severity::Ambiguous => (self.whole, self.folds) = (false, false),
+            Severity::Damaged | Severity::Ambiguous | Severity::Unreadable => {
+                (self.whole, self.folds) = (false, false);
+            }
             Severity::Torn(_) => {}
         }
         self.findings.push(of_survey(finding));

@@ -6,6 +6,7 @@ use crate::log::{Severity, survey};
 use crate::position::{SegmentId, Seq};
 use crate::snapshot::set::ROOT;
 
+use super::super::repair::RESTORED_JUMP;
 use super::{Finding, Verdict};
 
 pub(super) fn snapshot_file() -> String {
@@ -41,6 +42,7 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
     let (code, weight) = match finding.severity {
         Severity::Damaged => (code(&damage.kind), Verdict::Damaged),
         Severity::Ambiguous => ("V-AMBIGUOUS", Verdict::Ambiguous),
+        Severity::Unreadable => (code(&damage.kind), Verdict::Ambiguous),
         Severity::Torn(_) | Severity::InFlight => ("V-TORN", Verdict::Torn),
         Severity::Sealed => ("V-SEALED", Verdict::Clean),
         Severity::Beyond => ("V-SEALED", Verdict::Warnings),
@@ -83,13 +85,18 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
             "{} bytes lie behind where the next header ends this segment, and no crash leaves such bytes; nobody reads them",
             finding.bytes
         ),
+        Severity::GivenUp if passes_over(finding) => format!(
+            "{records}: given up by a repair, or passed over so that no token is issued again, as later headers declare"
+        ),
         Severity::GivenUp => format!("{records}: given up by a repair, as later headers declare"),
+        Severity::Unreadable => format!("{records}: it {}, so nothing is said of it", damage.kind),
         _ => format!(
             "{} bytes of a write that a crash cut off, never acknowledged; the next writer goes on in a new segment",
             finding.bytes
         ),
     };
     let next = match weight {
+        _ if finding.severity == Severity::Unreadable => None,
         Verdict::Damaged | Verdict::Ambiguous => Some("phaselog repair"),
         Verdict::Torn => Some("phaselog resume"),
         _ => None,
@@ -118,6 +125,12 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
     }
 }
 
+/// True if a repair passed over more records there than may have been lost.
+fn passes_over(finding: &survey::Finding) -> bool {
+    let to = finding.to_seq.unwrap_or(finding.damage.seq);
+    to.get().saturating_sub(finding.damage.seq.get()) >= RESTORED_JUMP - 1
+}
+
 fn code(kind: &DamageKind) -> &'static str {
     match kind {
         DamageKind::Malformed(_) => "V-FORM",
@@ -130,5 +143,6 @@ fn code(kind: &DamageKind) -> &'static str {
         DamageKind::MissingSegment | DamageKind::NoFile => "V-SEGMENT",
         DamageKind::Header(_) => "V-HEADER",
         DamageKind::Payload(_) => "V-EVENT",
+        DamageKind::Refused { .. } => "V-UNREADABLE",
     }
 }
