@@ -32,6 +32,11 @@ impl LazyIndex {
         self.0.get_or_init(|| Index::of(plan, items))
     }
 
+    /// The index, if somebody asked for it before.
+    pub(super) fn made(&self) -> Option<&Index> {
+        self.0.get()
+    }
+
     /// Takes in what changed in one item, which may be new and then is the last.
     pub(super) fn refresh(&mut self, plan: &Plan, index: usize, item: &Item) {
         if let Some(inside) = self.0.get_mut() {

@@ -282,7 +282,14 @@ impl Shelf {
     /// See [`super::Facts::in_progress`].
     pub(super) fn in_progress(&self, plan: &Plan) -> Box<dyn Iterator<Item = Place> + '_> {
         match self {
-            Self::Whole(whole) => Box::new(whole.index.get(plan, &whole.items).running()),
+            Self::Whole(whole) => match whole.index.made() {
+                Some(index) => Box::new(index.running()),
+                // To look through the items once takes a tenth of what an index of them takes.
+                None => Box::new(whole.items.iter().enumerate().flat_map(|(item, inside)| {
+                    let phases = in_progress_of(inside).into_iter();
+                    phases.map(move |phase| Place { item, phase })
+                })),
+            },
             Self::Part(part) => {
                 let tree = plan.phases().len();
                 let mut items = Vec::new();
