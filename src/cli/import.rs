@@ -2,6 +2,7 @@
 
 mod too_large;
 mod files;
+mod findings;
 mod beside;
 mod report;
 mod alone;
@@ -16,13 +17,14 @@ use crate::pipeline::time::SnapshotTimes;
 use crate::snapshot::import::{self, Finding, ImportedDocument, Severity, Zone};
 use crate::snapshot::set;
 use crate::store::beside::BesideTaken;
-use crate::store::create::{Created, Imported, Original};
-use crate::store::merge::MergeOptions;
+use crate::store::create::{Created, Imported};
+use crate::store::given::{MergeOptions, Original};
 use crate::store::{CompactMode, Store};
 
 use beside::Told;
 use files::Asked;
-use report::{ImportReport, SHOWN_OF_A_CODE};
+use findings::SHOWN_OF_A_CODE;
+use report::ImportReport;
 
 use super::context::Context;
 use super::exit;

@@ -21,7 +21,8 @@ use crate::pipeline::{
 use crate::ports::Ports;
 use crate::position::Seq;
 
-use super::recovery::{SnapshotFacts, fold};
+use super::facts::SnapshotFacts;
+use super::recovery::fold;
 use super::{CacheMode, Options, Receipt, Store, TornTail, Warning, cache};
 
 /// What is to be appended, as decided under the lock.

@@ -21,32 +21,24 @@ mod one;
 mod cross;
 mod taking;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::Result;
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, PipelineState, Record, Timestamp};
 use crate::ports::{Disk, Ports};
 use crate::position::Seq;
-use crate::snapshot::import::{BesideDocument, Finding, Severity};
+use crate::snapshot::import::{Finding, Severity};
 
 use super::append::{self, Verdict};
+use super::given::{BesideOriginal, MergeOptions};
 use super::lineage::last_from;
-use super::merge::{MergeOptions, MergedFile};
+use super::merge::MergedFile;
 use super::originals::{Values, keep_beside};
 use super::{Options, Store, View};
 use against::Against;
 use finder::Finder;
 use taking::Taking;
-
-/// A file to be taken in.
-#[derive(Debug)]
-pub struct BesideOriginal {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What it says.
-    pub document: BesideDocument,
-}
 
 /// What taking one file in came to.
 #[derive(Clone, Debug, Default, PartialEq)]

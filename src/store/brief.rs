@@ -23,7 +23,8 @@ use crate::position::Seq;
 use super::append::{self, Ground, Transact, Transacted, Verdict};
 use super::cache::{self, CACHE, End};
 use super::dir::{self, WAL};
-use super::recovery::{SnapshotFacts, fold, torn_warning};
+use super::facts::SnapshotFacts;
+use super::recovery::{fold, torn_warning};
 use super::{Beat, CacheMode, Claimed, Compacted, Options, Receipt, Store, Warning};
 use super::{claim, compaction};
 

@@ -17,8 +17,9 @@ use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
 
 use super::append::{self, Verdict};
 use super::dir::WAL;
+use super::facts::SnapshotFacts;
 use super::progress::Counted;
-use super::recovery::{self, SnapshotFacts};
+use super::recovery;
 use super::{CompactMode, Store, Warning, cache};
 use crate::log::files::{COMPACT_LOCK, QUARANTINE};
 

@@ -6,7 +6,7 @@
 //! ```
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::log::header::LogId;
@@ -15,12 +15,12 @@ use crate::log::{self, Group, writer::LogOptions};
 use crate::pipeline::{Event, NewItem, Now, Plan, codec};
 use crate::ports::{EntryKind, Ports};
 use crate::position::Seq;
-use crate::snapshot::import::ImportedDocument;
 use crate::snapshot::set::ROOT;
 
-use super::beside::{self, BesideOriginal, BesideResult, BesideTaken};
+use super::beside::{self, BesideResult, BesideTaken};
 use super::dir::{self, WAL};
-use super::merge::{self, MergeOptions, MergedFile};
+use super::given::{BesideOriginal, MergeOptions, Original};
+use super::merge::{self, MergedFile};
 use super::originals::{keep, keep_beside};
 use super::{Options, Store};
 
@@ -34,19 +34,6 @@ pub struct Created {
     pub last: Seq,
     /// Items in it.
     pub items: usize,
-}
-
-/// A state file to take over.
-#[derive(Debug)]
-pub struct Original {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// What they say.
-    pub document: ImportedDocument,
-    /// Files beside it, which a new store takes over with it.
-    pub beside: Vec<BesideOriginal>,
 }
 
 /// What an import came to.

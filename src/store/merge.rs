@@ -24,21 +24,12 @@ use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severi
 use crate::snapshot::work_items::{self};
 
 use super::append::{self, Verdict};
-use super::create::Original;
+use super::given::{MergeOptions, Original};
 use super::lineage::last_from;
 use super::originals::keep;
 use super::{Options, Store, View};
 use made_of::{Against, MadeOf, Place};
 pub(super) use made_of::{Replay, past_at};
-
-/// How a file is taken into a store that exists.
-#[derive(Clone, Copy, Debug)]
-pub struct MergeOptions<'a> {
-    /// How the file was read; what it said once is read in the same way.
-    pub reading: &'a import::Options,
-    /// Where both the file and the log have moved the file counts.
-    pub prefer_file: bool,
-}
 
 /// What taking a file into a store came to.
 #[derive(Clone, Debug, PartialEq)]

@@ -23,6 +23,7 @@
 
 mod dir;
 pub mod progress;
+mod facts;
 mod recovery;
 pub mod receipt;
 mod append;
@@ -44,12 +45,13 @@ pub mod repair;
 pub mod backup;
 pub mod history;
 pub mod export;
+pub mod given;
 mod originals;
 mod lineage;
-pub mod create;
 pub mod merge;
-pub mod doctor;
 pub mod beside;
+pub mod create;
+pub mod doctor;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,8 +70,9 @@ use crate::log::writer::{LogOptions, Writer};
 use crate::pipeline::{Command, PipelineState, Report, decide};
 use crate::ports::Ports;
 use crate::position::Seq;
+use facts::SnapshotFacts;
 use progress::Progress;
-use recovery::{Recovered, SnapshotFacts};
+use recovery::Recovered;
 
 /// How a store behaves; the defaults are those of the command line.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use crate::ports::{File, FromStart, Ports};
 use crate::snapshot::import::Span;
 use crate::snapshot::sha256_text;
 
-use super::beside::BesideOriginal;
 use super::dir::{IMPORTED, WAL};
+use super::given::BesideOriginal;
 
 /// Bytes that are read or written at once.
 const BLOCK: usize = 1 << 20;

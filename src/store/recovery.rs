@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::faults::{self, Fault};
 use crate::log::frame::Crc;
-use crate::log::glance::Names;
 use crate::log::header::LogId;
 use crate::log::reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
 use crate::pipeline::codec::{self, PayloadError};
@@ -24,6 +23,7 @@ use crate::snapshot::{enrichment, extraction};
 
 use super::cache::{self, Stamps};
 use super::dir::{self, WAL};
+use super::facts::SnapshotFacts;
 use super::{CacheMode, Options, Warning};
 
 /// What a store holds, as far as it can be proven.
@@ -36,25 +36,6 @@ pub(super) struct Recovered {
     /// Records read behind the snapshot.
     pub(super) replayed: u64,
     pub(super) warnings: Vec<Warning>,
-}
-
-/// What is known of the snapshots on disk.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SnapshotFacts {
-    /// The last record in the valid snapshot; `None` if there is none.
-    pub(super) seq: Option<Seq>,
-    /// The size of the valid set in bytes.
-    pub(super) bytes: u64,
-    /// Bytes of log behind it.
-    pub(super) tail_bytes: u64,
-    /// The last record that changed anything but bookkeeping.
-    pub(super) last_change: Seq,
-    /// Files that somebody else changed.
-    pub(super) edited: Vec<PathBuf>,
-    /// The files as they were looked at before they were read; `None` if anything about them is not as it should be.
-    pub(super) stamps: Option<Stamps>,
-    /// The names in `wal/` when there was no cache among them.
-    pub(super) uncached: Option<Names>,
 }
 
 /// Recovers the store in `dir`.
@@ -324,16 +305,6 @@ pub(super) fn fold(
     state.apply(&record);
     facts.note(&record, entry.frame.encoded_len());
     Ok(record)
-}
-
-impl SnapshotFacts {
-    /// Takes note of a record behind the snapshot.
-    pub(super) fn note(&mut self, record: &Record, bytes: u64) {
-        self.tail_bytes += bytes;
-        if !record.event.is_bookkeeping() {
-            self.last_change = record.seq;
-        }
-    }
 }
 
 /// Reads an entry's payload as an event.

@@ -14,8 +14,9 @@ use crate::pipeline::{Now, PipelineState};
 use crate::ports::{FileId, Ports};
 use crate::position::Seq;
 
+use super::facts::SnapshotFacts;
 use super::known::Known;
-use super::recovery::{self, Recovered, SnapshotFacts};
+use super::recovery::{self, Recovered};
 use super::{Options, TornTail, Warning, proof};
 
 /// A store, open for reading. Writes nothing, takes no lock, and works beside live writers.

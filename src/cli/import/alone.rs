@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::position::Seq;
 use crate::snapshot::import::Severity;
 use crate::store::Store;
-use crate::store::beside::{BesideOriginal, BesideTaken};
-use crate::store::merge::MergeOptions;
+use crate::store::beside::BesideTaken;
+use crate::store::given::{BesideOriginal, MergeOptions};
 
 use super::super::bar::Bar;
 use super::super::context::Context;

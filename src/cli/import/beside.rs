@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::snapshot::import::{Finding, Severity};
-use crate::store::beside::{BesideOriginal, BesideResult, BesideTaken, KnownAs};
+use crate::store::beside::{BesideResult, BesideTaken, KnownAs};
+use crate::store::given::BesideOriginal;
 
 use super::super::receipts::count;
 use super::super::render::Style;
 use super::files::Passed;
-use super::report::{finding_json, lines_of};
+use super::findings::{finding_json, lines_of};
 
 /// What became of the files.
 pub(super) struct Told<'a> {

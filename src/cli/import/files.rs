@@ -10,7 +10,7 @@ use crate::ports::FromStart;
 use crate::snapshot::import::{self, Finding, Severity, Zone};
 use crate::snapshot::set::ROOT;
 use crate::snapshot::{enrichment, extraction};
-use crate::store::beside::BesideOriginal;
+use crate::store::given::BesideOriginal;
 
 use super::super::context::Context;
 use super::super::failure::Failure;

@@ -17,11 +17,11 @@ use crate::snapshot::import::{self, BesideDocument, Says};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, sha256};
 
 use super::super::Options;
+use super::super::given::{BesideOriginal, MergeOptions};
 use super::super::lineage::{Lineage, last_from, original_of};
-use super::super::merge::{MergeOptions, Replay, past_at};
+use super::super::merge::{Replay, past_at};
 use super::super::originals::{Values, kept_at};
 use super::super::replay::{self, At};
-use super::BesideOriginal;
 use super::against::{Against, Base};
 use super::older::{self, Doubtful, Present};
 use super::roots::Roots;

@@ -11,9 +11,9 @@ use crate::position::Seq;
 use crate::snapshot::enrichment::ADDRESS;
 use crate::snapshot::import::Says;
 
+use super::super::given::BesideOriginal;
 use super::super::lineage::{last_from, original_of};
 use super::super::replay;
-use super::BesideOriginal;
 use super::against::{Base, Had};
 use super::finder::Finder;
 use super::watch::{Watched, said_in};

@@ -9,9 +9,10 @@ use crate::pipeline::{ExtractionChange, ExtractionStatus, ItemId};
 use crate::snapshot::enrichment;
 use crate::snapshot::import::{BesideItem, Finding, Severity};
 
+use super::super::given::BesideOriginal;
 use super::super::originals::Values;
+use super::BesideResult;
 use super::against::{Against, Base};
-use super::{BesideOriginal, BesideResult};
 
 /// Characters of a value that a sentence shows.
 const LONG: usize = 60;

@@ -10,9 +10,9 @@ use crate::ports::{EntryKind, FromStart};
 use crate::snapshot::set::{self, NEXT, ROOT};
 use crate::snapshot::{LogPlace, enrichment, extraction, work_items};
 
+use super::super::given::BesideOriginal;
 use super::super::lineage::is_own_place;
 use super::super::originals::sha256_of;
-use super::BesideOriginal;
 use super::finder::Finder;
 
 /// What the roots around a file tell of it.

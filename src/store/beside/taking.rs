@@ -12,11 +12,12 @@ use crate::pipeline::{DataChange, Event, ExtractionChange, Item, ItemId, Pipelin
 use crate::ports::Disk;
 use crate::snapshot::import::{BesideItem, Finding, Says, Span};
 
+use super::super::given::BesideOriginal;
 use super::super::originals::Values;
 use super::against::{Against, Had};
 use super::cross::{cross, phases};
 use super::one::{One, doubted, gone, news, said_by_shape, short, shown, words};
-use super::{BesideOriginal, BesideResult, KnownAs, before, is_back, known_as};
+use super::{BesideResult, KnownAs, before, is_back, known_as};
 
 pub(super) struct Taking<'s> {
     disk: &'s dyn Disk,

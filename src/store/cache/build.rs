@@ -15,7 +15,7 @@ use crate::pipeline::base::leaf;
 use crate::pipeline::{Facts, PipelineState, row, wide};
 use crate::ports::{Disk, File, Ports};
 use crate::store::dir::WAL;
-use crate::store::recovery::SnapshotFacts;
+use crate::store::facts::SnapshotFacts;
 use crate::store::{CacheMode, Options};
 
 /// Bytes that are gathered before they are written.

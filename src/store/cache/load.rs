@@ -14,7 +14,7 @@ use super::{End, stamp};
 use crate::log::reader::Log;
 use crate::pipeline::{Item, PipelineState, row};
 use crate::ports::{File, Ports};
-use crate::store::recovery::SnapshotFacts;
+use crate::store::facts::SnapshotFacts;
 
 /// How often it is tried beside somebody who changes it.
 const TRIES: usize = 3;

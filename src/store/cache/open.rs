@@ -13,7 +13,7 @@ use crate::log::frame;
 use crate::log::reader::{Log, Position};
 use crate::pipeline::PipelineState;
 use crate::ports::{File, Ports};
-use crate::store::recovery::SnapshotFacts;
+use crate::store::facts::SnapshotFacts;
 
 /// An open cache that agrees with the log.
 pub(in crate::store) struct Opened {

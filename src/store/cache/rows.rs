@@ -14,7 +14,7 @@ use crate::pipeline::time::SnapshotTimes;
 use crate::pipeline::{PhasePlan, PipelineState, Plan, Timestamp};
 use crate::ports::FileId;
 use crate::position::{Offset, SegmentId, Seq};
-use crate::store::recovery::SnapshotFacts;
+use crate::store::facts::SnapshotFacts;
 
 /// What seldom changes.
 #[derive(Debug, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use super::layout::{Header, Key, Layout, due_to_number, number_to_due, slot_of};
 use super::rows::{Moving, Still};
 use crate::pipeline::base::leaf as base_leaf;
 use crate::pipeline::{Item, PipelineState, row, wide};
-use crate::store::recovery::SnapshotFacts;
+use crate::store::facts::SnapshotFacts;
 
 /// What is going to be written, and where.
 struct Draft<'c> {

@@ -6,9 +6,9 @@ use crate::ports::Ports;
 use crate::snapshot::import;
 use crate::snapshot::set::{self, ROOT};
 
-use super::super::create::Original;
 use super::super::dir::WAL;
-use super::super::merge::{self, MergeOptions};
+use super::super::given::{MergeOptions, Original};
+use super::super::merge;
 use super::super::{Options, View};
 use super::{Finding, Severity};
 use crate::log::files::{QUARANTINE, temp_target};

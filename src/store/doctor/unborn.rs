@@ -10,7 +10,8 @@ use crate::snapshot::import::{self, ImportedDocument};
 use crate::snapshot::set::ROOT;
 use crate::snapshot::{enrichment, extraction, work_items};
 
-use super::super::beside::{self, BesideOriginal};
+use super::super::beside;
+use super::super::given::BesideOriginal;
 use super::files::{lying_around, of_import};
 use super::{Finding, Severity};
 

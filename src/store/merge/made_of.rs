@@ -16,11 +16,11 @@ use crate::snapshot::set::ROOT;
 use crate::snapshot::work_items::{self, Names};
 
 use super::super::Options;
-use super::super::create::Original;
+use super::super::given::{MergeOptions, Original};
 use super::super::lineage::{Lineage, is_own_place, last_from, original_of};
 use super::super::replay::{self, Past};
 use super::touched::{Touched, touched};
-use super::{MergeOptions, before, file_name};
+use super::{before, file_name};
 
 /// What a file is compared with.
 pub(super) struct Against {
