@@ -116,20 +116,18 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
 
 /// The highest `durable` field of any record in these bytes, wherever it stands.
 pub fn attested_within(bytes: &[u8]) -> Option<Attested> {
-    let mut best: Option<Attested> = None;
-    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        let Some((b'\n', line)) = line.split_last() else {
-            break;
-        };
-        if let Some(frame) = record_at_end(line) {
-            let found = Attested {
-                seq: frame.durable,
-                by: Witness::Record(frame.seq),
-            };
-            best = Some(best.map_or(found, |best| best.or(found)));
-        }
-    }
-    best
+    let attested = records_within(bytes).map(|frame| Attested {
+        seq: frame.durable,
+        by: Witness::Record(frame.seq),
+    });
+    attested.reduce(Attested::or)
+}
+
+/// Every record in these bytes, wherever it stands.
+pub fn records_within(bytes: &[u8]) -> impl Iterator<Item = Frame<'_>> {
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    let whole = lines.map_while(|line| line.strip_suffix(b"\n"));
+    whole.filter_map(record_at_end)
 }
 
 /// The record that a line ends with. A hurt newline glues a hurt line to the whole record behind it, and that record

@@ -1,5 +1,7 @@
 //! What a survey of the log comes upon, as findings; every record is folded meanwhile.
 
+use std::collections::HashSet;
+
 use crate::error::{DamageKind, Error, Result};
 use crate::log::frame::Crc;
 use crate::log::head::head_at;
@@ -71,11 +73,23 @@ pub(super) struct Collector<'c> {
     asked: Option<Asked>,
     /// Which records were given up, from the first to the last of each range.
     given_up: Vec<(Seq, Seq)>,
+    /// Records behind sealed ends, for which the rest of the log is looked through.
+    copies: Vec<Copies>,
     last: (Seq, Crc),
     pub(super) durable: Seq,
     pub(super) records: u64,
     pub(super) segments: usize,
     pub(super) in_flight: bool,
+}
+
+/// Records behind a sealed end, which attest what should be there.
+struct Copies {
+    /// Those that the log was not found to have so far.
+    witnesses: HashSet<(Seq, Crc)>,
+    /// What is said if there are such.
+    damage: Finding,
+    /// What is said if there are none.
+    else_said: Finding,
 }
 
 impl<'c> Collector<'c> {
@@ -101,6 +115,7 @@ impl<'c> Collector<'c> {
             declared: Vec::new(),
             asked: None,
             given_up: Vec::new(),
+            copies: Vec::new(),
             last: (Seq::NONE, Crc::NONE),
             durable: Seq::NONE,
             records: 0,
@@ -141,6 +156,9 @@ impl<'c> Collector<'c> {
         self.records += 1;
         self.last = (frame.seq, frame.crc);
         self.durable = self.durable.max(frame.durable);
+        for copies in &mut self.copies {
+            copies.witnesses.remove(&(frame.seq, frame.crc));
+        }
         if entry.offset == Offset::START {
             // The segment before was synced before this one got its name.
             self.durable = self.durable.max(frame.seq);
@@ -248,11 +266,32 @@ impl<'c> Collector<'c> {
                 "{} bytes lie behind where the next header ends this segment, and {} among them attests record {}",
                 finding.bytes, attested.by, attested.seq
             );
+            let witnesses = tail::records_within(&bytes)
+                .filter(|frame| frame.durable >= finding.damage.seq)
+                .map(|frame| (frame.seq, frame.crc));
+            self.copies.push(Copies {
+                witnesses: witnesses.collect(),
+                damage: said.clone(),
+                else_said: of_survey(finding),
+            });
             self.findings.push(said);
         } else {
             self.findings.push(of_survey(finding));
         }
         Ok(())
+    }
+
+    /// What the log turned out to have, byte for byte, is no contradiction where it stands once more.
+    fn pass_copies(&mut self) {
+        for copies in self.copies.drain(..) {
+            let mut findings = self.findings.iter_mut();
+            if copies.witnesses.is_empty()
+                && let Some(finding) = findings.find(|finding| **finding == copies.damage)
+            {
+                *finding = copies.else_said;
+                finding.message += "; the records among them stand in the log as well";
+            }
+        }
     }
 
     fn is_given_up(&self, seq: Seq) -> bool {
@@ -295,6 +334,7 @@ impl<'c> Collector<'c> {
 
     pub(super) fn finish(mut self, end: &SurveyEnd) -> Result<(Vec<Finding>, PipelineState)> {
         self.pass_snapshot(end.last.next(), true);
+        self.pass_copies();
         if let (Some(found), Some(log)) = (self.snapshot, end.log)
             && found.place.id != log.to_string()
         {

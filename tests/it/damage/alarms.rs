@@ -12,6 +12,7 @@ use phaselog::testing::{Rng, Seeded, SimDisk, interleave};
 use phaselog::{Options, Ports, Store};
 
 use super::{DIR, item, options, phase, small_store, verified};
+use crate::support::Lab;
 
 const DEEP: Extent = Extent {
     deep: true,
@@ -145,4 +146,53 @@ fn live_writers_look_hurt_at_no_moment() {
     }
     let times = VERIFIED.load(Ordering::Relaxed);
     println!("verified {times} times beside two writers, no finding");
+}
+
+/// Found by a reader: a line of a later segment that was copied behind a sealed end was damage for ever, and nothing to repair.
+#[test]
+fn what_stands_behind_a_sealed_end_is_damage_only_if_the_log_has_it_otherwise() {
+    let lab = Lab::with_store().env("PHASELOG_SEGMENT_BYTES", "900");
+    let add = |from: usize| {
+        for n in from..from + 6 {
+            lab.must(&["add", &format!("{n} Mockup Blvd")]);
+        }
+    };
+    add(0);
+    let wal = lab.path("data/wal");
+    let segments = || {
+        let all = std::fs::read_dir(&wal)
+            .unwrap()
+            .map(|it| it.unwrap().path());
+        let mut all: Vec<_> = all
+            .filter(|path| path.extension().is_some_and(|it| it == "wal"))
+            .collect();
+        all.sort();
+        all
+    };
+    let first = &segments()[0];
+    let (sealed, last) = (
+        std::fs::read(first).unwrap(),
+        std::fs::read(segments().last().unwrap()).unwrap(),
+    );
+    std::fs::write(first, [&sealed[..], &last].concat()).unwrap();
+    let verified = lab.run(&["verify"]);
+    assert_eq!(verified.exit, Some(3), "{}", verified.text());
+    assert!(verified.stdout.contains("stand in the log as well"));
+    assert_eq!(lab.run(&["repair"]).exit, Some(0));
+    add(6);
+
+    // The same record, and another one under its number.
+    std::fs::write(first, &sealed).unwrap();
+    let other = Lab::with_store().env("PHASELOG_SEGMENT_BYTES", "900");
+    for n in 0..9 {
+        other.must(&["add", &format!("{n} Example Plaza")]);
+    }
+    let theirs = std::fs::read_dir(other.path("data/wal")).unwrap();
+    let theirs = theirs.map(|it| it.unwrap().path());
+    let theirs = theirs.filter(|it| it.extension().is_some_and(|it| it == "wal"));
+    let theirs = std::fs::read(theirs.max().unwrap()).unwrap();
+    std::fs::write(first, [&sealed[..], &theirs].concat()).unwrap();
+    let verified = lab.run(&["verify"]);
+    assert_eq!(verified.exit, Some(7), "{}", verified.text());
+    assert!(verified.stdout.contains("V-SEAL\t") || verified.stdout.contains("V-SEAL "));
 }
