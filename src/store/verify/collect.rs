@@ -73,8 +73,8 @@ pub(super) struct Collector<'c> {
     asked: Option<Asked>,
     /// Which records were given up, from the first to the last of each range.
     given_up: Vec<(Seq, Seq)>,
-    /// Records behind sealed ends, for which the rest of the log is looked through.
-    copies: Vec<Copies>,
+    /// What the rest of the log may still explain.
+    contradictions: Vec<Contradiction>,
     last: (Seq, Crc),
     pub(super) durable: Seq,
     pub(super) records: u64,
@@ -82,14 +82,17 @@ pub(super) struct Collector<'c> {
     pub(super) in_flight: bool,
 }
 
-/// Records behind a sealed end, which attest what should be there.
-struct Copies {
-    /// Those that the log was not found to have so far.
+/// Records behind a sealed end attest what should stand there. The log, as far as it comes behind that, may explain it: it has these
+/// very records in their place, and they are copies; or what they attest was given up, and stays where it was, as evidence.
+struct Contradiction {
+    /// What is said of it if it is one.
+    said: Finding,
+    /// The last record that is attested.
+    attested: Seq,
+    /// The records that attest, but for those that the log was found to have.
     witnesses: HashSet<(Seq, Crc)>,
-    /// What is said if there are such.
-    damage: Finding,
-    /// What is said if there are none.
-    else_said: Finding,
+    /// What is said of it if it is none.
+    explained: Finding,
 }
 
 impl<'c> Collector<'c> {
@@ -115,7 +118,7 @@ impl<'c> Collector<'c> {
             declared: Vec::new(),
             asked: None,
             given_up: Vec::new(),
-            copies: Vec::new(),
+            contradictions: Vec::new(),
             last: (Seq::NONE, Crc::NONE),
             durable: Seq::NONE,
             records: 0,
@@ -156,8 +159,8 @@ impl<'c> Collector<'c> {
         self.records += 1;
         self.last = (frame.seq, frame.crc);
         self.durable = self.durable.max(frame.durable);
-        for copies in &mut self.copies {
-            copies.witnesses.remove(&(frame.seq, frame.crc));
+        for contradiction in &mut self.contradictions {
+            contradiction.witnesses.remove(&(frame.seq, frame.crc));
         }
         if entry.offset == Offset::START {
             // The segment before was synced before this one got its name.
@@ -247,49 +250,49 @@ impl<'c> Collector<'c> {
         Ok(())
     }
 
-    /// Bytes behind a sealed end were never acknowledged. A record among them that says otherwise is a contradiction, unless it is
-    /// what a repair gave up: that stays where it was, as evidence.
+    /// Bytes behind a sealed end were never acknowledged. A record among them that says otherwise is a contradiction, unless the
+    /// rest of the log explains it: see [`Contradiction`].
     fn sealed(&mut self, finding: &survey::Finding) -> Result<()> {
         let Some(segment) = finding.damage.segment else {
             return Ok(());
         };
-        let from = finding.damage.offset.get();
+        let (from, expected) = (finding.damage.offset.get(), finding.damage.seq);
         let bytes = self.read(segment, from, from + finding.bytes.min(SEARCHED))?;
+        let mut said = of_survey(finding);
         if let Some(attested) = tail::attested_within(&bytes)
-            && attested.seq >= finding.damage.seq
-            && !self.is_given_up(attested.seq)
+            && attested.seq >= expected
         {
-            let mut said = of_survey(finding);
+            let explained = said.clone();
             (said.code, said.weight) = ("V-SEAL", Verdict::Damaged);
             said.witness = Some(attested.by.to_string());
             said.message = format!(
                 "{} bytes lie behind where the next header ends this segment, and {} among them attests record {}",
                 finding.bytes, attested.by, attested.seq
             );
-            let witnesses = tail::records_within(&bytes)
-                .filter(|frame| frame.durable >= finding.damage.seq)
-                .map(|frame| (frame.seq, frame.crc));
-            self.copies.push(Copies {
-                witnesses: witnesses.collect(),
-                damage: said.clone(),
-                else_said: of_survey(finding),
+            let witnesses = tail::records_within(&bytes).filter(|it| it.durable >= expected);
+            self.contradictions.push(Contradiction {
+                said: said.clone(),
+                attested: attested.seq,
+                witnesses: witnesses.map(|it| (it.seq, it.crc)).collect(),
+                explained,
             });
-            self.findings.push(said);
-        } else {
-            self.findings.push(of_survey(finding));
         }
+        self.findings.push(said);
         Ok(())
     }
 
-    /// What the log turned out to have, byte for byte, is no contradiction where it stands once more.
-    fn pass_copies(&mut self) {
-        for copies in self.copies.drain(..) {
+    /// Takes back what the rest of the log has explained.
+    fn explain(&mut self) {
+        for it in std::mem::take(&mut self.contradictions) {
+            let mut explained = it.explained;
+            if it.witnesses.is_empty() {
+                explained.message += "; the records among them stand in the log as well";
+            } else if !self.is_given_up(it.attested) {
+                continue;
+            }
             let mut findings = self.findings.iter_mut();
-            if copies.witnesses.is_empty()
-                && let Some(finding) = findings.find(|finding| **finding == copies.damage)
-            {
-                *finding = copies.else_said;
-                finding.message += "; the records among them stand in the log as well";
+            if let Some(finding) = findings.find(|finding| **finding == it.said) {
+                *finding = explained;
             }
         }
     }
@@ -334,7 +337,7 @@ impl<'c> Collector<'c> {
 
     pub(super) fn finish(mut self, end: &SurveyEnd) -> Result<(Vec<Finding>, PipelineState)> {
         self.pass_snapshot(end.last.next(), true);
-        self.pass_copies();
+        self.explain();
         if let (Some(found), Some(log)) = (self.snapshot, end.log)
             && found.place.id != log.to_string()
         {

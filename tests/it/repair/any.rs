@@ -415,12 +415,18 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// Logs that were found to come out wrong once. 139657: two segments under each other's names, the header of one glued to its
+/// next line, the other gone. What was given up behind the wrong name was damage to `verify`, for the header that declares it is
+/// read later.
+const FOUND: [u64; 1] = [139_657];
+
 #[test]
 fn whatever_is_hurt_is_mended_as_the_plan_says() {
     let first = variable("PHASELOG_REPAIR_SEED").unwrap_or(0);
     let cases = variable("PHASELOG_REPAIR_CASES").unwrap_or(1_500);
     let mut count = Count::default();
     let failed: Vec<String> = (first..first + cases)
+        .chain(FOUND)
         .filter_map(|seed| check(seed, &mut count).err())
         .collect();
     println!(
