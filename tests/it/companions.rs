@@ -599,3 +599,21 @@ fn what_is_too_large_has_its_place_in_json_too() {
     let place = [&error["file"], &error["line"], &error["column"]];
     assert_eq!(place, [&json!("long.json"), &json!(2), &json!(2)]);
 }
+
+/// Found by a reader: the line named the records of `work_items.json` only, as if those of the other file were not there.
+#[test]
+fn the_receipt_names_the_records_of_all_files() {
+    let edited = || {
+        let lab = lab();
+        edit(&lab, "data/work_items.json", |root| {
+            root["work_items"][0]["phases"]["list"]["status"] = json!("completed");
+        });
+        edit(&lab, DATA, |data| data[0]["price"] = json!(1));
+        lab
+    };
+    let text = edited().must(&["import", "data"]).stdout;
+    let all = json_of(&edited().must(&["--json", "import", "data"]));
+    let (first, last) = (&all["first_seq"], &all["seq"]);
+    let said = format!("recorded {first}..{last}: ");
+    assert!(text.starts_with(&said), "{said} {text} {all}");
+}

@@ -28,12 +28,14 @@ pub(super) struct ImportReport<'a> {
 }
 
 impl ImportReport<'_> {
-    /// The first and the last record; `None` if there is nothing to record.
+    /// The first and the last record, of what lies beside the file as well; `None` if there is nothing to record.
     fn recorded(&self) -> Option<(Seq, Seq)> {
-        match self.imported {
+        let own = match self.imported {
             Imported::Created(Created { first, last, .. }, _) => Some((*first, *last)),
             Imported::Merged(merged) => merged.recorded,
-        }
+        };
+        let both = [own, self.beside.taken.recorded].into_iter().flatten();
+        both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
     }
 
     fn merged_words(&self, merged: &MergedFile) -> String {
@@ -43,7 +45,9 @@ impl ImportReport<'_> {
             "{} into {}: {added}, {changed} changed, {} as they were",
             file.path, self.store, merged.unchanged
         );
-        match merged.recorded {
+        // Its own records stand before those of what lies beside it.
+        let recorded = self.recorded().filter(|_| merged.recorded.is_some());
+        match recorded {
             None => {
                 let seq = merged.as_of;
                 let nothing = format!("nothing in {} is new since {seq}", file.path);
@@ -117,9 +121,7 @@ impl Report for ImportReport<'_> {
 
     fn json(&self) -> Value {
         let (document, file) = (self.document, &self.document.file);
-        let seqs = [self.recorded(), self.beside.taken.recorded];
-        let seqs = seqs.into_iter().flatten().filter(|_| !self.dry_run);
-        let recorded = seqs.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        let recorded = self.recorded().filter(|_| !self.dry_run);
         let (result, [added, changed, unchanged]) = self.result();
         let findings = self.findings.iter();
         let findings = findings.map(|finding| finding_json(finding, &file.path));
