@@ -48,7 +48,7 @@ impl Saving<'_> {
     ///
     /// # Errors
     /// [`Error::Edited`] if a file at one of our names is somebody's and edits are not to be discarded; nothing was
-    /// changed then. [`Error::NewerFormat`] and [`NotAFile`] likewise. Else what the system says; temp files are removed where possible.
+    /// changed then. [`Error::NewerFormat`] and [`NotAFile`](super::NotAFile) likewise. Else what the system says; temp files are removed where possible.
     pub fn save(
         &mut self,
         companions: &mut [(&str, Write<'_>)],
