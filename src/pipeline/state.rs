@@ -170,6 +170,15 @@ impl PipelineState {
         self.shelf.index_of(item)
     }
 
+    /// How a phase of an item stands, by their names; `None` if there is no such item, or no such phase in the plan.
+    ///
+    /// # Panics
+    /// Where items are read out of a base, as [`PipelineState::items`].
+    pub fn phase_named(&self, item: &str, phase: &str) -> Option<&PhaseState> {
+        let item = &self.items()[self.index_of(item)?];
+        item.phases.get(self.plan.index_of(phase)?)
+    }
+
     /// Brings the base's operation ids into memory before one is added.
     fn take_operations(&mut self) {
         if !self.operations_taken

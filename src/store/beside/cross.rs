@@ -36,13 +36,7 @@ pub(super) fn phases(state: &PipelineState, one: &mut One<'_>) {
     }
     let before = before.map(phases_said).unwrap_or_default();
     for said in phases_said(theirs) {
-        let phase = state.plan.index_of(&said.phase);
-        let item = state
-            .index_of(&said.item)
-            .map(|index| &state.items()[index]);
-        let now = phase
-            .zip(item)
-            .and_then(|(phase, item)| item.phases.get(phase));
+        let now = state.phase_named(&said.item, &said.phase);
         let Some(now) = now.filter(|now| contradicts(said.status, now.status)) else {
             continue;
         };

@@ -111,13 +111,7 @@ fn crossed(facts: &dyn Facts, item: &Item) -> Option<Finding> {
 fn crossed_phases(state: &PipelineState, findings: &mut Vec<Finding>) {
     let companion = state.extraction.as_ref();
     for said in companion.map_or_else(Vec::new, |it| phases_said(&it.extras)) {
-        let phase = state.plan.index_of(&said.phase);
-        let item = state
-            .index_of(&said.item)
-            .map(|index| &state.items()[index]);
-        let now = phase
-            .zip(item)
-            .and_then(|(phase, item)| item.phases.get(phase));
+        let now = state.phase_named(&said.item, &said.phase);
         // What it calls open may be done by now: it is told of nothing.
         let Some(now) = now.filter(|now| {
             said.status == Status::Completed && cross::contradicts(said.status, now.status)
