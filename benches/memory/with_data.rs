@@ -57,6 +57,9 @@ pub(super) fn measure(scratch: &Path, items: usize, each: usize) {
     let status = |word: &str| format!("\"p4\": {{\n          \"status\": \"{word}\"");
     edit(&root, &status("pending"), &status("completed"));
     lab.run("import of an edit of progress", store, &["import", store]);
+    edit(&root, &status("completed"), &status("skipped"));
+    edit(&data, ".999", ".998");
+    lab.run("import of an edit of both", store, &["import", store]);
     lab.run("verify --deep", store, &["verify", "--deep"]);
 
     let late = scratch.join("late");

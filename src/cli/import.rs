@@ -149,17 +149,17 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let leftovers = leftovers(context, &path, &imported)?;
     let findings = match &imported {
         Imported::Created(..) => &original.document.findings,
-        Imported::Merged(merged) => &merged.findings,
+        Imported::Merged(merged, _) => &merged.findings,
     };
     let is_judged = |finding: &Finding| finding.severity == Severity::Judged;
     let judged = match &imported {
         Imported::Created(..) => findings.iter().any(is_judged),
-        Imported::Merged(merged) => merged.is_judged(),
+        Imported::Merged(merged, _) => merged.is_judged(),
     };
     let judged = judged || told.judged();
     let ending = if judged { exit::FINDINGS } else { exit::DONE };
     let writes = taken.recorded.is_some()
-        || !matches!(&imported, Imported::Merged(merged) if merged.recorded.is_none());
+        || !matches!(&imported, Imported::Merged(merged, _) if merged.recorded.is_none());
     let report = ImportReport {
         dry_run: args.dry_run,
         findings,
@@ -196,7 +196,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
 
 /// What to do about items that came with one file alone and are held still.
 fn tell_held(imported: &Imported, context: &mut Context<'_>) {
-    if let Imported::Merged(merged) = imported
+    if let Imported::Merged(merged, _) = imported
         && let Some(first) = merged.still_held.first()
     {
         let unhold = context.print.shell.command("unhold", &[first.as_str()]);
@@ -226,18 +226,7 @@ fn take(
             recorded: Some((*first, *last)),
             files: files.clone(),
         },
-        Imported::Merged(_) if original.beside.is_empty() => BesideTaken::default(),
-        Imported::Merged(merged) => {
-            // What it said of items was compared and is needed no more; the files beside may be large.
-            original.bytes = Vec::new();
-            original.document.items = Vec::new();
-            let (ports, options, beside) = (&context.ports, &context.options, &original.beside);
-            if dry_run {
-                Store::would_import_beside(ports, &dir, options, beside, how, Some(merged))?
-            } else {
-                Store::import_beside(ports, &dir, options, beside, how)?
-            }
-        }
+        Imported::Merged(_, taken) => taken.clone(),
     };
     Ok((imported, taken))
 }
@@ -294,7 +283,7 @@ fn leftovers(
         .map(|name| name.to_string_lossy().into_owned());
     // A new store has compacted nothing yet.
     let is_store =
-        matches!(imported, Imported::Merged(_)) && names.iter().any(|it| it == files::WAL);
+        matches!(imported, Imported::Merged(..)) && names.iter().any(|it| it == files::WAL);
     let is_own = |name: &str| is_store && (set::is_bak(name) || temp_target(name).is_some());
     let is_leftover =
         |name: &String| Some(name) != ours.as_ref() && import::is_left_over(name) && !is_own(name);

@@ -134,6 +134,40 @@ pub(super) fn transact<T>(
     Ok(done.expect("a state that is all in memory is always sound"))
 }
 
+/// As [`transact`], for a store that ends with it: `choose` may take into the state what it has chosen so far, before it
+/// chooses more.
+pub(super) fn transact_last<T>(
+    mut store: Store,
+    choose: impl FnOnce(&mut PipelineState, &Now) -> Verdict<T>,
+) -> Result<Transacted<T>> {
+    let Store {
+        ports,
+        dir,
+        options,
+        state,
+        writer,
+        snapshot,
+        warnings,
+        ..
+    } = &mut store;
+    let mut locked = writer.lock()?;
+    catch_up(&mut locked, state, snapshot)?;
+    let now = ports.clock.now();
+    let verdict = choose(state, &now);
+    // Nobody asks this state again, and it may have taken in already what is recorded only now.
+    *state = PipelineState::default();
+    let ground = Ground {
+        ports,
+        dir,
+        options,
+        state,
+        snapshot,
+        warnings,
+    };
+    let done = append_chosen(ground, locked, &now, verdict)?;
+    Ok(done.expect("a state that is all in memory is always sound"))
+}
+
 /// What a transaction stands on.
 pub(super) struct Ground<'a> {
     pub(super) ports: &'a Ports,
@@ -148,8 +182,21 @@ pub(super) struct Ground<'a> {
 /// something that could not be read: then nothing was written.
 pub(super) fn decide_and_append<T>(
     ground: Ground<'_>,
-    mut locked: Locked<'_>,
+    locked: Locked<'_>,
     choose: impl FnOnce(&PipelineState, &Now) -> Verdict<T>,
+) -> Result<Option<Transacted<T>>> {
+    // Read under the lock: times then run with the order of the records as far as the clock does.
+    let now = ground.ports.clock.now();
+    let verdict = choose(ground.state, &now);
+    append_chosen(ground, locked, &now, verdict)
+}
+
+/// The rest of a transaction once everything is decided; as [`decide_and_append`].
+fn append_chosen<T>(
+    ground: Ground<'_>,
+    mut locked: Locked<'_>,
+    now: &Now,
+    verdict: Verdict<T>,
 ) -> Result<Option<Transacted<T>>> {
     let Ground {
         ports,
@@ -159,9 +206,7 @@ pub(super) fn decide_and_append<T>(
         snapshot,
         warnings,
     } = ground;
-    // Read under the lock: times then run with the order of the records as far as the clock does.
-    let now = ports.clock.now();
-    let (events, seals, outcome) = match choose(state, &now) {
+    let (events, seals, outcome) = match verdict {
         Verdict::Append(events, outcome) => (events, false, outcome),
         Verdict::SealAndAppend(events, outcome) => (events, true, outcome),
         Verdict::Answer(outcome) => (Vec::new(), false, outcome),
@@ -172,7 +217,7 @@ pub(super) fn decide_and_append<T>(
         return Ok(None);
     }
     let torn = if seals || !events.is_empty() {
-        seal(&mut locked, &now, state, warnings)?
+        seal(&mut locked, now, state, warnings)?
     } else {
         None
     };
@@ -186,13 +231,13 @@ pub(super) fn decide_and_append<T>(
         }));
     }
     let before = locked.position().offset;
-    let few = looked_at(&events, &now)?;
+    let few = looked_at(&events, now)?;
     let are_many = few.is_none() && events.len() > 1;
     let appended = match few {
         Some(payloads) => locked.append(&payloads)?,
         None => locked.append_pieces(Group {
             len: events.len(),
-            payloads: Box::new(events.iter().map(|event| payload(event, &now))),
+            payloads: Box::new(events.iter().map(|event| payload(event, now))),
         })?,
     };
     snapshot.tail_bytes += locked.position().offset.get() - before.get();
@@ -202,7 +247,7 @@ pub(super) fn decide_and_append<T>(
     let rotated = locked.rotate_if_full(now.at);
     let header = locked.position().last_seq();
     let synced = locked.unlock().sync_and_prove();
-    let mut records = records(events, appended.first, &now);
+    let mut records = records(events, appended.first, now);
     for record in &mut records {
         state.apply(record);
         snapshot.note(record, 0);
@@ -212,7 +257,7 @@ pub(super) fn decide_and_append<T>(
         }
     }
     if header > appended.last {
-        state.apply(&header_record(header, &now));
+        state.apply(&header_record(header, now));
     }
     synced.map_err(|error| name_record(error, appended.first))?;
     warnings.extend(rotation_warning(rotated.err()));

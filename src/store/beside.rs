@@ -1,8 +1,8 @@
 //! Takes the files beside `work_items.json` in: the items' data, and their image extraction.
 //!
 //! ```text
-//!   file -> compared with what?  (against)   -> original kept
-//!        -> [ lock -> catch up -> three-way merge (taking) -> imported, enriched, extracted, added … ]   one group
+//!   file -> compared with what?  (against)
+//!        -> three-way merge (taking) -> imported, enriched, extracted, added …     on the state under the lock: see `import`
 //! ```
 //!
 //! Of a large file the data is read object by object, first where it lies, then where its original is kept: in memory is
@@ -30,12 +30,10 @@ use crate::ports::{Disk, Ports};
 use crate::position::Seq;
 use crate::snapshot::import::{Finding, Severity};
 
-use super::append::{self, Verdict};
+use super::Options;
 use super::given::{BesideOriginal, MergeOptions};
 use super::lineage::last_from;
-use super::merge::MergedFile;
 use super::originals::{Values, keep_beside};
-use super::{Options, Store, View};
 use against::Against;
 use finder::Finder;
 use taking::Taking;
@@ -85,100 +83,6 @@ pub struct BesideTaken {
     pub files: Vec<BesideResult>,
 }
 
-impl Store {
-    /// Takes files in by three-way merge; nothing is recorded of one that was taken over before, or that is a snapshot
-    /// as it was written.
-    ///
-    /// # Errors
-    /// As [`Store::open`]; [`crate::Error::OtherLog`] if the root beside a file names a place that the log does not have.
-    pub fn import_beside(
-        ports: &Ports,
-        dir: &Path,
-        options: &Options,
-        originals: &[BesideOriginal],
-        how: MergeOptions<'_>,
-    ) -> Result<BesideTaken> {
-        let open = || Self::open(ports.clone(), dir, options.clone());
-        let mut store = open()?;
-        let known = Known {
-            log: store.writer.position().log.to_string(),
-            imports: store.state().imports.clone(),
-        };
-        let mut against: Vec<Option<Against>> = originals.iter().map(|_| None).collect();
-        if known.is_news(&*ports.disk, originals, how) {
-            drop(store);
-            against = find(ports, dir, options, originals, how, &known)?;
-            let disk = &*ports.disk;
-            for (original, against) in originals.iter().zip(&against) {
-                if known_as(disk, &known.imports, original, against.as_ref()).is_none() {
-                    keep_beside(ports, dir, original)?;
-                }
-            }
-            store = open()?;
-        }
-        let mut failed = None;
-        let done = append::transact(&mut store, |state, _| {
-            match take(
-                (ports, Some(dir)),
-                state,
-                originals,
-                &against,
-                how.prefer_file,
-            ) {
-                Ok((events, files)) if events.is_empty() => Verdict::Answer(files),
-                Ok((events, files)) => Verdict::Append(events, files),
-                Err(error) => {
-                    failed = Some(error);
-                    Verdict::Answer(Vec::new())
-                }
-            }
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        let records = &done.records;
-        let recorded = records.first().zip(records.last());
-        Ok(BesideTaken {
-            recorded: recorded.map(|(first, last)| (first.seq, last.seq)),
-            files: done.outcome,
-        })
-    }
-
-    /// What [`Store::import_beside`] would come to, after `merged` if that would come first; nothing is written.
-    ///
-    /// # Errors
-    /// As [`Store::import_beside`].
-    pub fn would_import_beside(
-        ports: &Ports,
-        dir: &Path,
-        options: &Options,
-        originals: &[BesideOriginal],
-        how: MergeOptions<'_>,
-        merged: Option<&MergedFile>,
-    ) -> Result<BesideTaken> {
-        let open = || -> Result<_> {
-            let view = View::open(ports, dir, options)?;
-            let log = view.log_id();
-            let mut state = view.into_state();
-            fold(&mut state, merged.map_or(&[][..], |merged| &merged.would));
-            Ok((log, state))
-        };
-        let (log, mut state) = open()?;
-        let imports = state.imports.clone();
-        let known = Known { log, imports };
-        let mut against: Vec<Option<Against>> = originals.iter().map(|_| None).collect();
-        if known.is_news(&*ports.disk, originals, how) {
-            drop(state);
-            against = find(ports, dir, options, originals, how, &known)?;
-            state = open()?.1;
-        }
-        let (events, files) = take((ports, None), &state, originals, &against, how.prefer_file)?;
-        // Where they would stand cannot be known; that there are some can.
-        let recorded = (!events.is_empty()).then_some((Seq::NONE, Seq::NONE));
-        Ok(BesideTaken { recorded, files })
-    }
-}
-
 /// What files add to a store that these events make; they are read where they are kept in the store `kept`, or where they lie.
 ///
 /// # Errors
@@ -191,12 +95,17 @@ pub(super) fn onto(
 ) -> Result<(Vec<Event>, Vec<BesideResult>)> {
     let mut state = PipelineState::default();
     fold(&mut state, events);
-    let nothing: Vec<Option<Against>> = originals.iter().map(|_| None).collect();
+    let nothing = nothing_of(originals);
     take((ports, kept), &state, originals, &nothing, false)
 }
 
+/// Files that are compared with nothing.
+pub(super) fn nothing_of(originals: &[BesideOriginal]) -> Compared {
+    Compared(originals.iter().map(|_| None).collect())
+}
+
 /// Applies events that nobody has recorded.
-fn fold(state: &mut PipelineState, events: &[Event]) {
+pub(super) fn fold(state: &mut PipelineState, events: &[Event]) {
     for event in events {
         state.apply(&Record {
             seq: state.last_seq.next(),
@@ -208,16 +117,16 @@ fn fold(state: &mut PipelineState, events: &[Event]) {
 }
 
 /// What tells whether a file is news.
-struct Known {
+pub(super) struct Known {
     /// The id of the log.
-    log: String,
+    pub(super) log: String,
     /// What was imported so far.
-    imports: Vec<ImportSource>,
+    pub(super) imports: Vec<ImportSource>,
 }
 
 impl Known {
     /// True if anything has to be compared with anything.
-    fn is_news(
+    pub(super) fn is_news(
         &self,
         disk: &dyn Disk,
         originals: &[BesideOriginal],
@@ -226,19 +135,20 @@ impl Known {
         let is_new = |it: &BesideOriginal| {
             before(&self.imports, it).is_none() || is_back(disk, &self.imports, it)
         };
-        how.prefer_file || originals.iter().any(is_new)
+        !originals.is_empty() && (how.prefer_file || originals.iter().any(is_new))
     }
 }
 
+/// What each of some files is compared with.
+pub(super) struct Compared(Vec<Option<Against>>);
+
 /// What each file is compared with; `None` for one that was taken over before and does not count now.
-fn find(
-    ports: &Ports,
-    dir: &Path,
-    options: &Options,
+pub(super) fn find(
+    (ports, dir, options): (&Ports, &Path, &Options),
     originals: &[BesideOriginal],
     how: MergeOptions<'_>,
     known: &Known,
-) -> Result<Vec<Option<Against>>> {
+) -> Result<Compared> {
     let imports = &*known.imports;
     let mut finder = Finder {
         ports,
@@ -260,7 +170,24 @@ fn find(
         let found = finder.find(original)?;
         Ok(Some(found).filter(|found| found.base().is_some()))
     };
-    originals.iter().map(find).collect()
+    let found: Result<_> = originals.iter().map(find).collect();
+    found.map(Compared)
+}
+
+/// Keeps the originals of the files that may bring news.
+pub(super) fn keep_news(
+    ports: &Ports,
+    dir: &Path,
+    originals: &[BesideOriginal],
+    against: &Compared,
+    known: &Known,
+) -> Result<()> {
+    for (original, against) in originals.iter().zip(&against.0) {
+        if known_as(&*ports.disk, &known.imports, original, against.as_ref()).is_none() {
+            keep_beside(ports, dir, original)?;
+        }
+    }
+    Ok(())
 }
 
 /// The record that has taken over these bytes.
@@ -292,16 +219,16 @@ fn known_as(
 }
 
 /// What the files come to, read where they are kept in the store, or where they lie.
-fn take(
+pub(super) fn take(
     (ports, kept): (&Ports, Option<&Path>),
     state: &PipelineState,
     originals: &[BesideOriginal],
-    against: &[Option<Against>],
+    against: &Compared,
     prefer_file: bool,
 ) -> Result<(Vec<Event>, Vec<BesideResult>)> {
     let mut taking = Taking::new(&*ports.disk, state, prefer_file);
     let mut files = Vec::with_capacity(originals.len());
-    for (original, against) in originals.iter().zip(against) {
+    for (original, against) in originals.iter().zip(&against.0) {
         let open = || Values::of(ports, kept, original);
         files.push(taking.file(original, against.as_ref(), &open)?);
     }

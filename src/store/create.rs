@@ -20,7 +20,8 @@ use crate::snapshot::set::ROOT;
 use super::beside::{self, BesideResult, BesideTaken};
 use super::dir::{self, WAL};
 use super::given::{BesideOriginal, MergeOptions, Original};
-use super::merge::{self, MergedFile};
+use super::import;
+use super::merge::MergedFile;
 use super::originals::{keep, keep_beside};
 use super::{Options, Store};
 
@@ -42,8 +43,8 @@ pub struct Created {
 pub enum Imported {
     /// A new store was made; and what the files beside came to.
     Created(Created, Vec<BesideResult>),
-    /// The file was compared with the store that is there.
-    Merged(MergedFile),
+    /// The file, and those beside it, were compared with the store that is there.
+    Merged(MergedFile, BesideTaken),
 }
 
 impl Store {
@@ -87,11 +88,12 @@ impl Store {
         create(ports, dir, options, &ports.clock.now(), groups)
     }
 
-    /// Takes over a state file: into a new store, or, by [`super::merge`], into the one that is there. The original is
-    /// kept in `wal/imported/`. A new store uses up the items and the bytes, so that they are not in memory twice.
+    /// Takes over a state file and what lies beside it, all as one group: into a new store, or, by [`super::merge`] and
+    /// [`super::beside`], into the one that is there. The originals are kept in `wal/imported/`. The items and the bytes
+    /// are used up, so that they are not in memory twice.
     ///
     /// # Errors
-    /// As [`Store::open`]; [`Error::OtherLog`] if the file names a place that the store's log does not have.
+    /// Nothing was recorded then, of any of the files. As [`Store::open`]; [`Error::OtherLog`] if the file names a place that the store's log does not have.
     pub fn import(
         ports: &Ports,
         dir: &Path,
@@ -100,7 +102,8 @@ impl Store {
         how: MergeOptions<'_>,
     ) -> Result<Imported> {
         if is_store_beside(ports, dir, options, original)? {
-            return merge::take(ports, dir, options, original, how).map(Imported::Merged);
+            let (merged, beside) = import::take_all((ports, dir, options), original, how)?;
+            return Ok(Imported::Merged(merged, beside));
         }
         prepare(ports, dir, options)?;
         let file = &original.document.file;
@@ -131,7 +134,8 @@ impl Store {
         how: MergeOptions<'_>,
     ) -> Result<Imported> {
         if is_store_beside(ports, dir, options, original)? {
-            return merge::preview(ports, dir, options, original, how).map(Imported::Merged);
+            let (merged, beside) = import::preview_all((ports, dir, options), original, how)?;
+            return Ok(Imported::Merged(merged, beside));
         }
         let items = original.document.items.len();
         original.bytes = Vec::new();

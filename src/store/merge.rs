@@ -4,13 +4,11 @@
 //!   bytes -> which base?   a snapshot of this log: the state at its own `log.seq`, replayed, written, read as the file is
 //!                          such a snapshot, of which an edit was taken over from there: the original of that edit
 //!                          any other file: none; the log tells which phases somebody has worked on
-//!         -> original kept -> [ lock -> catch up -> merge -> imported, edited, added … ]   one group
+//!         -> merge -> imported, edited, added …          on the state under the lock: see `import`
 //! ```
 
 mod touched;
 mod made_of;
-
-use std::path::Path;
 
 use crate::error::Result;
 use crate::pipeline::json::Extras;
@@ -18,18 +16,15 @@ use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
 use crate::pipeline::same::same;
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, ItemId, PipelineState, merge};
-use crate::ports::{Disk, Ports};
+use crate::ports::Disk;
 use crate::position::Seq;
 use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severity};
 use crate::snapshot::work_items::{self};
 
-use super::append::{self, Verdict};
 use super::given::{MergeOptions, Original};
 use super::lineage::last_from;
-use super::originals::keep;
-use super::{Options, Store, View};
-use made_of::{Against, MadeOf, Place};
-pub(super) use made_of::{Replay, past_at};
+use made_of::{Against, MadeOf};
+pub(super) use made_of::{Place, Replay, past_at};
 
 /// What taking a file into a store came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,8 +44,6 @@ pub struct MergedFile {
     pub findings: Vec<Finding>,
     /// Items that are held still, though the reason for it is gone.
     pub still_held: Vec<ItemId>,
-    /// Of a preview, what would be recorded.
-    pub(super) would: Vec<Event>,
 }
 
 impl MergedFile {
@@ -62,92 +55,68 @@ impl MergedFile {
     }
 }
 
-/// What a merge would come to; nothing is written.
-///
-/// # Errors
-/// As [`Store::open`]; [`Error::OtherLog`] if the file names a place that this log does not have.
-pub(super) fn preview(
-    ports: &Ports,
-    dir: &Path,
-    options: &Options,
+/// What taking the file in comes to where nothing in it is news; `None` if something may be.
+pub(super) fn known(
+    disk: &dyn Disk,
+    state: &PipelineState,
+    log: &str,
     original: &Original,
     how: MergeOptions<'_>,
-) -> Result<MergedFile> {
-    let view = View::open(ports, dir, options)?;
-    let (id, last) = (view.log_id(), view.last_seq());
-    if let Some(seq) = nothing_new(&*ports.disk, view.state(), &id, original, how) {
-        return Ok(unchanged(original, seq));
-    }
-    let mut state = view.into_state();
-    // No field of it is compared here, and it may be most of the memory.
-    state.forget_data();
-    let place = Place {
-        ports,
-        dir,
-        options,
-        imports: &state.imports,
-    };
-    let against = place.against(&id, original, how)?;
-    let merged = run(&against, original, how, &state);
-    let would = records(&against, original, &merged, &state);
-    let mut told = told(&against, original, merged);
-    if !would.is_empty() {
-        // Where they would stand cannot be known; that there are some can.
-        told.recorded = Some((Seq::NONE, Seq::NONE));
-    }
-    told.as_of = last;
-    told.would = would;
-    Ok(told)
+) -> Option<MergedFile> {
+    let seq = nothing_new(disk, state, log, original, how)?;
+    Some(unchanged(original, seq))
 }
 
-/// Takes the file in. The original is kept first, so that no record names one that is not there.
-pub(super) fn take(
-    ports: &Ports,
-    dir: &Path,
-    options: &Options,
+/// A file and what it is compared with.
+pub(super) struct Compared {
+    against: Against,
+    /// How many imports were known when that was found.
+    imports: usize,
+    /// What it comes to if another process is faster.
+    unchanged: MergedFile,
+}
+
+/// Finds what a file is compared with that brings news. It is no more than read.
+///
+/// # Errors
+/// [`crate::Error::OtherLog`] if it names a place that the log does not have; as [`super::replay::each`].
+pub(super) fn compare(
+    place: &Place<'_>,
+    log: &str,
     original: &Original,
     how: MergeOptions<'_>,
-) -> Result<MergedFile> {
-    let mut store = Store::open(ports.clone(), dir, options.clone())?;
-    let id = store.writer.position().log.to_string();
-    if let Some(seq) = nothing_new(&*ports.disk, &store.state, &id, original, how) {
-        append::settle(&mut store.writer)?;
-        return Ok(unchanged(original, seq));
-    }
-    // No field of it is compared here, and it may be most of the memory. This store is gone when the file is taken in.
-    store.state.forget_data();
-    let place = Place {
-        ports,
-        dir,
-        options,
-        imports: &store.state.imports,
-    };
-    let against = place.against(&id, original, how)?;
-    let sha256 = &original.document.file.sha256;
-    keep(ports, dir, &original.path, sha256, &mut &*original.bytes)?;
-    let known = store.state.imports.len();
-    let done = append::transact(&mut store, |state, _| {
+) -> Result<Compared> {
+    Ok(Compared {
+        against: place.against(log, original, how)?,
+        imports: place.imports.len(),
+        unchanged: unchanged(original, Seq::NONE),
+    })
+}
+
+impl Compared {
+    /// What is to be recorded of the file on this state, and what that comes to.
+    pub(super) fn decide(
+        self,
+        original: &Original,
+        how: MergeOptions<'_>,
+        state: &PipelineState,
+    ) -> (Vec<Event>, MergedFile) {
+        let against = self.against;
         // Another process may have taken it in meanwhile.
-        let meanwhile = state.imports.iter().skip(known);
+        let sha256 = &original.document.file.sha256;
+        let meanwhile = state.imports.iter().skip(self.imports);
         let is_taken = meanwhile.map(|it| &it.sha256).any(|it| it == sha256);
-        if is_taken && !how.prefer_file && !has_other_times(state, original) {
-            return Verdict::Answer((None, state.last_seq));
-        }
-        let merged = run(&against, original, how, state);
-        let events = records(&against, original, &merged, state);
-        Verdict::Append(events, (Some(merged), state.last_seq))
-    })?;
-    let (recorded, (merged, as_of)) = (done.records, done.outcome);
-    let Some(merged) = merged else {
-        return Ok(unchanged(original, as_of));
-    };
-    let mut told = told(&against, original, merged);
-    told.as_of = as_of;
-    told.recorded = recorded
-        .first()
-        .zip(recorded.last())
-        .map(|(first, last)| (first.seq, last.seq));
-    Ok(told)
+        let (events, mut told) =
+            if is_taken && !how.prefer_file && !has_other_times(state, original) {
+                (Vec::new(), self.unchanged)
+            } else {
+                let merged = run(&against, original, how, state);
+                let events = records(&against, original, &merged, state);
+                (events, told(&against, original, merged))
+            };
+        told.as_of = state.last_seq;
+        (events, told)
+    }
 }
 
 /// The record that has taken over these bytes, or the place of a snapshot that is as we wrote it. `None` also where an edit
@@ -203,7 +172,6 @@ fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
             original.document.findings.clone()
         },
         still_held: Vec::new(),
-        would: Vec::new(),
     }
 }
 
@@ -326,7 +294,6 @@ fn told(against: &Against, original: &Original, merged: Merged) -> MergedFile {
         unchanged: merged.unchanged,
         findings,
         still_held: merged.still_held,
-        would: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 //!   recovery    snapshot, then the log after it        -> Recovered     (reads only)
 //!   append      lock, catch up, decide, write, sync    -> Receipt       (the only place where state changes)
 //!   brief       append, with the state read in place   -> Receipt       (at the same cost for any number of items)
+//!   import      append, for files that others wrote    -> what was taken in
 //!   batch       append, for several commands           -> Receipts      (one write and one sync for all)
 //!   shared      batch, for many threads                -> Receipt
 //!   claim       append, for the next piece of work     -> Claimed
@@ -50,6 +51,7 @@ mod originals;
 mod lineage;
 pub mod merge;
 pub mod beside;
+mod import;
 pub mod create;
 pub mod doctor;
 

@@ -24,6 +24,7 @@ mod refusals;
 mod files;
 mod workload;
 mod crash;
+mod together;
 mod cache;
 mod damage;
 mod repair;

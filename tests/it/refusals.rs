@@ -9,7 +9,7 @@ use crate::look::golden;
 use crate::support::{HOUSE, Lab, Output, shows};
 
 /// Runs the program on a simulated disk, as an actor of its own.
-fn on(disk: &SimDisk, actor: &str, args: &[&str]) -> Output {
+pub(crate) fn on(disk: &SimDisk, actor: &str, args: &[&str]) -> Output {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let words = std::iter::once("phaselog")
         .chain(args.iter().copied())

@@ -4,9 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use phaselog::pipeline::enrichment::DataPatch;
+use phaselog::pipeline::event::ImportedFile;
 use phaselog::pipeline::extraction::ExtractionStatus;
 use phaselog::pipeline::{Command, ItemId, NewItem, Phase, PhasePlan, Plan, Report, ReportKind};
 use phaselog::position::Seq;
+use phaselog::snapshot::import::{self, Zone};
+use phaselog::snapshot::{enrichment, extraction, set};
+use phaselog::store::beside::BesideTaken;
+use phaselog::store::create::Imported;
+use phaselog::store::given::{BesideOriginal, MergeOptions, Original};
 use phaselog::store::{CacheMode, CompactMode};
 use phaselog::testing::oracles::Claim;
 use phaselog::testing::{Claims, SimDisk};
@@ -117,6 +123,35 @@ pub(crate) enum Step {
     SmallSegments,
     /// Makes the store; nothing else can come before it.
     Init,
+    /// Takes in the state files of a directory.
+    Import(&'static str),
+}
+
+/// Where other programs have state files.
+pub(crate) const OLD: &str = "old";
+
+/// Their files: progress, data and extractions, each with something that the store of [`base`] does not have.
+pub(crate) const OLD_FILES: [(&str, &str); 3] = [
+    (
+        set::ROOT,
+        r#"{"work_items":[{"address":"a","phases":{"p":{"status":"completed"}}},{"address":"c","phases":{"p":{"status":"completed"}}}]}"#,
+    ),
+    (
+        enrichment::NAME,
+        r#"[{"full_address":"b","beds":3},{"full_address":"c","beds":4}]"#,
+    ),
+    (
+        extraction::NAME,
+        r#"{"completed_properties":["b","c"],"failed_properties":[]}"#,
+    ),
+];
+
+/// Puts these files into a directory, durably.
+pub(crate) fn lay(disk: &SimDisk, dir: &str, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        disk.plant(format!("{dir}/{name}"), text.as_bytes())
+            .unwrap();
+    }
 }
 
 /// Opens the store and does these things, claiming what was answered; ends at the first error of the disk.
@@ -203,6 +238,7 @@ impl Worker<'_> {
                 claims.push(Claim::Shown { seq });
                 Ok(())
             }
+            Step::Import(dir) => self.import(dir, false),
             Step::SmallSegments => {
                 self.options.segment_bytes = 1;
                 Ok(())
@@ -218,6 +254,65 @@ impl Worker<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Takes in what lies in a directory, as far as it is there.
+    fn import(&self, dir: &str, prefer_file: bool) -> Result<(), Error> {
+        let (ports, store, options) = (self.ports, Path::new(DIR), &self.options);
+        let reading = import::Options {
+            zone: Zone::Utc,
+            ..import::Options::new(ports.clock.now().at)
+        };
+        let how = MergeOptions {
+            reading: &reading,
+            prefer_file,
+        };
+        let read = |name: &str| {
+            let path = Path::new(dir).join(name);
+            let bytes = ports.disk.read(&path, set::MAX_FILE_BYTES).ok()?;
+            Some((path, bytes))
+        };
+        let mut beside = Vec::new();
+        for (name, kind) in [
+            (enrichment::NAME, ImportedFile::ENRICHMENT),
+            (extraction::NAME, ImportedFile::EXTRACTION),
+        ] {
+            if let Some((path, bytes)) = read(name) {
+                let document =
+                    import::read_beside(&path.display().to_string(), &bytes, kind, &reading)?;
+                beside.push(BesideOriginal { path, document });
+            }
+        }
+        let claim = |BesideTaken { recorded, .. }: BesideTaken| {
+            if let Some((_, last)) = recorded {
+                self.claims.push(Claim::Shown { seq: last.get() });
+            }
+        };
+        let Some((path, bytes)) = read(set::ROOT) else {
+            let taken = Store::import_beside(ports, store, options, &beside, how)?;
+            claim(taken);
+            return Ok(());
+        };
+        let document = import::read(&path.display().to_string(), &bytes, &reading)?;
+        let mut original = Original {
+            path,
+            bytes,
+            document,
+            beside,
+        };
+        match Store::import(ports, store, options, &mut original, how)? {
+            Imported::Created(made, _) => {
+                let seq = made.last.get();
+                self.claims.push(Claim::Shown { seq });
+            }
+            Imported::Merged(merged, taken) => {
+                let own = merged.recorded.map(|(_, last)| last);
+                let seq = own.unwrap_or(merged.as_of).get();
+                self.claims.push(Claim::Shown { seq });
+                claim(taken);
+            }
+        }
+        Ok(())
     }
 
     /// Submits and claims; gives the seq of the first record.

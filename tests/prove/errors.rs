@@ -6,7 +6,7 @@ use phaselog::testing::{CallKind, Claims, Errno, Explored, Failure, Fault, Outco
 
 use crate::bench::{Bench, check};
 use crate::table::Row;
-use crate::workload::{DIR, Step, add, base, complete, hold};
+use crate::workload::{DIR, OLD, OLD_FILES, Step, add, base, complete, hold, lay};
 
 /// Each with how long it lasts.
 const FAILURES: [(Failure, &str, Lasts); 11] = [
@@ -97,6 +97,10 @@ fn operations() -> Vec<(&'static str, SimDisk, Vec<Step>)> {
         disk.settle();
         disk
     };
+    let with_files = |disk| {
+        lay(&disk, OLD, &OLD_FILES);
+        disk
+    };
     vec![
         ("init", SimDisk::new(), vec![Step::Init]),
         ("append", base(), vec![hold("b")]),
@@ -112,6 +116,7 @@ fn operations() -> Vec<(&'static str, SimDisk, Vec<Step>)> {
         ("compact", base(), vec![Step::Compact]),
         ("compact again", compacted(), vec![Step::Compact]),
         ("look", compacted(), vec![Step::Look]),
+        ("import", with_files(compacted()), vec![Step::Import(OLD)]),
     ]
 }
 

@@ -78,7 +78,7 @@ fn take(
     }
     let (ports, options) = (&context.ports, &context.options);
     let taken = if dry_run {
-        Store::would_import_beside(ports, &dir, options, originals, how, None)
+        Store::would_import_beside(ports, &dir, options, originals, how)
     } else {
         Store::import_beside(ports, &dir, options, originals, how)
     };

@@ -32,7 +32,7 @@ impl ImportReport<'_> {
     fn recorded(&self) -> Option<(Seq, Seq)> {
         let own = match self.imported {
             Imported::Created(Created { first, last, .. }, _) => Some((*first, *last)),
-            Imported::Merged(merged) => merged.recorded,
+            Imported::Merged(merged, _) => merged.recorded,
         };
         let both = [own, self.beside.taken.recorded].into_iter().flatten();
         both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
@@ -71,7 +71,7 @@ impl ImportReport<'_> {
     fn result(&self) -> (&'static str, [usize; 3]) {
         match self.imported {
             Imported::Created(..) => ("imported", [self.items, 0, 0]),
-            Imported::Merged(merged) => {
+            Imported::Merged(merged, _) => {
                 let word = match merged.recorded {
                     Some(_) => "merged",
                     None => "unchanged",
@@ -91,7 +91,7 @@ impl ImportReport<'_> {
             file.shape
         );
         match self.imported {
-            Imported::Merged(merged) => self.merged_words(merged),
+            Imported::Merged(merged, _) => self.merged_words(merged),
             Imported::Created(..) if self.dry_run => {
                 format!("would take over {what} into {}", self.store)
             }

@@ -8,7 +8,6 @@ use crate::snapshot::set::{self, ROOT};
 
 use super::super::dir::WAL;
 use super::super::given::{MergeOptions, Original};
-use super::super::merge;
 use super::super::{Options, View};
 use super::{Finding, Severity};
 use crate::log::files::{QUARANTINE, temp_target};
@@ -53,7 +52,7 @@ fn compare(
         .map_err(crate::error::Error::io("read", path))?;
     let reading = import::Options::new(ports.clock.now().at);
     let document = import::read(&given, &bytes, &reading)?;
-    let original = Original {
+    let mut original = Original {
         path: path.to_owned(),
         bytes,
         document,
@@ -63,7 +62,7 @@ fn compare(
         reading: &reading,
         prefer_file: false,
     };
-    let merged = merge::preview(ports, dir, options, &original, how)?;
+    let (merged, _) = super::super::import::preview_all((ports, dir, options), &mut original, how)?;
     let mut all = vec![
         Finding::warning("D-EDITED", ROOT)
             .saying(format!(

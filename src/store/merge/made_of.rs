@@ -48,12 +48,12 @@ pub(super) struct MadeOf {
 }
 
 /// Where a file is taken in.
-pub(super) struct Place<'p> {
-    pub(super) ports: &'p Ports,
-    pub(super) dir: &'p Path,
-    pub(super) options: &'p Options,
+pub(in crate::store) struct Place<'p> {
+    pub(in crate::store) ports: &'p Ports,
+    pub(in crate::store) dir: &'p Path,
+    pub(in crate::store) options: &'p Options,
     /// What was imported so far.
-    pub(super) imports: &'p [ImportSource],
+    pub(in crate::store) imports: &'p [ImportSource],
 }
 
 impl Place<'_> {
