@@ -277,15 +277,6 @@ fn left_out(reader: &mut Reader<'_>, at: usize, source: &str, why: &str) {
     reader.remark(remark.decided("left out").says(message));
 }
 
-/// Reports an item that stands in the file a second time.
-fn duplicate(reader: &mut Reader<'_>, at: usize, item: &str, source: &str) {
-    let remark = Remark::judged("I-DUPLICATE", at).about(About::item(item));
-    let message =
-        "the item stands in the file twice; the first counts, this is the other as it stands";
-    let remark = remark.found(source).decided("the first counts");
-    reader.remark(remark.says(message));
-}
-
 /// Reports items whose names differ only in case, commas and full stops. They stay two.
 fn near_duplicates(reader: &mut Reader<'_>, items: &[(ItemId, Says, usize)]) {
     let mut first: HashMap<String, &ItemId> = HashMap::with_capacity(items.len());

@@ -1,6 +1,6 @@
 //! The document as a whole: from its bytes to its items, in the order in which things can go wrong.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::fields::{self, Known, Sorted};
 use super::finding::{About, Remark};
@@ -11,6 +11,7 @@ use super::shape::{CONTAINERS, Look, Marks, Shape};
 use super::shapes;
 use super::text;
 use super::tree::{Bad, Node, Value};
+use super::twice::twice;
 use super::{ImportedDocument, NewImport, Options, checks, own, parser, plan, w2};
 use crate::error::Error;
 use crate::pipeline::event::ImportedFile;
@@ -213,7 +214,7 @@ fn read_items(
     text: &str,
     items: &Node<'_>,
 ) -> Result<Vec<Draft>, Error> {
-    let mut seen = HashSet::new();
+    let mut seen = HashMap::new();
     let mut drafts = Vec::new();
     for (key, at, node) in elements(text, items) {
         let node = &node;
@@ -221,21 +222,13 @@ fn read_items(
         let Some(named) = item::name(reader, shape, &entry) else {
             continue;
         };
-        if seen.insert(named.name.clone()) {
-            drafts.push(item::read(reader, &entry, named)?);
+        let name = named.name.clone();
+        if let Some(first) = seen.get(&name) {
+            twice(reader, name.as_str(), first, (entry.at, node.at..node.end));
             continue;
         }
-        let remark = Remark::judged("I-DUPLICATE", entry.at);
-        let remark = remark.about(About::item(named.name.as_str()));
-        let message =
-            "the item stands in the file twice; the first counts, this is the other as it stands";
-        let whole = reader.source(entry.node);
-        reader.remark(
-            remark
-                .found(whole)
-                .decided("the first counts")
-                .says(message),
-        );
+        seen.insert(name, node.at..node.end);
+        drafts.push(item::read(reader, &entry, named)?);
     }
     Ok(drafts)
 }

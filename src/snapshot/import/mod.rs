@@ -19,6 +19,7 @@ mod times;
 mod finding;
 mod codes;
 mod reader;
+mod twice;
 mod fields;
 mod phase;
 mod item;

@@ -1,12 +1,14 @@
 //! `enrichment_data.json` as other programs write it: a list, or an object by address.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::ops::Range;
 
 use super::super::finding::{About, Remark};
 use super::super::parser::{Element, each};
 use super::super::reader::Reader;
 use super::super::tree::Bad;
-use super::{Read, Says, Span, duplicate, end, left_out};
+use super::super::twice::twice;
+use super::{Read, Says, Span, end, left_out};
 use crate::error::Error;
 use crate::pipeline::ItemId;
 use crate::pipeline::json::Extras;
@@ -22,7 +24,7 @@ const NAMES: [&str; 2] = [ADDRESS, "address"];
 pub(super) fn read(reader: &mut Reader<'_>, bytes: Option<Bad>) -> Result<Read, Error> {
     let text = reader.text;
     let mut all = All {
-        seen: HashSet::new(),
+        seen: HashMap::new(),
         read: Read {
             shape: Shape::List.as_str(),
             items: Vec::new(),
@@ -58,7 +60,8 @@ pub(super) fn read(reader: &mut Reader<'_>, bytes: Option<Bad>) -> Result<Read, 
 }
 
 struct All {
-    seen: HashSet<ItemId>,
+    /// Where the object of each item stands.
+    seen: HashMap<ItemId, Range<usize>>,
     read: Read,
     /// The items stand under keys.
     objects: bool,
@@ -117,10 +120,11 @@ impl All {
                 limit: MAX_OBJECT_BYTES as u64,
             });
         }
-        if !self.seen.insert(name.clone()) {
-            duplicate(reader, at, name.as_str(), source);
+        if let Some(first) = self.seen.get(&name) {
+            twice(reader, name.as_str(), first, (at, node.at..node.end));
             return Ok(());
         }
+        self.seen.insert(name.clone(), node.at..node.end);
         // Whoever needs it reads it again; here it is only looked at.
         reader.json(&node)?;
         let span = Span {

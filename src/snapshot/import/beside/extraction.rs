@@ -133,18 +133,21 @@ impl All {
             let Some(entry) = self.entry(reader, name, node.at, source) else {
                 continue;
             };
-            let before = &mut self.items[entry].1;
+            let (_, before, _, first) = &mut self.items[entry];
+            let line = reader.places.of(*first).line;
             match *before {
                 None => *before = Some(status),
                 Some(other) if other == status => {
                     let remark = Remark::note("I-DUPLICATE", node.at).about(About::item(name));
-                    let message = format!("it stands twice in {}", field.key);
+                    let message =
+                        format!("it stands twice in {}, in line {line} as well", field.key);
                     reader.remark(remark.found(name).decided("once").says(message));
                 }
                 Some(other) => {
                     let remark = Remark::judged("I-BOTH-LISTS", node.at).about(About::item(name));
                     let (other, status) = (other.as_str(), status.as_str());
-                    let message = format!("it is {other} and {status}; {other} counts");
+                    let message =
+                        format!("it is {other} in line {line} and {status} here; {other} counts");
                     reader.remark(remark.found(status).decided(other).says(message));
                 }
             }
