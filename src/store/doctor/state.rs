@@ -107,26 +107,41 @@ fn crossed(facts: &dyn Facts, item: &Item) -> Option<Finding> {
     )
 }
 
-/// Phases that are done by what a script keeps beside the extractions, and open here.
+/// Phases that are done by what a script keeps beside the extractions, and open here; and the other way round. What it calls
+/// open may well be done by now, and of that there may be much: it is summed up.
 fn crossed_phases(state: &PipelineState, findings: &mut Vec<Finding>) {
+    let file = "extraction_state.json";
     let companion = state.extraction.as_ref();
+    let (mut behind, mut first) = (0_u64, None);
     for said in companion.map_or_else(Vec::new, |it| phases_said(&it.extras)) {
         let now = state.phase_named(&said.item, &said.phase);
-        // What it calls open may be done by now: it is told of nothing.
-        let Some(now) = now.filter(|now| {
-            said.status == Status::Completed && cross::contradicts(said.status, now.status)
-        }) else {
+        let Some(now) = now.filter(|now| cross::contradicts(said.status, now.status)) else {
             continue;
         };
         let status = now.status.as_str();
+        let words = format!("phase_status has {}, and the phase is {status}", said.word);
+        if said.status == Status::Completed {
+            findings.push(
+                Finding::warning("D-CROSS", file)
+                    .about(Some(&said.item), Some(&said.phase))
+                    .saying(words)
+                    .then("show", &[&said.item]),
+            );
+            continue;
+        }
+        behind += 1;
+        first.get_or_insert((said.item, said.phase, words));
+    }
+    if let Some((item, phase, words)) = first {
+        let words = match behind {
+            1 => words,
+            all => format!("{words}; so it is with {all} phases, this is the first"),
+        };
         findings.push(
-            Finding::warning("D-CROSS", "extraction_state.json")
-                .about(Some(&said.item), Some(&said.phase))
-                .saying(format!(
-                    "phase_status has {}, and the phase is {status}",
-                    said.word
-                ))
-                .then("show", &[&said.item]),
+            Finding::note("D-CROSS", file)
+                .about(Some(&item), Some(&phase))
+                .saying(words)
+                .advice("if the phase is done, phase_status is out of date: set or remove it there, then import the file"),
         );
     }
 }
