@@ -30,6 +30,14 @@ impl<'a> Members<'a> {
         (rest == "}").then_some(Self(members))
     }
 
+    /// Members with these texts, each of them compact JSON.
+    pub(super) fn from_texts(all: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(
+            all.map(|(key, text)| (Cow::Borrowed(key), Part::Text(text)))
+                .collect(),
+        )
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -140,6 +148,20 @@ impl<'a> Members<'a> {
     }
 }
 
+/// The elements of a compact text that is a list; none of any other.
+pub(super) fn elements(text: &str) -> Vec<&str> {
+    let inside = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let (mut rest, mut elements) = (inside.unwrap_or_default(), Vec::new());
+    while !rest.is_empty() {
+        let (element, behind) = rest.split_at(end_of_value(rest));
+        elements.push(element);
+        rest = behind.strip_prefix(',').unwrap_or(behind);
+    }
+    elements
+}
+
 /// A key without its quotes.
 fn plain(quoted: &str) -> Cow<'_, str> {
     let inside = quoted
@@ -206,6 +228,14 @@ mod tests {
             changed(text, &[(&["é\n"], Some("1"))]),
             text.replace("null", "1")
         );
+    }
+
+    #[test]
+    fn a_list_has_elements() {
+        let text = r#"[1,"a,]",{"b":[2,3]},[],[4,[5]]]"#;
+        let wanted = ["1", "\"a,]\"", r#"{"b":[2,3]}"#, "[]", "[4,[5]]"];
+        assert_eq!(elements(text), wanted);
+        assert!(elements("[]").is_empty() && elements("{}").is_empty());
     }
 
     #[test]

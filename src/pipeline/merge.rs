@@ -17,23 +17,27 @@
 
 mod fields;
 mod one;
+mod fill;
 mod identity;
 mod data;
+mod document;
 mod extraction;
 mod older;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::event::{Event, ImportedItem};
 use super::facts::Facts;
 use super::names::{ItemId, Phase};
 use super::plan::{PhasePlan, Plan};
+use super::spelling::Roundings;
 use crate::position::Seq;
 use one::One;
 
 pub use data::{Before, Changed, DataConflict, DataMerge, MergedData, at, is_same};
+pub use document::{DocumentMerge, MergedDocument};
 pub use extraction::{ExtractionConflict, ExtractionMerge, MergedExtraction, says_the_same};
 pub use older::{Differing, Doubt, Doubts, Evidence, Points, doubts};
 
@@ -92,6 +96,9 @@ pub struct Merge<'a> {
     pub base: Option<Base<'a>>,
     /// Without a base: whether somebody has worked on that phase of an item, or (with `None`) held or freed the item.
     pub touched: &'a dyn Fn(&ItemId, Option<&Phase>) -> bool,
+    /// Without a base: whether all that imports have said of that phase of an item, or (with `None`) of its own fields, came
+    /// with earlier versions of this very file.
+    pub of_file: &'a dyn Fn(&ItemId, Option<&Phase>) -> bool,
     /// With a base: whether this record took in what an edit of the file said, so that nobody else has moved what it
     /// changed.
     pub by_file: &'a dyn Fn(Seq) -> bool,
@@ -117,6 +124,10 @@ pub struct Merged {
     /// Items that were added held because no file with the progress of items knew them, and that are held still though this
     /// one does.
     pub still_held: Vec<ItemId>,
+    /// Numbers in the file that a double could not hold.
+    roundings: Roundings,
+    /// What a file without a place in the log has otherwise, and no edit changes: by key how often, and the first.
+    identities: BTreeMap<&'static str, (usize, String)>,
 }
 
 /// Something that was decided, or that nobody could decide.
@@ -179,7 +190,34 @@ pub fn merge<'a>(wanted: &Merge<'a>, ours: &dyn Facts) -> Merged {
     if seen < base.len() {
         report_gone(wanted, &mut merged);
     }
+    sum_up(wanted, &mut merged);
     merged
+}
+
+/// One note for all items where each would say the same.
+fn sum_up(wanted: &Merge<'_>, merged: &mut Merged) {
+    let note = |found: String, decided: &str, message: String| Judgement {
+        code: "I-FIELD",
+        judged: false,
+        item: None,
+        phase: None,
+        found,
+        decided: decided.to_owned(),
+        message,
+    };
+    if let Some(message) = merged.roundings.words(wanted.file) {
+        let found = merged.roundings.count.to_string();
+        merged.judged.push(note(found, "all digits stay", message));
+    }
+    for (key, (items, first)) in std::mem::take(&mut merged.identities) {
+        let message = format!(
+            "{key} of items is another in {}: {items}, the first is {first}; no import changes that",
+            wanted.file
+        );
+        merged
+            .judged
+            .push(note(items.to_string(), "ours stay", message));
+    }
 }
 
 /// The plan with the phases that are new in the file; a `planned` record if there are any.

@@ -36,7 +36,8 @@ pub fn same_value(one: &Value, other: &Value) -> bool {
     }
 }
 
-fn same_number(one: &str, other: &str) -> bool {
+/// True if two numbers have the same value.
+pub(super) fn same_number(one: &str, other: &str) -> bool {
     one == other
         || matches!((Decimal::of(one), Decimal::of(other)), (Some(one), Some(other)) if one == other)
 }

@@ -19,6 +19,7 @@ mod older;
 mod watch;
 mod one;
 mod cross;
+mod shape;
 mod taking;
 
 use std::path::Path;

@@ -9,11 +9,10 @@
 
 mod touched;
 mod made_of;
+mod document;
 
 use crate::error::Result;
-use crate::pipeline::json::Extras;
 use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
-use crate::pipeline::same::same;
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, ItemId, PipelineState, merge};
 use crate::ports::Disk;
@@ -110,8 +109,8 @@ impl Compared {
             if is_taken && !how.prefer_file && !has_other_times(state, original) {
                 (Vec::new(), self.unchanged)
             } else {
-                let merged = run(&against, original, how, state);
-                let events = records(&against, original, &merged, state);
+                let mut merged = run(&against, original, how, state);
+                let events = records(&against, original, how, &mut merged, state);
                 (events, told(&against, original, merged))
             };
         told.as_of = state.last_seq;
@@ -169,7 +168,10 @@ fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
         findings: if work_items::stated_names(&original.bytes).is_some() {
             Vec::new()
         } else {
-            original.document.findings.clone()
+            // What an item lacks in it stands here as it does by now.
+            let mut findings = original.document.findings.clone();
+            findings.retain(|it| it.code != "I-PHASE-SET" || it.item.is_none());
+            findings
         },
         still_held: Vec::new(),
     }
@@ -201,6 +203,10 @@ fn run(
         touched: &|item, phase| {
             let place = (item.clone(), phase.cloned());
             against.touched.places.contains(&place)
+        },
+        of_file: &|item, phase| {
+            let is_file = |path: usize| against.same_paths.contains(&path);
+            against.touched.came_from(item, phase, &is_file)
         },
         by_file: &|seq| against.by_file.contains(&seq),
         through: against.touched.through,
@@ -234,33 +240,17 @@ fn file_name(original: &Original) -> String {
 fn records(
     against: &Against,
     original: &Original,
-    merged: &Merged,
+    how: MergeOptions<'_>,
+    merged: &mut Merged,
     ours: &PipelineState,
 ) -> Vec<Event> {
-    let file = &original.document.file;
+    let (file, told) = document::record(against, original, how, ours);
+    merged.judged.extend(told);
     let known = before(&ours.imports, original).is_some() && !against.is_back
         || against.is_snapshot && merged.judged.is_empty();
-    if known && merged.events.is_empty() && !has_other_times(ours, original) {
+    let is_news = file.session.is_some() || !file.extras.is_empty();
+    if known && merged.events.is_empty() && !is_news && !has_other_times(ours, original) {
         return Vec::new();
-    }
-    let mut file = file.clone();
-    let base = against.base.as_ref().map(|made| &made.document.file);
-    // The document's own fields count where the file has others than it was written with, and nobody else changed them.
-    let (then, now) = (
-        base.and_then(|it| it.session.as_ref()),
-        &ours.document.session,
-    );
-    let is_news = match (&file.session, then) {
-        (Some(_), None) => now.is_none() && base.is_none(),
-        (Some(session), Some(then)) => !same(session, then),
-        (None, _) => false,
-    };
-    if !is_news {
-        file.session = None;
-    }
-    let same = base.is_none_or(|base| base.extras == file.extras);
-    if same && !(base.is_none() && ours.document.extras.is_empty()) {
-        file.extras = Extras::default();
     }
     let imported = Event::Imported(Box::new(file));
     let (planned, rest): (Vec<Event>, Vec<Event>) = merged
@@ -285,6 +275,15 @@ fn told(against: &Against, original: &Original, merged: Merged) -> MergedFile {
             !is_derived && !base.findings.iter().any(|other| same(it, other))
         });
     }
+    // Phases that an item of ours lacks in the file stand here as they do.
+    let is_added = |item: &str| {
+        let mut events = merged.events.iter();
+        events.any(|it| matches!(it, Event::Added { item: name, .. } if name.as_str() == item))
+    };
+    findings.retain(|it| {
+        let item = it.item.as_deref().filter(|_| it.code == "I-PHASE-SET");
+        item.is_none_or(is_added)
+    });
     findings.extend(merged.judged.into_iter().map(finding));
     MergedFile {
         recorded: None,

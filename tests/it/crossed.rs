@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::{HOUSE, HOUSES, Lab, Output, shows};
 
+/// The number of an item that is none of the houses.
+const ELSEWHERE: usize = 9;
+
 fn json_of(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}", output.text()))
 }
@@ -17,7 +20,11 @@ fn found(output: &Output, code: &str) -> Vec<(usize, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let rows = rows.map(|row| {
         let item = HOUSES.iter().position(|house| row["item"] == *house);
-        (item.unwrap(), text(&row["phase"]), text(&row["message"]))
+        (
+            item.unwrap_or(ELSEWHERE),
+            text(&row["phase"]),
+            text(&row["message"]),
+        )
     });
     rows.collect()
 }
@@ -91,15 +98,26 @@ fn phases_that_a_script_keeps_beside_the_extractions_are_held_against_ours() {
         ),
     ];
     assert_eq!(found(&told, "I-CROSS"), wanted);
-    // What a script calls open may well be done by now; what it calls done and is open here is worth a look for good.
+    // What a script calls done and is open here is worth a look for good, each of it. What it calls open may well be done by
+    // now, all of it: that is summed up.
     lab.must(&["compact"]);
-    let doctor = found(&lab.run(&["--json", "doctor"]), "D-CROSS");
-    let first = (
-        0,
-        "phase1_listing".to_owned(),
-        "phase_status has complete, and the phase is pending".to_owned(),
-    );
-    assert_eq!(doctor, [first]);
+    let doctor = lab.run(&["--json", "doctor"]);
+    let [open, done] = ["pending", "completed"].map(|it| format!(", and the phase is {it}"));
+    let listing = || "phase1_listing".to_owned();
+    let wanted = [
+        (0, listing(), format!("phase_status has complete{open}")),
+        (ELSEWHERE, listing(), format!("phase_status has done{open}")),
+        (
+            2,
+            "phase2b_interior".to_owned(),
+            format!("phase_status has Not Started{done}"),
+        ),
+    ];
+    assert_eq!(found(&doctor, "D-CROSS"), wanted);
+    let rows = json_of(&doctor)["findings"].as_array().unwrap().clone();
+    let rows = rows.iter().filter(|row| row["code"] == "D-CROSS");
+    let severities: Vec<_> = rows.map(|row| row["severity"].as_str().unwrap()).collect();
+    assert_eq!(severities, ["warning", "warning", "note"]);
     // Nothing of it is news in our own snapshot, only what is new in it.
     assert!(
         lab.must(&["import", "data"])
@@ -122,7 +140,59 @@ fn phases_that_a_script_keeps_beside_the_extractions_are_held_against_ours() {
     );
     lab.must(&["complete", a, "phase1_listing"]);
     lab.must(&["complete", b, "phase1_listing"]);
-    assert_eq!(found(&lab.run(&["--json", "doctor"]), "D-CROSS"), []);
+    lab.must(&["complete", "somewhere else", "phase1_listing"]);
+    lab.must(&["complete", a, "phase2a_exterior"]);
+    let doctor = found(&lab.run(&["--json", "doctor"]), "D-CROSS");
+    let wanted = "phase_status has todo, and the phase is completed; so it is with 2 phases, this is the first";
+    assert_eq!(
+        doctor,
+        [(0, "phase2a_exterior".to_owned(), wanted.to_owned())]
+    );
+}
+
+#[test]
+fn an_item_that_is_named_beside_the_extractions_only_is_added_held() {
+    let lab = lab();
+    let a = HOUSE;
+    let state = json!({"completed_properties": [], "failed_properties": [], "phase_status": {
+        a: {"phase1_listing": "pending"},
+        "9 S Added Rd": {"phase1_listing": "done", "phase2a_exterior": "huh", "phase2b_interior": "todo"},
+        "": {"phase1_listing": "done"}}});
+    lab.write("extraction_state.json", &state.to_string());
+    let dry = lab.run(&["--json", "import", "--dry-run", "extraction_state.json"]);
+    let told = lab.run(&["--json", "import", "extraction_state.json"]);
+    for output in [&dry, &told] {
+        let wanted = "only phase_status of the file knows the item (phase1_listing done, phase2b_interior todo); it is added, \
+                      held, and its phases are pending";
+        assert_eq!(
+            found(output, "I-ONLY-IN"),
+            [(ELSEWHERE, String::new(), wanted.to_owned())]
+        );
+        assert_eq!(found(output, "I-ITEM").len(), 1, "{}", output.text());
+        assert_eq!(
+            (output.exit, &json_of(output)["items"]["added"]),
+            (Some(3), &json!(1))
+        );
+    }
+    let why = json_of(&lab.must(&["--json", "why", "9 S Added Rd", "phase1_listing"]));
+    assert_eq!(why["reason"], "held", "{why}");
+    // It is no extraction of its own, and our snapshot of it brings nothing.
+    lab.must(&["compact"]);
+    assert!(
+        lab.must(&["import", "data"])
+            .stdout
+            .starts_with("unchanged")
+    );
+    // A store that begins with the file has it as well.
+    let fresh = [
+        "--store",
+        "fresh",
+        "--json",
+        "import",
+        "extraction_state.json",
+    ];
+    let report = json_of(&lab.run(&fresh));
+    assert_eq!(report["items"]["added"], 2, "{report}");
 }
 
 #[test]

@@ -37,6 +37,8 @@ mod live;
 mod mutations;
 mod again;
 mod older;
+mod fields;
+mod forms;
 mod crossed;
 mod audit;
 mod shared;

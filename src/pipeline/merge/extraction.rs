@@ -16,6 +16,8 @@ pub struct ExtractionMerge<'a> {
     /// The log has said something about it since the file was written; without a base, anybody but an earlier version
     /// of the file has.
     pub moved: bool,
+    /// What the file has may be no edit, however the log stands.
+    pub doubtful: bool,
     /// Where all three differ the file counts.
     pub prefer_file: bool,
 }
@@ -75,11 +77,23 @@ impl ExtractionMerge<'_> {
             });
         };
         let theirs = self.theirs;
+        let mut is_apart = false;
         let status = match self.status(base, ours) {
             Choice::Ours => ours.status,
             Choice::Theirs(status) => status,
             Choice::Conflict => {
-                stays("extraction", word(theirs.status), word(ours.status));
+                let found = match retries(theirs) {
+                    // How often it failed goes with how it ended.
+                    0 => word(theirs.status),
+                    it if it == ours.retry_count
+                        || base.is_some_and(|base| it == retries(base)) =>
+                    {
+                        word(theirs.status)
+                    }
+                    it => format!("{} (retry_counts {it})", word(theirs.status)),
+                };
+                is_apart = true;
+                stays("extraction", found, word(ours.status));
                 ours.status
             }
         };
@@ -105,12 +119,14 @@ impl ExtractionMerge<'_> {
             }
             _ => ours.last_checked,
         };
-        let count = |of: &ExtractionChange| of.imported.as_ref().map_or(0, |it| it.retry_count);
-        let counted = self.choose(base.map(count), count(theirs), ours.retry_count, 0);
+        let counted = self.choose(base.map(retries), retries(theirs), ours.retry_count, 0);
+        // The log may have moved on without another failure.
+        let is_as_before = base.is_some_and(|base| retries(base) == ours.retry_count);
         let retry_count = match counted {
-            Choice::Theirs(count) => count,
-            Choice::Conflict if !agreed => {
-                let (found, decided) = (count(theirs).to_string(), ours.retry_count.to_string());
+            Choice::Theirs(count) if !is_apart => count,
+            Choice::Conflict if is_as_before && !self.doubtful && !is_apart => retries(theirs),
+            Choice::Conflict if !agreed && !is_apart => {
+                let (found, decided) = (retries(theirs).to_string(), ours.retry_count.to_string());
                 stays("retry_counts", found, decided);
                 ours.retry_count
             }
@@ -173,6 +189,10 @@ pub fn says_the_same(one: &ExtractionChange, other: &ExtractionChange) -> bool {
         (it.status, imported.last_checked, imported.retry_count)
     };
     said(one) == said(other)
+}
+
+fn retries(of: &ExtractionChange) -> u32 {
+    of.imported.as_ref().map_or(0, |it| it.retry_count)
 }
 
 fn word(status: Option<ExtractionStatus>) -> String {

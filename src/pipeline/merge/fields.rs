@@ -14,11 +14,19 @@ use crate::pipeline::time::Timestamp;
 pub(super) struct Conflict {
     /// Its key.
     pub(super) key: String,
-    /// What the file has.
-    pub(super) found: String,
-    /// What the log has.
-    pub(super) decided: String,
+    /// What the file has; `None` if nothing.
+    pub(super) found: Option<Json>,
+    /// What the log has; `None` if nothing.
+    pub(super) decided: Option<Json>,
 }
+
+/// Fields in which programs note when they wrote last: what differs there says nothing.
+const BOOKKEEPING: [&str; 4] = [
+    "last_updated",
+    "_last_updated",
+    "updated_at",
+    "last_checkpoint",
+];
 
 /// Takes the fields that were changed on both sides.
 pub(super) type Report<'r> = dyn FnMut(Conflict) + 'r;
@@ -55,12 +63,7 @@ impl<'p> Fields<'p> {
     /// What the file says about the status that it brings: its times and its error, also where they are unknown.
     pub(super) fn with_status(&self, base: Option<&ImportedPhase>) -> Extras {
         let theirs = self.0;
-        let of_status: &[&str] = match theirs.status {
-            Status::Completed => &[key::COMPLETED_AT],
-            Status::Failed => &[key::FAILED_AT, key::ERROR_MESSAGE],
-            Status::InProgress => &[key::STARTED_AT],
-            Status::Pending | Status::Skipped => &[],
-        };
+        let of_status = of_status(theirs.status);
         let mut set = Extras::default();
         let values = std::iter::zip(of_file(theirs), base.map(of_file).unwrap_or_default());
         for ((key, now), (_, before)) in values {
@@ -89,31 +92,83 @@ impl<'p> Fields<'p> {
             } else if told {
                 report(Conflict {
                     key: key.to_owned(),
-                    found: shown(theirs.as_ref()),
-                    decided: shown(ours.as_ref()),
+                    found: theirs,
+                    decided: ours,
                 });
             }
         }
         set
     }
 
-    /// The fields that are unknown here; all that differ if the file counts.
-    pub(super) fn missing(&self, ours: &PhaseState, prefer_file: bool) -> Extras {
+    /// What a file without a place in the log brings: the fields that are unknown here, all that differ where the file
+    /// `counts`, and none of those that the log tells itself where somebody has worked on the phase.
+    pub(super) fn fill_in(
+        &self,
+        ours: &PhaseState,
+        how: Filling,
+        report: &mut Report<'_>,
+    ) -> Extras {
         let mut set = Extras::default();
         for ((key, theirs), ours) in of_file(self.0).into_iter().zip(of_log(ours)) {
-            if let Some(theirs) = theirs.filter(|it| Some(it) != ours.as_ref())
-                && (ours.is_none() || prefer_file)
-            {
+            let Some(theirs) = theirs.filter(|it| Some(it) != ours.as_ref()) else {
+                continue;
+            };
+            if how == Filling::Counts || how == Filling::Untouched && ours.is_none() {
                 set.push("", key, theirs);
+            } else if key != key::IMPORTED_STATUS {
+                report(Conflict {
+                    key: key.to_owned(),
+                    found: Some(theirs),
+                    decided: ours,
+                });
             }
         }
-        set
+        let counts = how == Filling::Counts;
+        joined(set, &missing(&self.0.extras, &ours.extras, counts, report))
     }
 
-    /// As [`missing`], of the phase's unknown fields.
-    pub(super) fn extras_missing(&self, ours: &PhaseState, prefer_file: bool) -> Extras {
-        missing(&self.0.extras, &ours.extras, prefer_file)
+    /// What the file has otherwise than its base, or without one than the log, beside its status and what that brings.
+    pub(super) fn beside_status(
+        &self,
+        base: Option<&ImportedPhase>,
+        ours: &PhaseState,
+    ) -> Vec<String> {
+        let theirs = self.0;
+        let is_of_status = |key: &str| of_status(theirs.status).contains(&key);
+        let of_base = base.map(of_file);
+        let known = of_file(theirs).into_iter().zip(of_log(ours)).enumerate();
+        let known = known.filter(|(at, ((key, theirs), ours))| {
+            let before = of_base.as_ref().map(|base| &base[*at].1);
+            let is_edit = before.map_or(theirs.is_some(), |before| theirs != before);
+            is_edit && theirs != ours && *key != key::IMPORTED_STATUS && !is_of_status(key)
+        });
+        let known = known.map(|(_, ((key, _), _))| key);
+        let unknown = theirs.extras.iter().filter(|field| {
+            let value = Some(&field.value);
+            let is_as_before =
+                base.is_some_and(|base| both_same(value, base.extras.get(&field.key)));
+            !is_as_before
+                && !keeps_book(&field.key)
+                && !both_same(value, ours.extras.get(&field.key))
+        });
+        let gone = base.iter().flat_map(|base| base.extras.iter());
+        let gone = gone.filter(|field| {
+            theirs.extras.get(&field.key).is_none() && ours.extras.get(&field.key).is_some()
+        });
+        let unknown = unknown.chain(gone).map(|field| &*field.key);
+        known.chain(unknown).map(str::to_owned).collect()
     }
+}
+
+/// How a file without a place in the log fills in a phase, or an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filling {
+    /// Only imports have said anything of it.
+    Untouched,
+    /// Somebody has worked on it.
+    Touched,
+    /// The file counts: it was asked for, or all that is known came with earlier versions of this very file.
+    Counts,
 }
 
 /// What the known fields of a phase in a file are compared with.
@@ -226,8 +281,8 @@ pub(super) fn changed(
         if !both_same(ours, before) && !prefer_file {
             report(Conflict {
                 key: key.to_string(),
-                found: shown(theirs),
-                decided: shown(ours),
+                found: theirs.cloned(),
+                decided: ours.cloned(),
             });
             continue;
         }
@@ -239,16 +294,45 @@ pub(super) fn changed(
     (set, unset)
 }
 
-/// Unknown fields that the log does not have; all that differ if the file counts.
-pub(super) fn missing(theirs: &Extras, ours: &Extras, prefer_file: bool) -> Extras {
+/// Unknown fields that the log does not have; all that differ where the file counts.
+pub(super) fn missing(
+    theirs: &Extras,
+    ours: &Extras,
+    counts: bool,
+    report: &mut Report<'_>,
+) -> Extras {
     let mut set = Extras::default();
     for field in theirs.iter() {
         let known = ours.get(&field.key);
-        if known.is_none() || prefer_file && !both_same(known, Some(&field.value)) {
+        if both_same(known, Some(&field.value)) {
+            continue;
+        }
+        if known.is_none() || counts {
             set.push(&field.after, &field.key, field.value.clone());
+        } else if !keeps_book(&field.key) {
+            report(Conflict {
+                key: field.key.to_string(),
+                found: Some(field.value.clone()),
+                decided: known.cloned(),
+            });
         }
     }
     set
+}
+
+/// What a status brings along.
+const fn of_status(status: Status) -> &'static [&'static str] {
+    match status {
+        Status::Completed => &[key::COMPLETED_AT],
+        Status::Failed => &[key::FAILED_AT, key::ERROR_MESSAGE],
+        Status::InProgress => &[key::STARTED_AT],
+        Status::Pending | Status::Skipped => &[],
+    }
+}
+
+/// True if what differs in that field says nothing.
+pub(super) fn keeps_book(key: &str) -> bool {
+    BOOKKEEPING.contains(&key)
 }
 
 /// Both, one behind the other.
@@ -309,6 +393,7 @@ fn null() -> Json {
     Json::from_value(&serde_json::Value::Null)
 }
 
-fn shown(value: Option<&Json>) -> String {
+/// A value in a sentence or a finding.
+pub(super) fn shown(value: Option<&Json>) -> String {
     value.map_or_else(|| "nothing".to_owned(), ToString::to_string)
 }

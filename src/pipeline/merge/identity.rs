@@ -6,6 +6,9 @@ use crate::pipeline::time::Timestamp;
 impl One<'_, '_> {
     /// Says that an edit of them is left out.
     pub(super) fn identity(&mut self) {
+        if self.wanted.base.is_none() {
+            return self.identity_of_another();
+        }
         let Some(base) = self.base else {
             return;
         };
@@ -38,6 +41,25 @@ impl One<'_, '_> {
                 &format!("it stays {stays}"),
                 message,
             );
+        }
+    }
+    /// Counts that another file, which never had ours, calls the item by another id, or has another time for it.
+    fn identity_of_another(&mut self) {
+        let (theirs, ours) = (self.theirs, self.ours.clone());
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        let (id, made) = (theirs.id.map(str::to_owned), theirs.state.created_at);
+        for (key, found, stays) in [
+            ("id", id, Some(ours.id())),
+            ("created_at", time(made), time(ours.created_at)),
+        ] {
+            let Some(found) = found.filter(|found| Some(found) != stays.as_ref()) else {
+                continue;
+            };
+            let first = || {
+                let stays = stays.unwrap_or_else(|| "nothing".to_owned());
+                (0, format!("{found} of {}, {stays} here", ours.name))
+            };
+            self.merged.identities.entry(key).or_insert_with(first).0 += 1;
         }
     }
 }

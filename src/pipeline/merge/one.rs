@@ -1,8 +1,9 @@
 //! One item in all three: its phases, its own fields, and whether it is held.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
-use super::fields::{self, Fields};
+use super::fields::{self, Fields, shown};
 use super::{FileItem, Judgement, KNOWN_ONLY_TO, MadeFrom, Merge, Merged};
 use crate::pipeline::edit::{Change, Edit};
 use crate::pipeline::event::{Event, ImportedPhase};
@@ -11,6 +12,7 @@ use crate::pipeline::item::{Item, PhaseState};
 use crate::pipeline::json::Extras;
 use crate::pipeline::names::Phase;
 use crate::pipeline::plan::Plan;
+use crate::pipeline::spelling::respelled_fields;
 use crate::pipeline::status::Status;
 use crate::position::Seq;
 
@@ -27,14 +29,14 @@ pub(super) struct One<'m, 'a> {
 }
 
 /// One phase in all three.
-struct Three<'p> {
-    name: &'p Phase,
-    ours: &'p PhaseState,
-    theirs: &'p ImportedPhase,
+pub(super) struct Three<'p> {
+    pub(super) name: &'p Phase,
+    pub(super) ours: &'p PhaseState,
+    pub(super) theirs: &'p ImportedPhase,
     /// What the file had, where that is known.
-    base: Option<Cow<'p, ImportedPhase>>,
+    pub(super) base: Option<Cow<'p, ImportedPhase>>,
     /// The log has another status, or the same again, since.
-    moved: bool,
+    pub(super) moved: bool,
     /// How the phase stood in the snapshot that the file was made from.
     then: Cow<'p, PhaseState>,
 }
@@ -42,6 +44,7 @@ struct Three<'p> {
 impl<'m> One<'m, '_> {
     pub(super) fn merge(&mut self) {
         let theirs = self.theirs.state;
+        self.lacking();
         for phase in &theirs.phases {
             self.phase(phase);
         }
@@ -80,6 +83,18 @@ impl<'m> One<'m, '_> {
         let fresh = PhaseState::default();
         let item = self.ours.clone();
         let ours = item.phases.get(index).unwrap_or(&fresh);
+        let known =
+            [self.base_phase(name), self.since_phase(name)].map(|it| it.map(|it| &it.extras));
+        let known: Vec<&Extras> = known.into_iter().flatten().chain([&ours.extras]).collect();
+        let spelled = self.spelled(&theirs.extras, &known, Some(name));
+        let theirs = match spelled {
+            Cow::Borrowed(_) => Cow::Borrowed(theirs),
+            Cow::Owned(extras) => Cow::Owned(ImportedPhase {
+                extras,
+                ..theirs.clone()
+            }),
+        };
+        let theirs = &*theirs;
         let base = match &self.wanted.base {
             None => None,
             // An item or a phase that is new in the file was pending before.
@@ -200,35 +215,13 @@ impl<'m> One<'m, '_> {
         }
     }
 
-    /// Without a base: what the file knows and nobody here does.
-    fn fill_in(&mut self, three: &Three<'_>) {
-        let Three { ours, theirs, .. } = *three;
-        let prefer = self.wanted.prefer_file;
-        if theirs.status != ours.status {
-            let backwards = rank(theirs.status) < rank(ours.status);
-            if (three.moved || backwards) && !prefer {
-                return self.conflict(three);
-            }
-            let set = Fields::of(theirs).with_status(None);
-            let extras = Fields::of(theirs).extras_missing(ours, prefer);
-            return self.edit(
-                three,
-                Some(ours.status),
-                fields::joined(set, &extras),
-                Vec::new(),
-            );
-        }
-        if three.moved && !prefer {
-            return;
-        }
-        let set = Fields::of(theirs).missing(ours, prefer);
-        let extras = Fields::of(theirs).extras_missing(ours, prefer);
-        self.edit(three, None, fields::joined(set, &extras), Vec::new());
-    }
-
     /// Fields of the item itself.
     fn fields(&mut self) {
-        let (theirs, ours) = (&self.theirs.state.extras, self.ours.clone());
+        let ours = self.ours.clone();
+        let known = [self.base, self.since].map(|it| it.map(|it| &it.state.extras));
+        let known: Vec<&Extras> = known.into_iter().flatten().chain([&ours.extras]).collect();
+        let theirs = self.spelled(&self.theirs.state.extras, &known, None);
+        let theirs = &*theirs;
         let prefer = self.wanted.prefer_file;
         let (mut conflicts, nothing) = (Vec::new(), Extras::default());
         let (set, unset) = if let Some(base) = &self.wanted.base {
@@ -245,7 +238,9 @@ impl<'m> One<'m, '_> {
             };
             fields::changed(theirs, &extras, &mut |it| conflicts.push(it))
         } else {
-            let set = fields::missing(theirs, &ours.extras, prefer);
+            let counts = prefer || (self.wanted.of_file)(&ours.name, None);
+            let set = fields::missing(theirs, &ours.extras, counts, &mut |it| conflicts.push(it));
+            self.stays(None, &std::mem::take(&mut conflicts));
             (set, Vec::new())
         };
         for it in conflicts {
@@ -253,7 +248,8 @@ impl<'m> One<'m, '_> {
                 "{} of the item was changed in {} and in the log; the log counts",
                 it.key, self.wanted.file
             );
-            self.judge("I-EDIT-CONFLICT", None, &it.found, &it.decided, message);
+            let (found, decided) = (shown(it.found.as_ref()), shown(it.decided.as_ref()));
+            self.judge("I-EDIT-CONFLICT", None, &found, &decided, message);
         }
         if set.is_empty() && unset.is_empty() {
             return;
@@ -309,7 +305,28 @@ impl<'m> One<'m, '_> {
         self.merged.still_held.push(self.ours.name.clone());
     }
 
-    fn edit(&mut self, three: &Three<'_>, was: Option<Status>, set: Extras, unset: Vec<String>) {
+    /// Unknown fields of the item, or of a phase of it, with the texts that are known for what they say.
+    fn spelled<'e>(
+        &mut self,
+        theirs: &'e Extras,
+        known: &[&Extras],
+        phase: Option<&Phase>,
+    ) -> Cow<'e, Extras> {
+        let item = &self.ours.name;
+        let place = |key: &str| match phase {
+            Some(phase) => format!("{key} of {phase} of {item}"),
+            None => format!("{key} of {item}"),
+        };
+        respelled_fields(theirs, known, &mut self.merged.roundings, &place)
+    }
+
+    pub(super) fn edit(
+        &mut self,
+        three: &Three<'_>,
+        was: Option<Status>,
+        set: Extras,
+        unset: Vec<String>,
+    ) {
         if was.is_none() && set.is_empty() && unset.is_empty() {
             return;
         }
@@ -329,14 +346,14 @@ impl<'m> One<'m, '_> {
         self.merged.events.push(Event::Edited(Box::new(edit)));
     }
 
-    fn conflict(&mut self, three: &Three<'_>) {
+    pub(super) fn conflict(&mut self, three: &Three<'_>) {
         let (ours, theirs) = (three.ours, three.theirs.status.as_str());
         let (is, file) = (ours.status.as_str(), self.wanted.file);
         let since = match ours.since {
             Seq::NONE => String::new(),
             since => format!(" since {since}"),
         };
-        let message = match &three.base {
+        let mut message = match &three.base {
             Some(_) if self.from() == MadeFrom::Either => format!(
                 "{file} has {theirs} and is older than the snapshot that was in its place, the log has {is}{since}; the log counts"
             ),
@@ -348,6 +365,10 @@ impl<'m> One<'m, '_> {
                 "{file} has {theirs} and does not say as of when, the log has {is}{since}; the log counts"
             ),
         };
+        let beside = Fields::of(three.theirs).beside_status(three.base.as_deref(), ours);
+        if !beside.is_empty() {
+            let _ = write!(message, "; left out with it: {}", beside.join(", "));
+        }
         self.judge("I-EDIT-CONFLICT", Some(three.name), theirs, is, message);
     }
 
@@ -356,13 +377,8 @@ impl<'m> One<'m, '_> {
             "{} was changed in {} and in the log; the log counts",
             it.key, self.wanted.file
         );
-        self.judge(
-            "I-EDIT-CONFLICT",
-            Some(phase),
-            &it.found,
-            &it.decided,
-            message,
-        );
+        let (found, decided) = (shown(it.found.as_ref()), shown(it.decided.as_ref()));
+        self.judge("I-EDIT-CONFLICT", Some(phase), &found, &decided, message);
     }
 
     pub(super) fn judge(
@@ -400,14 +416,4 @@ fn phase_in<'s>(state: &'s dyn Facts, item: &str, phase: &Phase) -> Cow<'s, Phas
 fn phase_of<'f>(item: &FileItem<'f>, name: &Phase) -> Option<&'f ImportedPhase> {
     let phases: &'f [ImportedPhase] = &item.state.phases;
     phases.iter().find(|phase| phase.phase == *name)
-}
-
-/// How far a phase has come.
-const fn rank(status: Status) -> u8 {
-    match status {
-        Status::Pending => 0,
-        Status::InProgress => 1,
-        Status::Failed => 2,
-        Status::Completed | Status::Skipped => 3,
-    }
 }

@@ -150,6 +150,7 @@ fn merged(base: &PipelineState, theirs: &File, ours: &PipelineState, prefer_file
             since: Vec::new(),
         }),
         touched: &|_, _| false,
+        of_file: &|_, _| false,
         by_file: &|_| false,
         through: Seq::NONE,
         prefer_file,

@@ -30,7 +30,7 @@ use crate::pipeline::{ExtractionChange, ItemId, Json, Timestamp};
 use crate::snapshot::set::ROOT;
 use crate::snapshot::{enrichment, extraction as extraction_state, sha256};
 
-pub use phases::{PHASE_STATUS, PhaseSaid, phases_said};
+pub use phases::{PHASE_STATUS, PhaseSaid, items_with_phases, phases_said};
 
 /// The fields by which a file with the progress of items is told.
 const WORK_ITEMS: [&str; 3] = ["work_items", "properties", "schema_version"];

@@ -21,7 +21,7 @@ const fn code(code: &'static str, meaning: &'static str, advice: &'static str) -
 
 /// All codes. Those that ask for judgement in every case come first.
 #[rustfmt::skip]
-pub const CODES: [Code; 25] = [
+pub const CODES: [Code; 26] = [
     code("I-FUTURE", "judged: a time after now", "look at the clock of whoever wrote it, or give --assume-tz"),
     code("I-BAD-TIME", "judged: a time that is none, or a number", "mend it in the file, if the time matters"),
     code("I-END-BEFORE-START", "judged: an end before its start; both stay", "look which of the two times is wrong"),
@@ -36,7 +36,7 @@ pub const CODES: [Code; 25] = [
     code("I-PHASE-NAME", "judged: a phase whose name had to be changed", "call the phase by its new name"),
     code("I-ITEM-STATUS", "its phases say otherwise, and count; judged where the item says done", "look which of the two is right: checkpoint mends a phase"),
     code("I-WORD", "another program's word; judged if unknown, cancelled or abandoned", "nothing, if the status is right; checkpoint mends it"),
-    code("I-FIELD", "a field kept only in the record or, judged, left out", "look whether somebody needs that field"),
+    code("I-FIELD", "a field kept only in the record, or left out; judged where somebody may miss it", "look whether somebody needs that field"),
     code("I-NAIVE", "times without an offset, read as --assume-tz says", "give --assume-tz, if they were written elsewhere"),
     code("I-OLDER", "last_updated is older than the newest phase; both stay", "nothing"),
     code("I-NO-START", "in progress without a start; its time limit counts from the import", "nothing: resume hands it back when its time is over"),
@@ -44,6 +44,7 @@ pub const CODES: [Code; 25] = [
     code("I-SUMMARY", "totals that do not add up; the items count", "nothing: totals are counted anew"),
     code("I-INDEX", "an index that is not the place in the file; the place counts", "nothing"),
     code("I-PHASE-SET", "items, or the file's plan, have other phases; what is missing is pending", "look at the plan: plan set changes it"),
+    code("I-SHAPE", "the file has another form than ours; which one stays is said", "import --prefer file takes over the file's form"),
     code("I-BOM", "a byte order mark; passed over", "nothing"),
     code("I-EMPTY", "a known file that is missing, or with nothing in it; passed over", "nothing, if nothing should stand in it"),
     code("I-LEFTOVER", "a temp or backup file beside it; never read", "look whether something in it is missing elsewhere, then remove it"),

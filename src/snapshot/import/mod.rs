@@ -47,8 +47,8 @@ use crate::pipeline::event::{ImportedFile, ImportedItem};
 use crate::pipeline::{Event, ItemId, Json, Plan, Timestamp};
 
 pub use beside::{
-    BesideDocument, BesideItem, PHASE_STATUS, PhaseSaid, Says, Span, can_salvage, kind,
-    phases_said, read_beside, read_beside_told,
+    BesideDocument, BesideItem, PHASE_STATUS, PhaseSaid, Says, Span, can_salvage,
+    items_with_phases, kind, phases_said, read_beside, read_beside_told,
 };
 pub use codes::{CODES, Code, advice};
 pub use finding::{Finding, Severity};

@@ -16,6 +16,7 @@ use std::rc::Rc;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Extras;
 use crate::pipeline::merge::Changed;
+use crate::pipeline::spelling::Roundings;
 use crate::pipeline::{ExtractionChange, Item, ItemExtraction, ItemId, PipelineState};
 use crate::position::Seq;
 use crate::snapshot::import::Finding;
@@ -32,6 +33,8 @@ pub(super) enum Against {
     Nothing {
         /// Records with what an earlier version of the file said of an extraction.
         by_file: HashSet<Seq>,
+        /// Another file of its kind lies in the store: its readers know its form.
+        has_own: bool,
     },
 }
 
@@ -55,6 +58,8 @@ pub(super) struct Base {
     pub(super) by_file: HashSet<Seq>,
     /// What in the file is perhaps no edit.
     pub(super) doubtful: Doubtful,
+    /// Numbers that it has as a double makes them of what it had.
+    pub(super) roundings: Roundings,
 }
 
 /// What data of an item a file had when it was written.
@@ -133,7 +138,7 @@ impl Against {
     pub(super) fn has_moved(&self, name: &ItemId, ours: &ItemExtraction) -> bool {
         match self {
             Self::Base(base) => base.has_moved(name, ours),
-            Self::Nothing { by_file } => !by_file.contains(&ours.since),
+            Self::Nothing { by_file, .. } => !by_file.contains(&ours.since),
             Self::Snapshot(_) => true,
         }
     }

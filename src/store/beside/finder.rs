@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Extras;
 use crate::pipeline::merge::Changed;
+use crate::pipeline::spelling::{Roundings, respelled};
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, Item, ItemId, Json, PipelineState};
 use crate::ports::{FromStart, Ports};
@@ -18,13 +19,14 @@ use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, sha256};
 
 use super::super::Options;
 use super::super::given::{BesideOriginal, MergeOptions};
-use super::super::lineage::{Lineage, last_from, original_of};
+use super::super::lineage::{Lineage, is_same_place, last_from, original_of};
 use super::super::merge::{Replay, past_at};
 use super::super::originals::{Values, kept_at};
 use super::super::replay::{self, At};
 use super::against::{Against, Base};
 use super::older::{self, Doubtful, Present};
 use super::roots::Roots;
+use super::taking::place;
 use super::watch::said_in;
 
 /// Finds out what files are compared with; each state is replayed once.
@@ -66,7 +68,7 @@ impl Finder<'_> {
             HashSet::new()
         };
         let Some(place) = place else {
-            return Ok(Against::Nothing { by_file });
+            return Ok(self.nothing(original, by_file));
         };
         // Asked to let the file count, all that differs from the snapshot does, and all that differs from the edit.
         let both = self.how.prefer_file && roots.named.is_none();
@@ -94,6 +96,19 @@ impl Finder<'_> {
             also(&mut base, *since, original);
         }
         Ok(Against::Base(base))
+    }
+
+    /// Nothing tells when the file was written.
+    fn nothing(&self, original: &BesideOriginal, by_file: HashSet<Seq>) -> Against {
+        let (disk, file) = (&*self.ports.disk, &original.document.file);
+        let name = match &*file.kind {
+            ImportedFile::EXTRACTION => extraction::NAME,
+            _ => enrichment::NAME,
+        };
+        let own = self.dir.join(name);
+        let is_it = is_same_place(disk, &own.display().to_string(), &file.path);
+        let has_own = !is_it && disk.metadata(&own).is_ok();
+        Against::Nothing { by_file, has_own }
     }
 
     /// The edit of the file that was taken over last since its snapshot was written, and that lay there since: who edits a
@@ -180,7 +195,7 @@ impl Finder<'_> {
             let span = spans.get(name);
             span.map(|span| values.json(span)).transpose()
         };
-        self.compare(original, &mut had, &mut data)?;
+        let roundings = self.compare(original, &mut had, &mut data)?;
         Ok(Box::new(Base {
             state,
             version: Some(version.seq),
@@ -191,6 +206,7 @@ impl Finder<'_> {
             extras: version.document.file.extras.clone(),
             by_file,
             doubtful: Doubtful::default(),
+            roundings,
         }))
     }
 
@@ -200,17 +216,20 @@ impl Finder<'_> {
         original: &BesideOriginal,
         had: &mut dyn FnMut(&ItemId) -> Result<Option<Json>>,
         data: &mut HashMap<ItemId, Option<Box<Changed>>>,
-    ) -> Result<()> {
+    ) -> Result<Roundings> {
+        let mut roundings = Roundings::default();
         let mut values = Values::of(self.ports, None, original)?;
         for item in &original.document.items {
             if let Says::Data(span) = &item.says
                 && let Some(before) = had(&item.name)?
             {
-                let changed = Changed::of(&before, &values.json(span)?);
+                let (theirs, rounded) = respelled(&values.json(span)?, &before);
+                roundings.add("", &rounded, &|field| place(field, &item.name));
+                let changed = Changed::of(&before, &theirs);
                 data.insert(item.name.clone(), changed.map(Box::new));
             }
         }
-        Ok(())
+        Ok(roundings)
     }
 
     /// The state at a place, without the data.
@@ -246,7 +265,7 @@ impl Finder<'_> {
         };
         let mut state = self.replay(place, original, &whole)?;
         let Some(companion) = &state.enrichment else {
-            return Ok((Against::Nothing { by_file }, Present::default()));
+            return Ok((self.nothing(original, by_file), Present::default()));
         };
         if self.is_as_written(&state, original)? {
             return Ok((Against::Snapshot(state.last_seq), Present::default()));
@@ -264,7 +283,7 @@ impl Finder<'_> {
             let index = state.index_of(name.as_str());
             Ok(index.and_then(|index| object(&state.items()[index])))
         };
-        self.compare(original, &mut had, &mut data)?;
+        let roundings = self.compare(original, &mut had, &mut data)?;
         let present = Present::of_data(&state, &data, original);
         state.forget_data();
         let base = Base {
@@ -276,6 +295,7 @@ impl Finder<'_> {
             extras,
             by_file,
             doubtful: Doubtful::default(),
+            roundings,
             state: Rc::new(state),
         };
         Ok((Against::Base(Box::new(base)), present))
@@ -297,7 +317,7 @@ impl Finder<'_> {
         by_file: HashSet<Seq>,
     ) -> Result<Against> {
         if state.extraction.is_none() {
-            return Ok(Against::Nothing { by_file });
+            return Ok(self.nothing(original, by_file));
         }
         let mut bytes = Vec::new();
         let times = TimeStyle::of(state.document.times);
@@ -321,6 +341,7 @@ impl Finder<'_> {
             extras: read.file.extras,
             by_file,
             doubtful: Doubtful::default(),
+            roundings: Roundings::default(),
             state,
         })))
     }

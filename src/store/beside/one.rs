@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Json;
 use crate::pipeline::merge::{Before, DataConflict, Doubt};
+use crate::pipeline::spelling::Roundings;
 use crate::pipeline::{ExtractionChange, ExtractionStatus, ItemId};
 use crate::snapshot::enrichment;
 use crate::snapshot::import::{BesideItem, Finding, Severity};
@@ -28,6 +29,8 @@ pub(super) struct One<'o> {
     pub(super) result: BesideResult,
     /// Items of which only the bookkeeping was changed.
     pub(super) bookkeeping: usize,
+    /// Numbers in it that a double could not hold.
+    pub(super) roundings: Roundings,
 }
 
 impl<'o> One<'o> {

@@ -6,17 +6,22 @@ use crate::error::Result;
 use crate::pipeline::enrichment::{FieldChange, SetBy};
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::{Extras, Json};
-use crate::pipeline::merge::{Before, DataMerge, ExtractionMerge, KNOWN_ONLY_TO, says_the_same};
-use crate::pipeline::same::both_same;
+use crate::pipeline::merge::{
+    Before, DataMerge, DocumentMerge, ExtractionMerge, KNOWN_ONLY_TO, MergedDocument, says_the_same,
+};
+use crate::pipeline::spelling::{Roundings, respelled};
 use crate::pipeline::{DataChange, Event, ExtractionChange, Item, ItemId, PipelineState};
 use crate::ports::Disk;
-use crate::snapshot::import::{BesideItem, Finding, Says, Span};
+use crate::snapshot::import::{
+    BesideItem, Finding, PHASE_STATUS, Says, Span, items_with_phases, phases_said,
+};
 
 use super::super::given::BesideOriginal;
 use super::super::originals::Values;
 use super::against::{Against, Had};
 use super::cross::{cross, phases};
 use super::one::{One, doubted, gone, news, said_by_shape, short, shown, words};
+use super::shape::{form, shape};
 use super::{BesideResult, KnownAs, before, is_back, known_as};
 
 pub(super) struct Taking<'s> {
@@ -69,12 +74,17 @@ impl<'s> Taking<'s> {
             values: open()?,
             result: BesideResult::default(),
             bookkeeping: 0,
+            roundings: Roundings::default(),
         };
+        if let Some(base) = one.base() {
+            one.roundings.join(base.roundings.clone());
+        }
         one.result.findings = news(original, against);
         let at = self.events.len();
         for item in &document.items {
             self.item(item, &mut one)?;
         }
+        self.known_by_phases(&mut one);
         gone(&mut one);
         phases(self.state, &mut one);
         let imported = self.imported(&mut one);
@@ -85,11 +95,19 @@ impl<'s> Taking<'s> {
             );
             one.note("I-FIELD", &items.to_string(), "left out", message);
         }
+        if let Some(message) = one.roundings.words(&one.file) {
+            let count = one.roundings.count.to_string();
+            one.note("I-FIELD", &count, "all digits stay", message);
+        }
         // One that was taken over before has its record; it gets another only for what is new, or where it lies there again in
         // place of another.
         let is_back = one.base().is_some() && is_back(self.disk, &self.state.imports, original);
-        let is_news =
-            self.events.len() > at || is_back || before(&self.state.imports, original).is_none();
+        let is_data = imported.kind == ImportedFile::ENRICHMENT;
+        let is_changed = !imported.extras.is_empty() || imported.shape != form(self.state, is_data);
+        let is_news = self.events.len() > at
+            || is_changed
+            || is_back
+            || before(&self.state.imports, original).is_none();
         if is_news {
             self.events.insert(at, Event::Imported(Box::new(imported)));
             one.result.recorded = true;
@@ -110,13 +128,10 @@ impl<'s> Taking<'s> {
         } else {
             &self.state.extraction
         };
-        let base = one.base();
-        // A file in which nothing stands has no shape of its own.
-        let as_before = base.is_some_and(|base| base.shape == file.shape)
-            || one.original.document.items.is_empty();
-        if let (true, Some(now)) = (as_before, companion) {
-            file.shape = now.shape.to_string();
+        if companion.is_some() {
+            shape(self.state, self.prefer_file, one).clone_into(&mut file.shape);
         }
+        let base = one.base();
         let none = Extras::default();
         let ours = companion.as_ref().map_or(&none, |it| &it.extras);
         file.extras = self.extras(base.map(|base| &base.extras), &file.extras, ours, one);
@@ -131,45 +146,36 @@ impl<'s> Taking<'s> {
         ours: &Extras,
         one: &mut One<'_>,
     ) -> Extras {
-        let (mut merged, mut changed) = (ours.clone(), false);
-        for field in theirs.iter() {
-            let (now, then) = (ours.get(&field.key), base.map(|base| base.get(&field.key)));
-            let value = Some(&field.value);
-            if both_same(value, now) || then.is_some_and(|then| both_same(value, then)) {
-                continue;
-            }
-            // What an older file has otherwise it may have as it was.
-            let is_older = one.base().is_some_and(|base| base.doubtful.is_older);
-            let moved = is_older || then.map_or(now.is_some(), |then| !both_same(now, then));
-            if moved && !self.prefer_file {
-                let (found, decided) = (field.value.as_str(), shown(now));
-                let message = format!(
-                    "{} of the file is {}, the store has {}; the store counts",
-                    field.key,
-                    short(found),
-                    short(&decided)
-                );
-                one.judge("I-EDIT-CONFLICT", None, found, &decided, message);
-                continue;
-            }
-            merged.set(&field.after, &field.key, field.value.clone());
-            changed = true;
+        let MergedDocument {
+            extras,
+            conflicts,
+            gone,
+            roundings,
+        } = DocumentMerge {
+            base,
+            since: None,
+            theirs,
+            ours,
+            is_older: one.base().is_some_and(|base| base.doubtful.is_older),
+            prefer_file: self.prefer_file,
         }
-        for field in base.iter().flat_map(|base| base.iter()) {
-            if theirs.get(&field.key).is_some() || ours.get(&field.key).is_none() {
-                continue;
-            }
-            let mut without = merged.clone();
-            without.remove(&field.key);
-            if !without.is_empty() && both_same(ours.get(&field.key), Some(&field.value)) {
-                (merged, changed) = (without, true);
-                continue;
-            }
-            let message = format!("{} was taken out of the file; it stays", field.key);
+        .merge();
+        for (key, found, stays) in conflicts {
+            let (found, decided) = (found.as_str(), shown(stays.as_ref()));
+            let message = format!(
+                "{key} of the file is {}, the store has {}; the store counts",
+                short(found),
+                short(&decided)
+            );
+            one.judge("I-EDIT-CONFLICT", None, found, &decided, message);
+        }
+        for key in gone {
+            let message = format!("{key} was taken out of the file; it stays");
             let found = "not in the file any more";
             one.judge("I-ONLY-IN", None, found, "it stays", message);
         }
-        if changed { merged } else { Extras::default() }
+        one.roundings.join(roundings);
+        extras
     }
 
     fn item(&mut self, item: &BesideItem, one: &mut One<'_>) -> Result<()> {
@@ -178,20 +184,10 @@ impl<'s> Taking<'s> {
         let known = index.map(|index| &self.state.items()[index]);
         let is_new = known.is_none() && self.new.insert(name.clone());
         if is_new {
-            let reason = format!("{KNOWN_ONLY_TO}{}", one.file);
             let message = "no other file knows the item; it is added, held".to_owned();
             let (found, decided) = (name.as_str(), "added, held");
             one.judge("I-ONLY-IN", Some(item), found, decided, message);
-            self.events.push(Event::Added {
-                item: name.clone(),
-                id: None,
-                imported: None,
-            });
-            self.events.push(Event::Held {
-                item: name.clone(),
-                reason: Some(reason),
-            });
-            one.result.added += 1;
+            self.add_held(name, one);
         }
         let events = self.events.len();
         match &item.says {
@@ -204,6 +200,58 @@ impl<'s> Taking<'s> {
             one.result.unchanged += 1;
         }
         Ok(())
+    }
+
+    /// Adds items that the file names only where it keeps phases beside the extractions.
+    fn known_by_phases(&mut self, one: &mut One<'_>) {
+        let extras = &one.original.document.file.extras;
+        let said = phases_said(extras);
+        let before = one.base().map(|base| items_with_phases(&base.extras));
+        let before = before.unwrap_or_default();
+        for text in items_with_phases(extras) {
+            let name = match ItemId::new(&text) {
+                Ok(name) => name,
+                Err(_) if before.contains(&text) => continue,
+                Err(error) => {
+                    let message = format!(
+                        "{PHASE_STATUS} has a key that is no item: {error}; it is left out"
+                    );
+                    one.judge("I-ITEM", None, &text, "left out", message);
+                    continue;
+                }
+            };
+            let is_known = self.state.index_of(&text).is_some();
+            if is_known || !self.new.insert(name.clone()) {
+                continue;
+            }
+            let of_item = said.iter().filter(|it| it.item == text);
+            let words: Vec<String> = of_item
+                .map(|it| format!("{} {}", it.phase, it.word))
+                .collect();
+            let words = match words.join(", ") {
+                none if none.is_empty() => none,
+                words => format!(" ({words})"),
+            };
+            let message = format!(
+                "only {PHASE_STATUS} of the file knows the item{words}; it is added, held, and its phases are pending"
+            );
+            let finding = one.judge("I-ONLY-IN", None, &text, "added, held", message);
+            finding.item = Some(text);
+            self.add_held(&name, one);
+        }
+    }
+
+    fn add_held(&mut self, name: &ItemId, one: &mut One<'_>) {
+        self.events.push(Event::Added {
+            item: name.clone(),
+            id: None,
+            imported: None,
+        });
+        self.events.push(Event::Held {
+            item: name.clone(),
+            reason: Some(format!("{KNOWN_ONLY_TO}{}", one.file)),
+        });
+        one.result.added += 1;
     }
 
     fn data(
@@ -230,6 +278,10 @@ impl<'s> Taking<'s> {
                 (base, &whole)
             }
         };
+        let (theirs, rounded) = respelled(theirs, ours.object());
+        let theirs = &theirs;
+        one.roundings
+            .add("", &rounded, &|field| place(field, &item.name));
         let merged = DataMerge {
             base,
             theirs,
@@ -316,6 +368,7 @@ impl<'s> Taking<'s> {
             theirs: &theirs,
             ours,
             moved,
+            doubtful: doubt.is_some(),
             prefer_file: self.prefer_file,
         }
         .merge();
@@ -342,4 +395,9 @@ impl<'s> Taking<'s> {
             });
         }
     }
+}
+
+/// Where a number stands in the data of an item.
+pub(super) fn place(field: &str, item: &ItemId) -> String {
+    format!("{field} of {item}")
 }

@@ -17,7 +17,7 @@ use crate::snapshot::work_items::{self, Names};
 
 use super::super::Options;
 use super::super::given::{MergeOptions, Original};
-use super::super::lineage::{Lineage, is_own_place, last_from, original_of};
+use super::super::lineage::{Lineage, is_own_place, is_same_place, last_from, original_of};
 use super::super::replay::{self, Past};
 use super::touched::{Touched, touched};
 use super::{before, file_name};
@@ -27,12 +27,23 @@ pub(super) struct Against {
     /// What the file was made from; `None` if it does not say.
     pub(super) base: Option<MadeOf>,
     pub(super) touched: Touched,
+    /// Which of the paths in it are that of the file.
+    pub(super) same_paths: Vec<usize>,
     /// Records that took in what edits of the file said, since it was written.
     pub(super) by_file: HashSet<Seq>,
     /// Its bytes are those of a snapshot as we wrote it.
     pub(super) is_snapshot: bool,
     /// Its bytes were taken over before, and others from the same place since.
     pub(super) is_back: bool,
+}
+
+impl Against {
+    /// Of a file that does not say when it was written: true if all imports with the progress of items were of that very
+    /// file.
+    pub(super) fn is_only_file(&self) -> bool {
+        let paths = self.touched.paths().len();
+        paths > 0 && paths == self.same_paths.len()
+    }
 }
 
 /// What a file was made from.
@@ -74,9 +85,13 @@ impl Place<'_> {
             && last.is_some_and(|last| last.sha256 != file.sha256);
         let names = work_items::stated_names(&original.bytes).filter(|it| it.place.id == log);
         let Some(names) = names else {
+            let touched = touched(ports, dir, options)?;
+            let paths = touched.paths().iter().enumerate();
+            let same = paths.filter(|(_, path)| is_same_place(&*ports.disk, path, &file.path));
             return Ok(Against {
                 base: None,
-                touched: touched(ports, dir, options)?,
+                same_paths: same.map(|(at, _)| at).collect(),
+                touched,
                 by_file: HashSet::new(),
                 is_snapshot: false,
                 is_back,
@@ -105,6 +120,7 @@ impl Place<'_> {
         Ok(Against {
             base: Some(base),
             touched: Touched::default(),
+            same_paths: Vec::new(),
             by_file,
             is_snapshot: work_items::decode_names(&original.bytes).usable().is_some(),
             is_back,

@@ -51,6 +51,15 @@ pub fn phases_said(extras: &Extras) -> Vec<PhaseSaid> {
     all
 }
 
+/// The names of the items of which the fields of a document say anything in that field, in their order.
+pub fn items_with_phases(extras: &Extras) -> Vec<String> {
+    let members = extras
+        .get(PHASE_STATUS)
+        .map(|json| Members::of(json.as_str()));
+    let members = members.flatten().unwrap_or_default();
+    members.iter().map(|(key, _)| key.to_owned()).collect()
+}
+
 fn pairs(members: &Members<'_>) -> Vec<(String, String)> {
     let members = members.iter();
     members

@@ -1,0 +1,144 @@
+//! One item in a file that does not say where in the log it was written: it fills in what nobody here knows, and what it has
+//! otherwise is told.
+
+use super::fields::{Conflict, Fields, Filling, shown};
+use super::one::{One, Three};
+use crate::pipeline::event::ImportedPhase;
+use crate::pipeline::members::Members;
+use crate::pipeline::names::Phase;
+use crate::pipeline::status::Status;
+
+/// Fields that a sentence names with their values; the finding has all of them.
+const NAMED: usize = 3;
+
+/// Characters of a value that a sentence shows.
+const LONG: usize = 60;
+
+impl One<'_, '_> {
+    /// What the file knows of a phase and nobody here does.
+    pub(super) fn fill_in(&mut self, three: &Three<'_>) {
+        let Three { ours, theirs, .. } = *three;
+        let prefer = self.wanted.prefer_file;
+        let is_other = theirs.status != ours.status;
+        let backwards = rank(theirs.status) < rank(ours.status);
+        if is_other && (three.moved || backwards) && !prefer {
+            return self.conflict(three);
+        }
+        let how =
+            if prefer || !three.moved && (self.wanted.of_file)(&self.ours.name, Some(three.name)) {
+                Filling::Counts
+            } else if three.moved {
+                Filling::Touched
+            } else {
+                Filling::Untouched
+            };
+        let mut differs = Vec::new();
+        let fields = Fields::of(theirs);
+        if !is_other {
+            let set = fields.fill_in(ours, how, &mut |it| differs.push(it));
+            self.stays(Some(three.name), &differs);
+            return self.edit(three, None, set, Vec::new());
+        }
+        // Its times and its error come with the status.
+        let set = fields.with_status(None);
+        let counts = how == Filling::Counts;
+        let extras = super::fields::missing(&theirs.extras, &ours.extras, counts, &mut |it| {
+            differs.push(it);
+        });
+        self.stays(Some(three.name), &differs);
+        let set = super::fields::joined(set, &extras);
+        self.edit(three, Some(ours.status), set, Vec::new());
+    }
+
+    /// Says which fields of a phase, or of the item itself, the file has otherwise: one finding for all of them.
+    pub(super) fn stays(&mut self, phase: Option<&Phase>, differs: &[Conflict]) {
+        if differs.is_empty() {
+            return;
+        }
+        let mut parts: Vec<String> = Vec::new();
+        for it in differs.iter().take(NAMED) {
+            let (found, stays) = (
+                short(&shown(it.found.as_ref())),
+                short(&shown(it.decided.as_ref())),
+            );
+            let key = &it.key;
+            parts.push(format!(
+                "{key} is {found} in the file, the store has {stays}"
+            ));
+        }
+        if differs.len() > NAMED {
+            parts.push(format!("and {} more", differs.len() - NAMED));
+        }
+        let message = format!(
+            "{}; the store counts, --prefer file lets the file count",
+            parts.join("; ")
+        );
+        let object = |value: &dyn Fn(&Conflict) -> Option<String>| {
+            let values: Vec<(&str, String)> = differs
+                .iter()
+                .filter_map(|it| Some((&*it.key, value(it)?)))
+                .collect();
+            let texts = values.iter().map(|(key, text)| (*key, &**text));
+            Members::from_texts(texts).to_json().to_string()
+        };
+        let found = object(&|it| it.found.as_ref().map(ToString::to_string));
+        let decided = object(&|it| it.decided.as_ref().map(ToString::to_string));
+        self.judge("I-EDIT-CONFLICT", phase, &found, &decided, message);
+    }
+
+    /// Says how the phases stand that the item lacks in the file, as they stay.
+    pub(super) fn lacking(&mut self) {
+        // Taken out of our own file it is told of as that.
+        if self.wanted.base.is_some() {
+            return;
+        }
+        let theirs: &[ImportedPhase] = &self.theirs.state.phases;
+        let has = |name: &Phase| theirs.iter().any(|phase| phase.phase == *name);
+        let in_file = |name: &Phase| self.wanted.phases.iter().any(|it| it.phase == *name);
+        let planned = self.plan.phases().iter().enumerate();
+        let lacking = planned.filter(|(_, plan)| in_file(&plan.phase) && !has(&plan.phase));
+        let lacking: Vec<String> = lacking
+            .map(|(index, plan)| {
+                let status = self
+                    .ours
+                    .phases
+                    .get(index)
+                    .map_or(Status::Pending, |it| it.status);
+                format!("{} ({})", plan.phase, status.as_str())
+            })
+            .collect();
+        if lacking.is_empty() {
+            return;
+        }
+        let there: Vec<&str> = theirs.iter().map(|phase| phase.phase.as_str()).collect();
+        let (found, lacking) = (there.join(", "), lacking.join(", "));
+        let message = format!(
+            "the item lacks phases that others in the file have; they stay as they are here: {lacking}"
+        );
+        let decided = format!("as they are: {lacking}");
+        self.judge("I-PHASE-SET", None, &found, &decided, message);
+        self.merged
+            .judged
+            .last_mut()
+            .expect("one was just added")
+            .judged = false;
+    }
+}
+
+/// As much of a value as a sentence has room for.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// How far a phase has come.
+const fn rank(status: Status) -> u8 {
+    match status {
+        Status::Pending => 0,
+        Status::InProgress => 1,
+        Status::Failed => 2,
+        Status::Completed | Status::Skipped => 3,
+    }
+}
