@@ -147,6 +147,9 @@ pub enum FindingKind {
         /// The place in the log that it covered when it was written, if it says so.
         log_seq: Option<Seq>,
     },
+    /// What lay there before the snapshot that belongs there, put in its place by somebody: as the set before had it, or as it
+    /// was once taken over.
+    PutBack,
     /// Not JSON, or not whole.
     Damaged,
     /// Not JSON, at the name of a companion. No crash leaves that: a companion gets its name when all of it is on disk.
@@ -270,6 +273,24 @@ fn finding(stray: Stray) -> Finding {
         message,
         sha256,
     }
+}
+
+/// True if the file is what it was when that was found.
+///
+/// # Errors
+/// What the system says.
+pub fn is_there_still(disk: &dyn Disk, dir: &Path, finding: &Finding) -> Result<bool> {
+    let now = content::look(disk, dir, &finding.file)?;
+    Ok(now.sha256() == finding.sha256)
+}
+
+/// True if a set is being put in place, or was when a crash came.
+///
+/// # Errors
+/// What the system says.
+pub fn is_moving(disk: &dyn Disk, dir: &Path) -> Result<bool> {
+    let next = dir.join(NEXT);
+    disk.exists(&next).map_err(Error::io("look at", next))
 }
 
 /// As [`load`], of the log with this id: a snapshot of another log is a finding then, and not usable.

@@ -19,7 +19,7 @@ use crate::log::Sha256Hex;
 use crate::log::files::{self, COMPACT_LOCK, LOCK, QUARANTINE};
 use crate::log::mark;
 use crate::log::reader::{Access, From, Log, LogEnd, Witnesses};
-use crate::pipeline::{PipelineState, codec};
+use crate::pipeline::{Event, PipelineState, codec};
 use crate::ports::{EntryKind, Ports};
 use crate::position::{Offset, SegmentId, Seq};
 use crate::snapshot::set::{self, Finding, LoadedSet, ROOT};
@@ -27,7 +27,7 @@ use crate::snapshot::work_items;
 
 use super::dir::{self, IMPORTED, WAL};
 use super::verify::{self, Extent, Verdict};
-use super::{Options, Warning, proof, recovery, replay};
+use super::{Options, Warning, proof, recovery, replay, strays};
 use copy::Copier;
 
 /// A backup that was made.
@@ -163,7 +163,7 @@ fn read(ports: &Ports, dir: &Path, options: &Options) -> Result<Source> {
             .as_ref()
             .map_or(Seq::NONE, |found| found.set.place.seq),
     };
-    let mut state = PipelineState::default();
+    let (mut state, mut compacted) = (PipelineState::default(), Seq::NONE);
     let mut end = log.read(
         From::FirstRecord,
         witnesses,
@@ -173,11 +173,14 @@ fn read(ports: &Ports, dir: &Path, options: &Options) -> Result<Source> {
             // A kind of event that only a newer version knows is copied like any other.
             if let Ok(record) = codec::decode(entry.frame.seq, entry.frame.payload) {
                 state.apply(&record);
+                if let Event::Compacted { covers } = record.event {
+                    compacted = compacted.max(covers);
+                }
             }
             Ok(())
         },
     )?;
-    let mut warnings: Vec<Warning> = recovery::unexplained(findings, &state)
+    let mut warnings: Vec<Warning> = strays::unexplained((ports, dir), findings, &state, compacted)
         .iter()
         .map(left_out)
         .collect();

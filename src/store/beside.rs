@@ -33,9 +33,10 @@ use crate::snapshot::import::{Finding, Severity};
 
 use super::Options;
 use super::given::{BesideOriginal, MergeOptions};
-use super::lineage::last_from;
+use super::lineage::{last_from, put_back};
 use super::originals::{Values, keep_beside};
-use against::Against;
+use super::strays::last_import;
+use against::{Against, Base};
 use finder::Finder;
 use taking::Taking;
 
@@ -123,20 +124,31 @@ pub(super) struct Known {
     pub(super) log: String,
     /// What was imported so far.
     pub(super) imports: Vec<ImportSource>,
+    /// The last record in snapshots that are in place, for certain.
+    pub(super) compacted: Seq,
 }
 
 impl Known {
     /// True if anything has to be compared with anything.
     pub(super) fn is_news(
         &self,
-        disk: &dyn Disk,
+        ports: &Ports,
+        dir: &Path,
         originals: &[BesideOriginal],
         how: MergeOptions<'_>,
     ) -> bool {
         let is_new = |it: &BesideOriginal| {
-            before(&self.imports, it).is_none() || is_back(disk, &self.imports, it)
+            before(&self.imports, it).is_none()
+                || is_back(&*ports.disk, &self.imports, it)
+                || self.put_back(ports, dir, it).is_some()
         };
         !originals.is_empty() && (how.prefer_file || originals.iter().any(is_new))
+    }
+
+    /// See [`put_back`].
+    fn put_back(&self, ports: &Ports, dir: &Path, original: &BesideOriginal) -> Option<Seq> {
+        let file = (&*original.path, &*original.document.file.sha256);
+        put_back((ports, dir), &self.imports, self.compacted, file)
     }
 }
 
@@ -161,15 +173,14 @@ pub(super) fn find(
         past: Vec::new(),
     };
     let find = |original: &BesideOriginal| {
+        let put_back = known.put_back(ports, dir, original);
         // Asked to let the file count, the same bytes may come to something else.
-        if before(imports, original).is_none() || how.prefer_file {
-            return finder.find(original).map(Some);
-        }
-        if !is_back(&*ports.disk, imports, original) {
+        let is_new = before(imports, original).is_none() || how.prefer_file;
+        if !is_new && put_back.is_none() && !is_back(&*ports.disk, imports, original) {
             return Ok(None);
         }
-        let found = finder.find(original)?;
-        Ok(Some(found).filter(|found| found.base().is_some()))
+        let found = finder.find(original, put_back)?;
+        Ok(Some(found).filter(|found| is_new || found.base().is_some()))
     };
     let found: Result<_> = originals.iter().map(find).collect();
     found.map(Compared)
@@ -198,6 +209,19 @@ fn before(imports: &[ImportSource], original: &BesideOriginal) -> Option<Seq> {
     imports.find(|it| it.sha256 == *sha256).map(|it| it.seq)
 }
 
+/// True if the bytes, which were taken over before, lie there again in place of what came after them.
+fn is_there_again(
+    disk: &dyn Disk,
+    imports: &[ImportSource],
+    original: &BesideOriginal,
+    base: &Base,
+) -> bool {
+    // Another process may have taken that in meanwhile.
+    let last = || last_import(imports, &original.document.file.sha256);
+    let is_put_back = base.put_back.is_some() && base.put_back == last();
+    is_put_back || is_back(disk, imports, original)
+}
+
 /// True if another version was taken over since from the same place: with these bytes an edit of that was undone.
 fn is_back(disk: &dyn Disk, imports: &[ImportSource], original: &BesideOriginal) -> bool {
     let file = &original.document.file;
@@ -214,7 +238,7 @@ fn known_as(
 ) -> Option<KnownAs> {
     match against {
         Some(Against::Snapshot(seq)) => Some(KnownAs::Snapshot(*seq)),
-        Some(Against::Base(_)) if is_back(disk, imports, original) => None,
+        Some(Against::Base(base)) if is_there_again(disk, imports, original, base) => None,
         _ => before(imports, original).map(KnownAs::Imported),
     }
 }

@@ -20,6 +20,7 @@ use super::dir::WAL;
 use super::facts::SnapshotFacts;
 use super::progress::Counted;
 use super::recovery;
+use super::strays;
 use super::{CompactMode, Store, Warning, cache};
 use crate::log::files::{COMPACT_LOCK, QUARANTINE};
 
@@ -109,8 +110,14 @@ impl Store {
         let is_there = on_disk
             .usable
             .is_some_and(|usable| usable.source == set::Source::Root);
+        // A crash may have left what was taken over, where the snapshot has in its `.bak` what belongs there.
+        let is_replaced = |it: &set::Finding| {
+            let is_companion = set::COMPANIONS.contains(&&*it.file);
+            !(is_companion && matches!(it.kind, FindingKind::Edited { .. } | FindingKind::PutBack))
+        };
+        let is_there = is_there && on_disk.findings.iter().all(is_replaced);
         let findings = self.refresh(on_disk);
-        recovery::stop_at_other_history(&self.dir, &findings)?;
+        strays::stop_at_other_history(&self.dir, &findings)?;
         let odd = |finding: &&set::Finding| finding.kind == FindingKind::NotAFile;
         if let Some(finding) = findings.iter().find(odd) {
             return Err(set::NotAFile::error(
@@ -196,9 +203,10 @@ impl Store {
 
     /// Takes in what is on disk by now: another process may have compacted, or edited. Returns what is wrong there.
     fn refresh(&mut self, on_disk: set::Looked) -> Vec<set::Finding> {
-        let findings = recovery::unexplained(on_disk.findings, &self.state);
         let facts = &mut self.snapshot;
-        facts.edited = recovery::edited(&findings);
+        let place = (&self.ports, &*self.dir);
+        let findings = strays::unexplained(place, on_disk.findings, &self.state, facts.compacted);
+        facts.edited = strays::edited(&findings);
         if let Some(set::Usable {
             seq: covers, bytes, ..
         }) = on_disk.usable
@@ -244,7 +252,10 @@ impl Store {
             quarantine: &dir.join(WAL).join(QUARANTINE),
             random: &mut || ports.process.random(),
             stamp,
-            imported: &|_, sha256| recovery::is_imported(state, sha256),
+            imported: &|file, sha256| {
+                let is_edited = self.snapshot.edited.iter().any(|it| it.as_os_str() == file);
+                !is_edited && strays::is_imported(state, sha256)
+            },
             discard_edits,
         }
         .save(&mut companions, &mut |companions, out| {

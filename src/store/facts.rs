@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::log::glance::Names;
-use crate::pipeline::Record;
+use crate::pipeline::{Event, Record};
 use crate::position::Seq;
 
 use super::cache::Stamps;
@@ -19,6 +19,8 @@ pub(super) struct SnapshotFacts {
     pub(super) tail_bytes: u64,
     /// The last record that changed anything but bookkeeping.
     pub(super) last_change: Seq,
+    /// The last record in snapshots of which a record behind the valid one says that they were in place, for certain.
+    pub(super) compacted: Seq,
     /// Files that somebody else changed.
     pub(super) edited: Vec<PathBuf>,
     /// The files as they were looked at before they were read; `None` if anything about them is not as it should be.
@@ -31,6 +33,9 @@ impl SnapshotFacts {
     /// Takes note of a record behind the snapshot.
     pub(super) fn note(&mut self, record: &Record, bytes: u64) {
         self.tail_bytes += bytes;
+        if let Event::Compacted { covers } = record.event {
+            self.compacted = self.compacted.max(covers);
+        }
         if !record.event.is_bookkeeping() {
             self.last_change = record.seq;
         }

@@ -10,16 +10,17 @@
 
 use std::path::Path;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pipeline::{Event, PipelineState};
 use crate::ports::Ports;
 use crate::position::Seq;
+use crate::snapshot::{import, sha256};
 
 use super::append::{self, Verdict};
 use super::beside::{self, BesideResult, BesideTaken, Known};
 use super::given::{BesideOriginal, MergeOptions, Original};
 use super::merge::{self, MergedFile, Place};
-use super::originals::keep;
+use super::originals::{changed, keep};
 use super::{Options, Store, View};
 
 /// Where files are taken in.
@@ -107,8 +108,12 @@ fn take(into: Into<'_>, mut files: Files<'_>) -> Result<Outcome> {
     let (ports, dir, options) = into;
     let open = || Store::open(ports.clone(), dir, options.clone());
     let mut store = open()?;
-    let log = store.writer.position().log.to_string();
-    let mut looked = files.look(ports, log, &store.state);
+    let known = Known {
+        log: store.writer.position().log.to_string(),
+        imports: store.state.imports.clone(),
+        compacted: store.snapshot.compacted,
+    };
+    let mut looked = files.look(into, known, &store.state);
     if looked.is_news() {
         let store_without_data = looked.forget_data(&mut store.state).then_some(store);
         files.compare(into, &mut looked)?;
@@ -129,9 +134,13 @@ fn take(into: Into<'_>, mut files: Files<'_>) -> Result<Outcome> {
 fn preview(into: Into<'_>, mut files: Files<'_>) -> Result<Outcome> {
     let (ports, dir, options) = into;
     let view = View::open(ports, dir, options)?;
-    let log = view.log_id();
+    let known = Known {
+        log: view.log_id(),
+        imports: view.state().imports.clone(),
+        compacted: view.compacted(),
+    };
     let mut state = view.into_state();
-    let mut looked = files.look(ports, log, &state);
+    let mut looked = files.look(into, known, &state);
     if looked.is_news() {
         let state_without_data = looked.forget_data(&mut state).then_some(state);
         files.compare(into, &mut looked)?;
@@ -204,20 +213,16 @@ impl<'f> Files<'f> {
     }
 
     /// Looks whether anything is news to a store that stands so.
-    fn look(&mut self, ports: &Ports, log: String, state: &PipelineState) -> Looked {
-        let imports = state.imports.clone();
-        let (known, disk, how) = (Known { log, imports }, &*ports.disk, self.how);
+    fn look(&mut self, into: Into<'_>, known: Known, state: &PipelineState) -> Looked {
+        let (how, place) = (self.how, place(into, &known));
         let root = match &mut self.root {
             None => Root::None,
-            Some(root) => match merge::known(disk, state, &known.log, root, how) {
+            Some(root) => match merge::known(&place, state, &known.log, root, how) {
                 None => Root::News,
-                Some(told) => {
-                    use_up(root);
-                    Root::Known(told)
-                }
+                Some(told) => Root::Known(told),
             },
         };
-        let beside = if known.is_news(disk, self.beside, how) {
+        let beside = if known.is_news(into.0, into.1, self.beside, how) {
             Beside::News
         } else {
             Beside::Known
@@ -230,20 +235,22 @@ impl<'f> Files<'f> {
     }
 
     /// Finds what the files are compared with. They are no more than read.
-    fn compare(&self, into: Into<'_>, looked: &mut Looked) -> Result<()> {
-        let (ports, dir, options) = into;
+    fn compare(&mut self, into: Into<'_>, looked: &mut Looked) -> Result<()> {
         let (known, how) = (&looked.known, self.how);
+        let is_news = matches!(looked.root, Root::News);
+        let are_both = is_news && matches!(looked.beside, Beside::News);
+        if let Some(root) = self.root.as_mut().filter(|_| are_both || !is_news) {
+            // What the others are compared with may be most of the memory.
+            use_up(root);
+        }
         let beside = matches!(looked.beside, Beside::News)
             .then(|| beside::find(into, self.beside, how, known));
+        if let Some(root) = self.root.as_mut().filter(|_| are_both) {
+            read_again(into.0, root, how)?;
+        }
         if let (Root::News, Some(root)) = (&looked.root, &self.root) {
-            let place = Place {
-                ports,
-                dir,
-                options,
-                imports: &known.imports,
-            };
             // What is wrong with this one is told first: the others lie beside it.
-            let compared = merge::compare(&place, &known.log, root, how)?;
+            let compared = merge::compare(&place(into, known), &known.log, root, how)?;
             looked.root = Root::Compared(Box::new(compared));
         }
         if let Some(beside) = beside.transpose()? {
@@ -303,10 +310,33 @@ impl<'f> Files<'f> {
     }
 }
 
+fn place<'p>((ports, dir, options): Into<'p>, known: &'p Known) -> Place<'p> {
+    Place {
+        ports,
+        dir,
+        options,
+        imports: &known.imports,
+        compacted: known.compacted,
+    }
+}
+
 /// Gives up what a file says of items, which was compared and is needed no more.
 fn use_up(root: &mut Original) {
     root.bytes = Vec::new();
     root.document.items = Vec::new();
+}
+
+/// Reads again what a file says of items, which was given up.
+fn read_again(ports: &Ports, root: &mut Original, how: MergeOptions<'_>) -> Result<()> {
+    let file = &root.document.file;
+    let bytes = ports.disk.read(&root.path, file.bytes);
+    let bytes = bytes.map_err(Error::io("read", &root.path))?;
+    if sha256(&bytes) != file.sha256 {
+        return Err(changed(&root.path));
+    }
+    root.document.items = import::read(&file.path, &bytes, how.reading)?.items;
+    root.bytes = bytes;
+    Ok(())
 }
 
 /// What is to be recorded of files, and what will be told of that.

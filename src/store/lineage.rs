@@ -15,8 +15,11 @@ use crate::pipeline::event::ImportedFile;
 use crate::pipeline::state::ImportSource;
 use crate::ports::{Disk, Ports};
 use crate::position::Seq;
+use crate::snapshot::set::{self, ROOT};
+use crate::snapshot::{enrichment, extraction};
 
 use super::originals::kept_at;
+use super::strays::last_import;
 use super::{Options, replay};
 
 /// True if both paths name one file, as far as the system tells today: a record has the path that somebody gave, from wherever
@@ -30,6 +33,25 @@ pub(super) fn is_same_place(disk: &dyn Disk, one: &str, other: &str) -> bool {
 pub(super) fn is_own_place(disk: &dyn Disk, dir: &Path, path: &Path) -> bool {
     let id = |dir: &Path| disk.metadata(&dir.join(".")).ok().map(|found| found.id);
     id(dir).is_some_and(|dir| Some(dir) == id(parent(path)))
+}
+
+/// The last record with these bytes, where they were taken over before, snapshots with that are in place, those through
+/// `compacted`, and the file lies where such a snapshot was put: somebody put it back.
+pub(super) fn put_back(
+    (ports, dir): (&Ports, &Path),
+    imports: &[ImportSource],
+    compacted: Seq,
+    (path, sha256): (&Path, &str),
+) -> Option<Seq> {
+    let last = last_import(imports, sha256).filter(|last| *last <= compacted)?;
+    let names = [ROOT, enrichment::NAME, extraction::NAME];
+    let disk = &*ports.disk;
+    let is_snapshots = path.file_name().is_some_and(|name| {
+        let mut names = names.iter();
+        names.any(|it| name == *it) && is_own_place(disk, dir, path)
+    });
+    // While a set is put in place, or where a crash came meanwhile, that may be where the file comes from.
+    (is_snapshots && !set::is_moving(disk, dir).unwrap_or(true)).then_some(last)
 }
 
 /// The last that was taken over from the place of `path`.

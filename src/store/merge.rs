@@ -15,7 +15,6 @@ use crate::error::Result;
 use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, ItemId, PipelineState, merge};
-use crate::ports::Disk;
 use crate::position::Seq;
 use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severity};
 use crate::snapshot::work_items::{self};
@@ -56,13 +55,13 @@ impl MergedFile {
 
 /// What taking the file in comes to where nothing in it is news; `None` if something may be.
 pub(super) fn known(
-    disk: &dyn Disk,
+    place: &Place<'_>,
     state: &PipelineState,
     log: &str,
     original: &Original,
     how: MergeOptions<'_>,
 ) -> Option<MergedFile> {
-    let seq = nothing_new(disk, state, log, original, how)?;
+    let seq = nothing_new(place, state, log, original, how)?;
     Some(unchanged(original, seq))
 }
 
@@ -119,9 +118,9 @@ impl Compared {
 }
 
 /// The record that has taken over these bytes, or the place of a snapshot that is as we wrote it. `None` also where an edit
-/// was taken over from the same place since: these bytes undo it.
+/// was taken over from the same place since: these bytes undo it; and where the file was put back in place of a snapshot.
 fn nothing_new(
-    disk: &dyn Disk,
+    place: &Place<'_>,
     state: &PipelineState,
     log: &str,
     original: &Original,
@@ -131,7 +130,7 @@ fn nothing_new(
         return None;
     }
     let file = &original.document.file;
-    let last = last_from(disk, &state.imports, &file.path);
+    let last = last_from(&*place.ports.disk, &state.imports, &file.path);
     let other = last.filter(|last| last.sha256 != file.sha256);
     if let Some(own) = work_items::decode_names(&original.bytes).usable()
         && own.place.id == log
@@ -141,7 +140,8 @@ fn nothing_new(
     }
     let before = before(&state.imports, original);
     // Asked to let the file count, the same bytes may come to something else.
-    before.filter(|_| !how.prefer_file && other.is_none())
+    let is_put_back = place.is_put_back(original);
+    before.filter(|_| !how.prefer_file && other.is_none() && !is_put_back)
 }
 
 /// The record that has taken over these bytes first.

@@ -25,6 +25,7 @@
 mod dir;
 pub mod progress;
 mod facts;
+mod strays;
 mod recovery;
 pub mod receipt;
 mod append;

@@ -117,7 +117,8 @@ fn open(ports: &Ports, path: &Path) -> Result<Box<dyn File>> {
     opened.map_err(Error::io("read", path))
 }
 
-fn changed(path: &Path) -> Error {
+/// What is said of a file in which something else stands by now.
+pub(super) fn changed(path: &Path) -> Error {
     let source = io::Error::other("it was changed while it was read; repeat the command");
     Error::io("read", path)(source)
 }

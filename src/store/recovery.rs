@@ -18,13 +18,12 @@ use crate::pipeline::codec::{self, PayloadError};
 use crate::pipeline::{PipelineState, Record};
 use crate::ports::Ports;
 use crate::position::Seq;
-use crate::snapshot::set::{self, Finding, FindingKind, Loaded};
-use crate::snapshot::{enrichment, extraction};
+use crate::snapshot::set::{self, Loaded};
 
 use super::cache::{self, Stamps};
 use super::dir::{self, WAL};
 use super::facts::SnapshotFacts;
-use super::{CacheMode, Options, Warning};
+use super::{CacheMode, Options, Warning, strays};
 
 /// What a store holds, as far as it can be proven.
 pub(super) struct Recovered {
@@ -89,11 +88,11 @@ pub(super) fn recover(
             snapshot: Seq::NONE,
         }));
     }
-    let findings = unexplained(findings, &state);
-    stop_at_other_history(dir, &findings)?;
-    facts.edited = edited(&findings);
+    let findings = strays::unexplained((ports, dir), findings, &state, facts.compacted);
+    strays::stop_at_other_history(dir, &findings)?;
+    facts.edited = strays::edited(&findings);
     facts.stamps = stamps.filter(|_| findings.is_empty());
-    let mut warnings: Vec<Warning> = findings.iter().map(snapshot_warning).collect();
+    let mut warnings: Vec<Warning> = findings.iter().map(strays::snapshot_warning).collect();
     if let Tail::Torn { bytes, .. } = end.tail {
         warnings.push(torn_warning(&end.position, bytes));
     }
@@ -201,7 +200,7 @@ pub(super) fn look_at_snapshot(
     known: Option<Seq>,
     state: &PipelineState,
 ) -> Result<set::Looked> {
-    let imported = |_: &str, sha256: &str| is_imported(state, sha256);
+    let imported = |_: &str, sha256: &str| strays::is_imported(state, sha256);
     let mut watch = Watch::new(ports, dir);
     for _ in 0..LOOKS {
         let looked = set::look_of(&*ports.disk, dir, Some(log), &imported)?;
@@ -214,85 +213,6 @@ pub(super) fn look_at_snapshot(
     }
     let loaded = load_snapshot(ports, dir, Some(log))?;
     Ok(set::Looked::from(&loaded))
-}
-
-/// The findings that no import explains, of files that matter: a file that was taken over, byte for byte, is ours to replace. Was it the
-/// snapshot of another log, then the set before it came with it.
-pub(super) fn unexplained(findings: Vec<Finding>, state: &PipelineState) -> Vec<Finding> {
-    let explained = |finding: &Finding| {
-        finding
-            .sha256
-            .as_deref()
-            .is_some_and(|sha256| is_imported(state, sha256))
-    };
-    let other_log = |finding: &Finding| finding.kind == FindingKind::OtherLog;
-    let is_root = |finding: &Finding| finding.file == set::ROOT;
-    // A companion that is told of itself, or is explained, is what its root misses.
-    let missed = findings.iter().any(|finding| {
-        let theirs = matches!(
-            finding.kind,
-            FindingKind::Edited { .. } | FindingKind::Unparsable | FindingKind::NotAFile
-        );
-        theirs && set::COMPANIONS.contains(&&*finding.file)
-    });
-    let is_written = |finding: &Finding| match &*finding.file {
-        enrichment::NAME => state.enrichment.is_some(),
-        extraction::NAME => state.extraction.is_some(),
-        _ => true,
-    };
-    let of_no_concern = |finding: &Finding| match finding.kind {
-        FindingKind::MissingCompanion => is_root(finding) && missed,
-        FindingKind::Unnamed => !is_written(finding),
-        // A script's own backup of its `work_items.json`. A compaction that needs the name keeps a copy of it first.
-        FindingKind::Foreign | FindingKind::Edited { .. } => finding.file == set::bak(set::ROOT),
-        _ => false,
-    };
-    let came_with_root = findings
-        .iter()
-        .any(|finding| is_root(finding) && other_log(finding) && explained(finding));
-    findings
-        .into_iter()
-        .filter(|finding| {
-            let came_along = came_with_root && other_log(finding);
-            !(explained(finding) || of_no_concern(finding) || came_along)
-        })
-        .collect()
-}
-
-/// A root of another log is another history, and nobody knows which of the two is meant.
-///
-/// Beside a root of ours, or none, a `.bak` of another log is only of no use: the log has everything.
-pub(super) fn stop_at_other_history(dir: &Path, findings: &[Finding]) -> Result<()> {
-    let other =
-        |finding: &&Finding| finding.kind == FindingKind::OtherLog && finding.file == set::ROOT;
-    match findings.iter().find(other) {
-        Some(finding) => Err(Error::OtherLog {
-            file: dir.join(&finding.file),
-            what: finding.message.clone(),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// True if a file of these bytes was taken over: its original is kept.
-pub(super) fn is_imported(state: &PipelineState, sha256: &str) -> bool {
-    state.imports.iter().any(|source| source.sha256 == sha256)
-}
-
-/// The files that somebody else wrote or changed: not ours to replace unasked.
-pub(super) fn edited(findings: &[Finding]) -> Vec<PathBuf> {
-    let theirs = |kind| {
-        matches!(
-            kind,
-            FindingKind::Edited { .. }
-                | FindingKind::Unparsable
-                | FindingKind::Unnamed
-                | FindingKind::Foreign
-                | FindingKind::NotAFile
-        )
-    };
-    let files = findings.iter().filter(|finding| theirs(finding.kind));
-    files.map(|finding| PathBuf::from(&finding.file)).collect()
 }
 
 /// Takes one entry of the log into the state.
@@ -333,52 +253,6 @@ pub(super) fn decode(entry: &Entry<'_>) -> Result<Record> {
             })),
         }
     })
-}
-
-fn snapshot_warning(finding: &Finding) -> Warning {
-    let file = &finding.file;
-    match finding.kind {
-        FindingKind::Edited { .. } => Warning::new(
-            "W-EDITED",
-            format!(
-                "{file} was changed by another program since it was written; the state comes from the log, and the file is left alone: `import` takes the changes in, `compact --discard-edits` drops them"
-            ),
-        ),
-        FindingKind::Unparsable => Warning::new(
-            "W-EDITED",
-            format!(
-                "{file} was changed by another program since it was written and cannot be read any more ({}); the state comes from the log, and the file is left alone: mend it and `import` takes the changes in, `compact --discard-edits` drops it",
-                finding.message
-            ),
-        ),
-        FindingKind::Unnamed => Warning::new(
-            "W-FOREIGN",
-            format!(
-                "{file} is of no snapshot here: it is another program's, or the {} that named it is gone; the state comes from the log, and the file is left alone: `import` takes in what it has, `compact --discard-edits` drops it",
-                set::ROOT
-            ),
-        ),
-        FindingKind::Foreign => Warning::new(
-            "W-FOREIGN",
-            format!(
-                "{file} is another program's; the state comes from the log, and the file is left alone: `import` takes it in, `compact --discard-edits` drops it"
-            ),
-        ),
-        FindingKind::NotAFile => Warning::new(
-            "W-NOT-A-FILE",
-            format!(
-                "{file} is not usable ({}); the state comes from the log, and no snapshot is written until it is moved away",
-                finding.message
-            ),
-        ),
-        _ => Warning::new(
-            "W-SNAPSHOT",
-            format!(
-                "{file} is not usable ({}); the state comes from the log",
-                finding.message
-            ),
-        ),
-    }
 }
 
 fn world_writable_warning(ports: &Ports, dir: &Path) -> Option<Warning> {

@@ -24,7 +24,7 @@ use crate::pipeline::PipelineState;
 use crate::ports::Ports;
 use crate::position::Seq;
 
-use super::{Options, dir, recovery};
+use super::{Options, dir, strays};
 use collect::Collector;
 
 /// What to verify beyond what is always verified.
@@ -199,7 +199,12 @@ fn no_segments(ports: &Ports, dir: &Path, extent: &Extent, damage: Damage) -> Re
     let place = loaded.snapshot.map(|found| found.place.seq);
     let attested = mark.max(place.unwrap_or(Seq::NONE));
     let mut findings = vec![words::no_segments(damage, attested)];
-    let strays = recovery::unexplained(loaded.findings, &PipelineState::default());
+    let strays = strays::unexplained(
+        (ports, dir),
+        loaded.findings,
+        &PipelineState::default(),
+        Seq::NONE,
+    );
     around::look(ports, dir, &log, &strays, &mut findings)?;
     findings.extend(refused.map(|why| around::refused(dir, &why)));
     Ok(Verified {
@@ -241,9 +246,11 @@ fn survey(ports: &Ports, dir: &Path, log: &Log, extent: &Extent, under_lock: boo
         .max(witnesses.mark)
         .max(witnesses.snapshot);
     let (records, segments) = (collector.records, collector.segments);
+    let compacted = collector.compacted;
     let (mut findings, state) = collector.finish(&end)?;
     // A file that was taken over, byte for byte, is ours to replace.
-    let strays = recovery::unexplained(loaded.findings.clone(), &state);
+    let found = loaded.findings.clone();
+    let strays = strays::unexplained((ports, dir), found, &state, compacted);
     around::look(ports, dir, log, &strays, &mut findings)?;
     findings.extend(refused.map(|why| around::refused(dir, &why)));
     let verdict = findings.iter().map(|finding| finding.weight).max();

@@ -188,6 +188,11 @@ impl View {
         self.replayed
     }
 
+    /// The last record in snapshots of which a record says that they were in place.
+    pub(super) const fn compacted(&self) -> Seq {
+        self.snapshot.compacted
+    }
+
     /// Snapshots that somebody else changed.
     pub fn edited(&self) -> &[PathBuf] {
         &self.snapshot.edited

@@ -25,6 +25,7 @@ mod files;
 mod workload;
 mod crash;
 mod together;
+mod put_back;
 mod cache;
 mod damage;
 mod repair;

@@ -125,6 +125,8 @@ pub(crate) enum Step {
     Init,
     /// Takes in the state files of a directory.
     Import(&'static str),
+    /// The same; where the files and the log disagree, the files count.
+    Prefer(&'static str),
 }
 
 /// Where other programs have state files.
@@ -239,6 +241,7 @@ impl Worker<'_> {
                 Ok(())
             }
             Step::Import(dir) => self.import(dir, false),
+            Step::Prefer(dir) => self.import(dir, true),
             Step::SmallSegments => {
                 self.options.segment_bytes = 1;
                 Ok(())

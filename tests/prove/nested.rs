@@ -9,7 +9,7 @@ use phaselog::{Error, Options, Ports, Store};
 
 use crate::bench::{Bench, FIRST, check, enrich, extract};
 use crate::table::Row;
-use crate::workload::{DIR, Step, base, complete, hold, options, start};
+use crate::workload::{DIR, OLD, OLD_FILES, Step, base, complete, hold, lay, options, start};
 
 pub(crate) fn run(bench: &Bench) -> Vec<Row> {
     let mut total = Explored::default();
@@ -55,6 +55,17 @@ fn cases() -> Vec<(&'static str, Vec<Step>, Vec<Step>)> {
             vec![enrich("b", 3), Step::Compact, Step::Look],
         ),
         (
+            "compaction after imports",
+            vec![
+                Step::Import(OLD),
+                Step::Compact,
+                Step::Prefer(OLD),
+                complete("b"),
+                Step::Compact,
+            ],
+            vec![Step::Import(OLD), Step::Compact, Step::Look],
+        ),
+        (
             "recovery after an append",
             vec![Step::SmallSegments, Step::Start("a", "p"), hold("b")],
             vec![Step::Late, Step::Resume],
@@ -76,10 +87,11 @@ fn cases() -> Vec<(&'static str, Vec<Step>, Vec<Step>)> {
 /// call, and the power goes again.
 fn crash_in_crash(bench: &Bench, first: &[Step], second: &[Step]) -> Explored {
     let (inner, seen) = (RefCell::new(Explored::default()), Seen::default());
-    let turn = Cell::new(0_u64);
+    let (turn, disk) = (Cell::new(0_u64), base());
+    lay(&disk, OLD, &OLD_FILES);
     let mut outer = bench
         .explorer(
-            &base(),
+            &disk,
             &Seen::default(),
             &[("A", Kills::AtEveryCall, first.to_vec())],
         )

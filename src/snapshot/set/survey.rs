@@ -212,7 +212,12 @@ pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<
         for name in names {
             let (found, in_place) = companion(disk, dir, name)?;
             if let Some(content) = in_place {
-                out_of_place.push((name.name.clone(), content, found.is_some()));
+                out_of_place.push(Displaced {
+                    file: name.name.clone(),
+                    content,
+                    elsewhere: found.is_some(),
+                    of: source,
+                });
             }
             match found {
                 Some(found) => companions.push(found),
@@ -253,9 +258,10 @@ pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<
             });
         }
     }
-    for (file, content, elsewhere) in out_of_place {
-        if strays.iter().all(|stray| stray.file != file) {
-            strays.extend(stray(place, &file, content, &claims, elsewhere)?);
+    let at_rest = matches!(next, Content::Missing);
+    for it in out_of_place {
+        if strays.iter().all(|stray| stray.file != it.file) {
+            strays.extend(displaced(place, it, &claims, at_rest)?);
         }
     }
     // A root that cannot be read does not tell which companions are ours.
@@ -279,6 +285,35 @@ pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<
         claims,
         next,
     })
+}
+
+/// What lies in the place of a companion, and is not what a root names.
+struct Displaced {
+    file: String,
+    content: Content,
+    /// What the root names is there, in the `.bak`.
+    elsewhere: bool,
+    /// The root.
+    of: Source,
+}
+
+/// Judges it; `None` if it is ours.
+fn displaced(
+    place: Place<'_>,
+    it: Displaced,
+    claims: &Claims,
+    at_rest: bool,
+) -> Result<Option<Stray>> {
+    // What another root names got there by a crash only beside a `.next`: that goes when root and companions are in place.
+    if at_rest && it.of == Source::Root && claims.cover(&it.file, &it.content) {
+        return Ok(Some(Stray {
+            file: it.file,
+            kind: FindingKind::PutBack,
+            message: "it is what the snapshot before had".to_owned(),
+            content: it.content,
+        }));
+    }
+    stray(place, &it.file, it.content, claims, it.elsewhere)
 }
 
 /// A root that is whole and ours.

@@ -60,6 +60,8 @@ pub(super) struct Base {
     pub(super) doubtful: Doubtful,
     /// Numbers that it has as a double makes them of what it had.
     pub(super) roundings: Roundings,
+    /// The last record with these bytes, if a snapshot was put in the place of the file since: it was put back.
+    pub(super) put_back: Option<Seq>,
 }
 
 /// What data of an item a file had when it was written.

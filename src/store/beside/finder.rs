@@ -44,11 +44,15 @@ pub(super) struct Finder<'f> {
 }
 
 impl Finder<'_> {
-    /// What the file is compared with.
+    /// What the file is compared with; `put_back` as in [`Base`].
     ///
     /// # Errors
     /// [`Error::OtherLog`] if the root beside it names a place that this log does not have; as [`past_at`].
-    pub(super) fn find(&mut self, original: &BesideOriginal) -> Result<Against> {
+    pub(super) fn find(
+        &mut self,
+        original: &BesideOriginal,
+        put_back: Option<Seq>,
+    ) -> Result<Against> {
         let roots = Roots::around(self, original)?;
         let kind = &*original.document.file.kind;
         // A file that a root names was made from nothing else, unless an edit of it was taken over since: that it undoes.
@@ -88,6 +92,7 @@ impl Finder<'_> {
         let Against::Base(mut base) = found else {
             return Ok(found);
         };
+        base.put_back = put_back;
         let places = (place.seq, roots.places.iter().map(|it| it.seq).collect());
         base.doubtful = older::look(self, &base, present, places, original)?;
         if let Some(version) = version.filter(|_| both) {
@@ -207,6 +212,7 @@ impl Finder<'_> {
             by_file,
             doubtful: Doubtful::default(),
             roundings,
+            put_back: None,
         }))
     }
 
@@ -296,6 +302,7 @@ impl Finder<'_> {
             by_file,
             doubtful: Doubtful::default(),
             roundings,
+            put_back: None,
             state: Rc::new(state),
         };
         Ok((Against::Base(Box::new(base)), present))
@@ -342,6 +349,7 @@ impl Finder<'_> {
             by_file,
             doubtful: Doubtful::default(),
             roundings: Roundings::default(),
+            put_back: None,
             state,
         })))
     }

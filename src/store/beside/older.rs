@@ -138,7 +138,7 @@ pub(super) fn look(
             watched.take(record, shape);
         }
     })?;
-    let version = mark_version(finder, place, original, &mut watched)?;
+    let version = mark_version(finder, base, place, original, &mut watched)?;
     let points = Points::new(snapshots, version, place);
     Ok(judge(&points, watched, &gone, elsewhere))
 }
@@ -187,6 +187,7 @@ fn watch(
 /// Gives that edit's record.
 fn mark_version(
     finder: &Finder<'_>,
+    base: &Base,
     place: Seq,
     original: &BesideOriginal,
     watched: &mut HashMap<ItemId, Watched>,
@@ -194,7 +195,11 @@ fn mark_version(
     let file = &original.document.file;
     let before = finder.imports.partition_point(|it| it.seq <= place);
     let before = &finder.imports[..before];
-    let Some(last) = last_from(&*finder.ports.disk, before, &file.path) else {
+    // What was put back is that very edit, wherever it was taken over from.
+    let put_back = base.put_back;
+    let itself = before.iter().find(|it| Some(it.seq) == put_back);
+    let last = itself.or_else(|| last_from(&*finder.ports.disk, before, &file.path));
+    let Some(last) = last else {
         return Ok(None);
     };
     let Some(bytes) = original_of(finder.ports, finder.dir, last)? else {

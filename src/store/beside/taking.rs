@@ -22,7 +22,7 @@ use super::against::{Against, Had};
 use super::cross::{cross, phases};
 use super::one::{One, doubted, gone, news, said_by_shape, short, shown, words};
 use super::shape::{form, shape};
-use super::{BesideResult, KnownAs, before, is_back, known_as};
+use super::{BesideResult, KnownAs, before, is_there_again, known_as};
 
 pub(super) struct Taking<'s> {
     disk: &'s dyn Disk,
@@ -101,7 +101,9 @@ impl<'s> Taking<'s> {
         }
         // One that was taken over before has its record; it gets another only for what is new, or where it lies there again in
         // place of another.
-        let is_back = one.base().is_some() && is_back(self.disk, &self.state.imports, original);
+        let imports = &self.state.imports;
+        let is_again = |base| is_there_again(self.disk, imports, original, base);
+        let is_back = one.base().is_some_and(is_again);
         let is_data = imported.kind == ImportedFile::ENRICHMENT;
         let is_changed = !imported.extras.is_empty() || imported.shape != form(self.state, is_data);
         let is_news = self.events.len() > at

@@ -164,6 +164,8 @@ impl Moving {
             bytes: self.snapshot_bytes,
             tail_bytes: self.tail_bytes,
             last_change: self.last_change,
+            // It matters for files that are not as they should be, and then there is no cache.
+            compacted: Seq::NONE,
             edited: Vec::new(),
             stamps: Some(self.stamps),
         }

@@ -17,7 +17,9 @@ use crate::snapshot::work_items::{self, Names};
 
 use super::super::Options;
 use super::super::given::{MergeOptions, Original};
-use super::super::lineage::{Lineage, is_own_place, is_same_place, last_from, original_of};
+use super::super::lineage::{
+    Lineage, is_own_place, is_same_place, last_from, original_of, put_back,
+};
 use super::super::replay::{self, Past};
 use super::touched::{Touched, touched};
 use super::{before, file_name};
@@ -33,7 +35,7 @@ pub(super) struct Against {
     pub(super) by_file: HashSet<Seq>,
     /// Its bytes are those of a snapshot as we wrote it.
     pub(super) is_snapshot: bool,
-    /// Its bytes were taken over before, and others from the same place since.
+    /// Its bytes were taken over before, and others from the same place since, or a snapshot was put there.
     pub(super) is_back: bool,
 }
 
@@ -65,9 +67,18 @@ pub(in crate::store) struct Place<'p> {
     pub(in crate::store) options: &'p Options,
     /// What was imported so far.
     pub(in crate::store) imports: &'p [ImportSource],
+    /// The last record in snapshots that are in place, for certain.
+    pub(in crate::store) compacted: Seq,
 }
 
 impl Place<'_> {
+    /// True if the file, which was taken over before, lies where a snapshot was put since.
+    pub(super) fn is_put_back(&self, original: &Original) -> bool {
+        let (place, file) = ((self.ports, self.dir), &original.document.file);
+        let file = (&*original.path, &*file.sha256);
+        put_back(place, self.imports, self.compacted, file).is_some()
+    }
+
     /// What the file is compared with.
     ///
     /// # Errors
@@ -82,7 +93,8 @@ impl Place<'_> {
         let file = &original.document.file;
         let last = last_from(&*ports.disk, self.imports, &file.path);
         let is_back = before(self.imports, original).is_some()
-            && last.is_some_and(|last| last.sha256 != file.sha256);
+            && last.is_some_and(|last| last.sha256 != file.sha256)
+            || self.is_put_back(original);
         let names = work_items::stated_names(&original.bytes).filter(|it| it.place.id == log);
         let Some(names) = names else {
             let touched = touched(ports, dir, options)?;

@@ -71,6 +71,10 @@ pub(super) fn look(
         let (warning, take) = (Verdict::Warnings, "phaselog import --dry-run");
         let (code, weight, what, next) = match found.kind {
             FindingKind::Edited { .. } | FindingKind::Unparsable => ("V-EDITED", warning, "", take),
+            FindingKind::PutBack => {
+                let what = "it was put back in place of the snapshot: ";
+                ("V-EDITED", warning, what, take)
+            }
             FindingKind::Foreign | FindingKind::Unnamed => {
                 ("V-FOREIGN", warning, "it is another program's: ", take)
             }

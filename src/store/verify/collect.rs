@@ -9,8 +9,8 @@ use crate::log::header::LostRange;
 use crate::log::reader::{Entry, Log};
 use crate::log::survey::{SegmentFacts, Survey, SurveyEnd};
 use crate::log::{Severity, Sha256Hex, survey, tail};
-use crate::pipeline::PipelineState;
 use crate::pipeline::codec::{self, PayloadError};
+use crate::pipeline::{Event, PipelineState};
 use crate::ports::Ports;
 use crate::position::{Offset, SegmentId, Seq};
 use crate::snapshot::set::LoadedSet;
@@ -76,6 +76,8 @@ pub(super) struct Collector<'c> {
     /// What the rest of the log may still explain.
     contradictions: Vec<Contradiction>,
     last: (Seq, Crc),
+    /// The last record in snapshots of which the log says that they were in place.
+    pub(super) compacted: Seq,
     pub(super) durable: Seq,
     pub(super) records: u64,
     pub(super) segments: usize,
@@ -120,6 +122,7 @@ impl<'c> Collector<'c> {
             given_up: Vec::new(),
             contradictions: Vec::new(),
             last: (Seq::NONE, Crc::NONE),
+            compacted: Seq::NONE,
             durable: Seq::NONE,
             records: 0,
             segments: 0,
@@ -198,6 +201,9 @@ impl<'c> Collector<'c> {
             });
         }
         self.tokens.note(&record);
+        if let Event::Compacted { covers } = record.event {
+            self.compacted = self.compacted.max(covers);
+        }
         if self.folds {
             self.state.apply(&record);
         }

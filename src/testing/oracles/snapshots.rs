@@ -103,6 +103,7 @@ pub fn o11_one_set_is_usable(place: Place<'_>, claims: &[Claim]) -> Verdict {
         matches!(
             kind,
             FindingKind::Edited { .. }
+                | FindingKind::PutBack
                 | FindingKind::Unparsable
                 | FindingKind::Unnamed
                 | FindingKind::Foreign
