@@ -20,6 +20,7 @@ mod watch;
 mod one;
 mod cross;
 mod shape;
+mod only;
 mod taking;
 
 use std::path::Path;

@@ -229,9 +229,14 @@ impl Finder<'_> {
             if let Says::Data(span) = &item.says
                 && let Some(before) = had(&item.name)?
             {
-                let (theirs, rounded) = respelled(&values.json(span)?, &before);
-                roundings.add("", &rounded, &|field| place(field, &item.name));
-                let changed = Changed::of(&before, &theirs);
+                let theirs = values.json(span)?;
+                let changed = if theirs == before {
+                    None
+                } else {
+                    let (theirs, rounded) = respelled(&theirs, &before);
+                    roundings.add("", &rounded, &|field| place(field, &item.name));
+                    Changed::of(&before, &theirs)
+                };
                 data.insert(item.name.clone(), changed.map(Box::new));
             }
         }
