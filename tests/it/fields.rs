@@ -57,7 +57,7 @@ pub(crate) fn changed(changes: u64, lab: &Lab, args: &[&str]) -> Output {
 fn taken_over() -> (Lab, Value) {
     let lab = Lab::new().env("PHASELOG_NOW", "2026-11-23T10:30:00Z");
     let old = json!({"work_items": [{"id": "aa", "address": HOUSE, "tier": "A", "phases": {
-        "list": {"status": "completed", "completed": "2026-11-20T08:00:00Z", "notes": "n1", "rate": 0.90},
+        "list": {"status": "completed", "completed": "2026-11-20T08:00:00Z", "notes": "n1", "rate": 0.90, "by": null},
         "photos": {"status": "failed", "error": "e1", "failed_at": "2026-11-20T09:00:00Z"},
         "map": {"status": "pending"},
     }}], "market": "up"});
@@ -74,11 +74,12 @@ fn what_another_file_has_otherwise_is_told_and_counts_if_it_is_to() {
     other["work_items"][0]["tier"] = json!("B");
     other["work_items"][0]["score"] = json!(480.50);
     other["work_items"][0]["last_updated"] = json!("2026-11-22T00:00:00Z");
+    other["work_items"][0]["commit"] = Value::Null;
     other["market"] = json!("down");
     other["session"] = json!({"mode": "batch"});
     let phases = &mut other["work_items"][0]["phases"];
     phases["list"] = json!({"status": "done", "completed": "2026-11-21T08:00:00Z", "notes": "n2", "rate": 0.9, "photos": 41,
-        "by": "Al", "sure": false, "started": "2026-11-20T07:00:00Z"});
+        "by": "Al", "sure": null, "started": "2026-11-20T07:00:00Z"});
     phases["photos"]["error"] = json!("e2");
     phases["map"] = json!({"status": "in_progress", "started": "2026-11-22T09:00:00Z"});
     lab.write("other.json", &other.to_string());

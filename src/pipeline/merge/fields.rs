@@ -294,7 +294,7 @@ pub(super) fn changed(
     (set, unset)
 }
 
-/// Unknown fields that the log does not have; all that differ where the file counts.
+/// Unknown fields of which the log does not know anything; all that differ where the file counts.
 pub(super) fn missing(
     theirs: &Extras,
     ours: &Extras,
@@ -307,9 +307,10 @@ pub(super) fn missing(
         if both_same(known, Some(&field.value)) {
             continue;
         }
-        if known.is_none() || counts {
+        // Programs write null for what they do not know.
+        if known.is_none_or(is_null) || counts {
             set.push(&field.after, &field.key, field.value.clone());
-        } else if !keeps_book(&field.key) {
+        } else if !keeps_book(&field.key) && !is_null(&field.value) {
             report(Conflict {
                 key: field.key.to_string(),
                 found: Some(field.value.clone()),
@@ -328,6 +329,10 @@ const fn of_status(status: Status) -> &'static [&'static str] {
         Status::InProgress => &[key::STARTED_AT],
         Status::Pending | Status::Skipped => &[],
     }
+}
+
+fn is_null(value: &Json) -> bool {
+    value.as_str() == "null"
 }
 
 /// True if what differs in that field says nothing.

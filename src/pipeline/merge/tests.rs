@@ -158,6 +158,33 @@ fn merged(base: &PipelineState, theirs: &File, ours: &PipelineState, prefer_file
     merge(&wanted, ours)
 }
 
+/// A merge of a file that does not say when it was written.
+fn filled_in(
+    theirs: &File,
+    ours: &PipelineState,
+    touched: &[(usize, usize)],
+    prefer: bool,
+) -> Merged {
+    let is_touched = |name: &ItemId, at: Option<&Phase>| {
+        let is = |(item_at, phase_at): &(usize, usize)| {
+            item(*item_at) == *name && at == Some(&phase(*phase_at))
+        };
+        touched.iter().any(is)
+    };
+    let wanted = Merge {
+        file: "w.json",
+        theirs: items(theirs),
+        phases: ours.plan.phases(),
+        base: None,
+        touched: &is_touched,
+        of_file: &|_, _| false,
+        by_file: &|_| false,
+        through: ours.last_seq,
+        prefer_file: prefer,
+    };
+    merge(&wanted, ours)
+}
+
 /// One thing that a person does to a phase in a file.
 #[derive(Clone, Debug)]
 enum Hand {
@@ -280,5 +307,43 @@ proptest! {
         prop_assert_eq!(again.events, vec![]);
         // Where the log stayed it stays, and that is said again.
         prop_assert_eq!(again.judged, first.judged);
+    }
+
+    #[test]
+    fn another_file_counts_or_is_told_and_twice_is_once(before in any_steps(), hands in any_hands()) {
+        let mut ours = worked_on(fresh_state(), &before);
+        let touched: Vec<_> = before.iter().map(|(item, phase, _)| (*item, *phase)).collect();
+        let file = edited(&ours, &hands);
+        let told = filled_in(&file, &ours, &touched, false);
+        // Whatever differs from what is there is recorded, or a finding of its phase.
+        let mut after = ours.clone();
+        apply(&mut after, told.events.clone());
+        for (at, (name, theirs)) in file.iter().enumerate() {
+            for (index, theirs) in theirs.phases.iter().enumerate() {
+                let item: &Item = &Facts::item(&after, at).unwrap();
+                let now = &item.phases[index];
+                let is_same = now.status == theirs.status
+                    && theirs.extras.iter().all(|it| now.extras.get(&it.key) == Some(&it.value));
+                let of_phase = |it: &&Judgement| {
+                    it.judged && it.item.as_deref() == Some(name.as_str()) && it.phase.as_deref() == Some(PHASES[index])
+                };
+                let findings = told.judged.iter().filter(of_phase).count();
+                prop_assert!(is_same || findings == 1, "{theirs:?} {now:?} {findings}");
+            }
+        }
+        let again = filled_in(&file, &after, &touched, false);
+        prop_assert_eq!(&again.events, &vec![]);
+        // Asked to, the file counts, and nothing is left to tell.
+        let counts = filled_in(&file, &ours, &touched, true);
+        prop_assert_eq!(&counts.judged, &vec![]);
+        apply(&mut ours, counts.events);
+        let again = filled_in(&file, &ours, &touched, true);
+        prop_assert_eq!((again.events, again.judged), (vec![], vec![]));
+        for (at, (_, theirs)) in file.iter().enumerate() {
+            for (index, theirs) in theirs.phases.iter().enumerate() {
+                let item: &Item = &Facts::item(&ours, at).unwrap();
+                prop_assert_eq!(item.phases[index].status, theirs.status);
+            }
+        }
     }
 }
