@@ -243,6 +243,22 @@ fn what_an_item_lacks_in_a_file_stays_as_it_is_here() {
     assert_eq!((told.exit, notes(&told, "I-PHASE-SET")), (Some(3), vec![]));
 }
 
+#[test]
+fn who_was_freed_here_stays_free_unless_the_file_counts() {
+    let (lab, mut other) = taken_over();
+    lab.must(&["hold", HOUSE]);
+    lab.must(&["unhold", HOUSE]);
+    other["work_items"][0]["phases"]["map"]["status"] = json!("deferred");
+    lab.write("other.json", &other.to_string());
+    let is_held = || json_of(&lab.must(&["--json", "show", HOUSE]))["held"].clone();
+    let (exit, found) = judged(&lab, &["other.json"]);
+    let wanted = [HOUSE, "-", "map was imported as deferred", "it stays free"];
+    assert_eq!((exit, found), (Some(3), vec![wanted.map(str::to_owned)]));
+    assert_eq!(is_held(), false);
+    let counted = judged(&lab, &["--prefer", "file", "other.json"]);
+    assert_eq!((counted, is_held()), ((Some(0), vec![]), json!(true)));
+}
+
 /// Numbers as a double does not hold them, and what Python's `json` makes of them.
 const DIGITS: [(&str, &str); 4] = [
     ("1.10", "1.1"),

@@ -276,9 +276,16 @@ impl<'m> One<'m, '_> {
             return;
         };
         let was_held = self.base.is_some_and(|base| base.held.is_some());
-        let touched = self.wanted.base.is_none() && (self.wanted.touched)(&self.ours.name, None);
-        if was_held || touched || self.ours.hold.is_some() {
+        if was_held || self.ours.hold.is_some() {
             return;
+        }
+        let touched = self.wanted.base.is_none() && (self.wanted.touched)(&self.ours.name, None);
+        if touched && !self.wanted.prefer_file {
+            let message = format!(
+                "in {} it is to be held ({reason}), and somebody has freed it here; it stays free, --prefer file lets the file count",
+                self.wanted.file
+            );
+            return self.judge("I-EDIT-CONFLICT", None, reason, "it stays free", message);
         }
         self.merged.events.push(Event::Held {
             item: self.ours.name.clone(),
