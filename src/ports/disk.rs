@@ -228,6 +228,8 @@ pub struct Metadata {
     /// A number that differs once bytes, length or names of it changed, as far as the system tells: the time of the last such
     /// change in nanoseconds on Unix (`ctime`), of the last change of its bytes elsewhere.
     pub changed: u64,
+    /// False if that may not show another change: the last one was so short a time ago that a clock of files has not moved on since.
+    pub settled: bool,
 }
 
 /// What the file system around a path is like; `None` is unknown.

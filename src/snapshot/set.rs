@@ -12,6 +12,7 @@
 mod survey;
 mod content;
 mod reading;
+mod stamps;
 mod saving;
 mod files;
 mod save;
@@ -30,10 +31,12 @@ use crate::pipeline::PipelineState;
 use crate::ports::{Disk, File, FromStart};
 use crate::position::Seq;
 use reading::Reading;
+use stamps::Moment;
 use survey::{Place, Stray, Survey, survey};
 
 pub use save::Saved;
 pub use saving::{Saving, Write, WriteRoot};
+pub use stamps::{Seen, Stamps};
 
 /// The root snapshot.
 pub const ROOT: &str = "work_items.json";
@@ -66,6 +69,10 @@ pub struct Loaded {
     /// What is not as it was written. Whoever reads beside a live compaction looks again before it believes them, and
     /// a file that an `imported` record names by its SHA-256 is none.
     pub findings: Vec<Finding>,
+    /// The files as they were before they were read; `None` where that cannot be told, or not of all that the root names.
+    pub stamps: Option<Stamps>,
+    /// What was seen, where nothing was odd.
+    pub seen: Option<Arc<Seen>>,
 }
 
 /// A usable set.
@@ -205,6 +212,15 @@ pub struct Looked {
     pub findings: Vec<Finding>,
 }
 
+/// What stands at our names, and whether another look may be spared.
+#[derive(Debug)]
+pub struct Glance {
+    /// What stands there.
+    pub looked: Looked,
+    /// What was seen, where nothing was odd.
+    pub seen: Option<Arc<Seen>>,
+}
+
 /// A usable set, from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usable {
@@ -227,7 +243,8 @@ pub fn look_of(
     dir: &Path,
     log: Option<&str>,
     imported: &dyn Fn(&str, &str) -> bool,
-) -> Result<Looked> {
+) -> Result<Glance> {
+    let moment = Moment::now(disk, dir);
     let place = Place {
         disk,
         dir,
@@ -235,19 +252,22 @@ pub fn look_of(
         imported,
     };
     let survey: Survey<Names> = survey(place, &Source::ALL)?;
-    let usable = survey.valid.map(|set| {
-        let sizes = set
-            .companions
-            .iter()
-            .map(|found| found.companion.name.bytes);
-        Usable {
-            seq: set.inside.place.seq,
-            bytes: set.root_bytes + sizes.sum::<u64>(),
-            source: set.source,
-        }
-    });
+    let seen = moment.seen(&survey).map(Arc::new);
+    let usable = survey.valid.as_ref().map(survey::Set::usable);
     let findings = survey.strays.into_iter().map(finding).collect();
-    Ok(Looked { usable, findings })
+    let looked = Looked { usable, findings };
+    Ok(Glance { looked, seen })
+}
+
+impl From<&Arc<Seen>> for Glance {
+    fn from(seen: &Arc<Seen>) -> Self {
+        let looked = Looked {
+            usable: Some(seen.usable()),
+            findings: Vec::new(),
+        };
+        let seen = Some(Arc::clone(seen));
+        Self { looked, seen }
+    }
 }
 
 impl From<&Loaded> for Looked {
@@ -310,7 +330,9 @@ pub fn load_before(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loa
 }
 
 fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source]) -> Result<Loaded> {
-    let survey = survey_whole(disk, dir, log, sources)?;
+    let moment = Moment::now(disk, dir);
+    let mut stamps = moment.stamps().cloned();
+    let (survey, seen) = survey_whole(disk, dir, log, sources, moment)?;
     let mut findings: Vec<Finding> = survey.strays.into_iter().map(finding).collect();
     let mut valid = survey.valid;
     if let Some(set) = &mut valid
@@ -319,6 +341,13 @@ fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source])
         findings.push(finding);
         valid = None;
     }
+    // Only what is looked at can be seen to change.
+    let names = valid.iter().flat_map(|set| &set.companions);
+    let mut names = names.map(|found| &*found.companion.name.name);
+    if !names.all(|name| COMPANIONS.contains(&name)) {
+        stamps = None;
+    }
+    let seen = seen.filter(|_| findings.is_empty()).map(Arc::new);
     let snapshot = valid.map(|set| {
         let companions = set.companions.iter().map(|found| found.companion.clone());
         let companions: Vec<Companion> = companions.collect();
@@ -331,7 +360,12 @@ fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source])
             source: set.source,
         }
     });
-    Ok(Loaded { snapshot, findings })
+    Ok(Loaded {
+        snapshot,
+        findings,
+        stamps,
+        seen,
+    })
 }
 
 /// Which set is usable is told without the items; only of that one they are read.
@@ -340,7 +374,8 @@ fn survey_whole(
     dir: &Path,
     log: Option<&str>,
     sources: &[Source],
-) -> Result<Survey<Box<WorkItems>>> {
+    moment: Moment,
+) -> Result<(Survey<Box<WorkItems>>, Option<Seen>)> {
     let place = Place {
         disk,
         dir,
@@ -349,20 +384,22 @@ fn survey_whole(
         imported: &|_, _| false,
     };
     let names: Survey<Names> = survey(place, sources)?;
+    let seen = moment.seen(&names);
     let valid = match names.valid {
         Some(set) => match items_of(disk, dir, &set)? {
             Some(inside) => Some(set.with(inside)),
             // Its items say otherwise, or it was replaced meanwhile.
-            None => return survey(place, sources),
+            None => return Ok((survey(place, sources)?, None)),
         },
         None => None,
     };
-    Ok(Survey {
+    let survey = Survey {
         valid,
         strays: names.strays,
         claims: names.claims,
         next: names.next,
-    })
+    };
+    Ok((survey, seen))
 }
 
 /// Reads the whole root of a set, if it is still that one. A small one is in memory, and is not read a second time.

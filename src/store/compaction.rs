@@ -10,18 +10,20 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::log::lock::{self, Held};
+use crate::log::reader::Log;
 use crate::pipeline::{Event, Timestamp};
 use crate::position::Seq;
 use crate::snapshot::set::{self, FindingKind};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
 
 use super::append::{self, Verdict};
+use super::cache::{self, End};
 use super::dir::WAL;
 use super::facts::SnapshotFacts;
 use super::progress::Counted;
 use super::recovery;
 use super::strays;
-use super::{CompactMode, Store, Warning, cache};
+use super::{CacheMode, CompactMode, Store, Warning};
 use crate::log::files::{COMPACT_LOCK, QUARANTINE};
 
 /// Below this many bytes of log behind the snapshot an automatic compaction is not worth it.
@@ -104,8 +106,11 @@ impl Store {
     fn compact_locked(&mut self, _lock: &Held, discard_edits: bool) -> Result<Compacted> {
         // Another compactor may have been faster while this one waited for the lock.
         let own = self.writer.position().log.to_string();
-        let known = self.snapshot.seq;
-        let on_disk = recovery::look_at_snapshot(&self.ports, &self.dir, &own, known, &self.state)?;
+        let known = &self.snapshot;
+        let set::Glance {
+            looked: on_disk,
+            seen,
+        } = recovery::look_at_snapshot(&self.ports, &self.dir, &own, known, &self.state)?;
         // What stands in for a root that is gone serves us, and not the scripts that read the file.
         let is_there = on_disk
             .usable
@@ -173,7 +178,8 @@ impl Store {
                 .map(|hash| hash.to_string())
                 .unwrap_or_default(),
         };
-        let set::Saved { bytes, set_aside } = self.save_set(&place, discard_edits, now.at)?;
+        let set::Saved { bytes, set_aside } =
+            self.save_set(&place, seen.as_deref(), discard_edits, now.at)?;
         // Who asked for it knows.
         let unasked = set_aside.iter().filter(|_| !discard_edits);
         self.warnings
@@ -185,20 +191,48 @@ impl Store {
         // What was wrong with the files before is no longer known to be right.
         let stamps = findings
             .is_empty()
-            .then(|| cache::stamps(&*self.ports.disk, &self.dir));
+            .then(|| set::Stamps::take(&*self.ports.disk, &self.dir));
         self.snapshot.stamps = stamps.flatten();
+        self.snapshot.seen = None;
         let done = append::transact(self, |_, _| {
             Verdict::Append(vec![Event::Compacted { covers }], ())
         })?;
-        self.renew_cache();
+        if !self.cache_follows() {
+            self.renew_cache();
+        }
         let seq = done.records.last().map_or(covers, |record| record.seq);
-        let segments = crate::log::reader::Log::new(self.ports.clone(), &self.dir).segments()?;
+        let segments = Log::new(self.ports.clone(), &self.dir).segments()?;
         Ok(Compacted::Written {
             seq,
             covers,
             bytes,
             segments: segments.len(),
         })
+    }
+
+    /// Takes the cache along; false if a new one has to be made.
+    fn cache_follows(&mut self) -> bool {
+        if self.options.cache == CacheMode::Never {
+            return true;
+        }
+        let Self {
+            ports,
+            dir,
+            state,
+            writer,
+            snapshot,
+            ..
+        } = self;
+        let Ok(mut locked) = writer.lock() else {
+            return false;
+        };
+        if append::catch_up(&mut locked, state, snapshot).is_err() {
+            return false;
+        }
+        let position = locked.position().clone();
+        let log = Log::new(ports.clone(), dir);
+        let file = locked.writer().file_id();
+        file.is_ok_and(|file| cache::follow(ports, dir, &log, &End { position, file }, snapshot))
     }
 
     /// Takes in what is on disk by now: another process may have compacted, or edited. Returns what is wrong there.
@@ -222,6 +256,7 @@ impl Store {
     fn save_set(
         &self,
         place: &LogPlace,
+        seen: Option<&set::Seen>,
         discard_edits: bool,
         stamp: Timestamp,
     ) -> Result<set::Saved> {
@@ -256,6 +291,7 @@ impl Store {
                 let is_edited = self.snapshot.edited.iter().any(|it| it.as_os_str() == file);
                 !is_edited && strays::is_imported(state, sha256)
             },
+            seen,
             discard_edits,
         }
         .save(&mut companions, &mut |companions, out| {

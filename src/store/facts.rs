@@ -1,12 +1,12 @@
 //! What is known of the snapshots on disk, beside the state.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::log::glance::Names;
 use crate::pipeline::{Event, Record};
 use crate::position::Seq;
-
-use super::cache::Stamps;
+use crate::snapshot::set::{Seen, Stamps};
 
 /// What is known of the snapshots on disk.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,8 @@ pub(super) struct SnapshotFacts {
     pub(super) edited: Vec<PathBuf>,
     /// The files as they were looked at before they were read; `None` if anything about them is not as it should be.
     pub(super) stamps: Option<Stamps>,
+    /// What this process saw there, as long as nobody touches it.
+    pub(super) seen: Option<Arc<Seen>>,
     /// The names in `wal/` when there was no cache among them.
     pub(super) uncached: Option<Names>,
 }

@@ -18,9 +18,9 @@ use crate::pipeline::codec::{self, PayloadError};
 use crate::pipeline::{PipelineState, Record};
 use crate::ports::Ports;
 use crate::position::Seq;
-use crate::snapshot::set::{self, Loaded};
+use crate::snapshot::set::{self, Loaded, Stamps};
 
-use super::cache::{self, Stamps};
+use super::cache;
 use super::dir::{self, WAL};
 use super::facts::SnapshotFacts;
 use super::{CacheMode, Options, Warning, strays};
@@ -55,9 +55,16 @@ pub(super) fn recover(
     }
     let mark = if late { Seq::NONE } else { log.mark() };
     let own = log.id()?.map(|id| id.to_string());
-    let mut stamps = cache::stamps(&*ports.disk, dir);
-    let Loaded { snapshot, findings } = load_snapshot(ports, dir, own.as_deref())?;
-    let mut facts = SnapshotFacts::default();
+    let Loaded {
+        snapshot,
+        findings,
+        stamps,
+        seen,
+    } = load_snapshot(ports, dir, own.as_deref())?;
+    let mut facts = SnapshotFacts {
+        seen,
+        ..SnapshotFacts::default()
+    };
     let (mut state, from) = match snapshot {
         Some(found) => {
             let (seq, crc) = (found.place.seq, Crc::new(found.place.crc32));
@@ -66,9 +73,6 @@ pub(super) fn recover(
                 what: format!("{:?} is no log id", found.place.id),
             })?;
             (facts.seq, facts.bytes) = (Some(seq), found.total_bytes);
-            // Only what is looked at can be seen to change.
-            let mut companions = found.companions.iter();
-            stamps = stamps.filter(|_| companions.all(|it| cache::is_stamped(&it.name.name)));
             (found.state, From::AfterSnapshot { seq, crc, log: id })
         }
         None => (PipelineState::default(), From::FirstRecord),
@@ -161,13 +165,13 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(ports: &'a Ports, dir: &'a Path) -> Self {
-        let before = cache::stamps(&*ports.disk, dir);
+        let before = Stamps::take(&*ports.disk, dir);
         Self { ports, dir, before }
     }
 
     /// True if nothing has changed since the last call, or since the watch began.
     fn all_quiet(&mut self) -> bool {
-        let now = cache::stamps(&*self.ports.disk, self.dir);
+        let now = Stamps::take(&*self.ports.disk, self.dir);
         let quiet = now.is_some() && now == self.before;
         self.before = now;
         quiet
@@ -182,7 +186,8 @@ pub(super) fn load_snapshot(ports: &Ports, dir: &Path, log: Option<&str>) -> Res
         if loaded.findings.is_empty() || watch.all_quiet() {
             break;
         }
-        if set::look_of(&*ports.disk, dir, log, &|_, _| false)? != set::Looked::from(&loaded) {
+        let glance = set::look_of(&*ports.disk, dir, log, &|_, _| false)?;
+        if glance.looked != set::Looked::from(&loaded) {
             // One state at a time is in memory.
             drop(loaded);
             loaded = set::load_of(&*ports.disk, dir, log)?;
@@ -192,27 +197,33 @@ pub(super) fn load_snapshot(ports: &Ports, dir: &Path, log: Option<&str>) -> Res
 }
 
 /// As [`load_snapshot`], for who has the state: what the snapshots say about items is only read if they cover anything else
-/// than `known`, which this process has read or written itself.
+/// than what is known, which this process has read or written itself; and nothing at all, as long as it was not touched since.
 pub(super) fn look_at_snapshot(
     ports: &Ports,
     dir: &Path,
     log: &str,
-    known: Option<Seq>,
+    known: &SnapshotFacts,
     state: &PipelineState,
-) -> Result<set::Looked> {
+) -> Result<set::Glance> {
+    let seen = known.seen.as_ref();
+    if let Some(seen) = seen.filter(|seen| seen.holds(&*ports.disk, dir)) {
+        return Ok(seen.into());
+    }
     let imported = |_: &str, sha256: &str| strays::is_imported(state, sha256);
     let mut watch = Watch::new(ports, dir);
     for _ in 0..LOOKS {
-        let looked = set::look_of(&*ports.disk, dir, Some(log), &imported)?;
-        if looked.usable.map(|usable| usable.seq) != known {
+        let glance = set::look_of(&*ports.disk, dir, Some(log), &imported)?;
+        if glance.looked.usable.map(|usable| usable.seq) != known.seq {
             break;
         }
-        if looked.findings.is_empty() || watch.all_quiet() {
-            return Ok(looked);
+        if glance.looked.findings.is_empty() || watch.all_quiet() {
+            return Ok(glance);
         }
     }
     let loaded = load_snapshot(ports, dir, Some(log))?;
-    Ok(set::Looked::from(&loaded))
+    let looked = set::Looked::from(&loaded);
+    let seen = loaded.seen;
+    Ok(set::Glance { looked, seen })
 }
 
 /// Takes one entry of the log into the state.

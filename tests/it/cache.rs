@@ -463,6 +463,19 @@ fn an_older_or_foreign_one_is_never_a_wrong_answer() {
 }
 
 #[test]
+fn a_compaction_takes_it_along_and_makes_none_anew() {
+    let disk = with_cache();
+    let before = disk.calls_made().len();
+    outcome(&disk.ports_for("A"), &options(), &Step::Compact).unwrap();
+    let calls = disk.calls_made();
+    let made = calls[before..]
+        .iter()
+        .filter(|call| call.kind == CallKind::CreateNew && call.path.contains("cache"));
+    assert_eq!(made.count(), 0);
+    assert_eq!(disagreement(&disk), Some(None));
+}
+
+#[test]
 fn a_reader_does_not_read_what_the_cache_has() {
     let compacted = with_cache();
     for step in [Step::Compact, Step::Do(start("c", "p"))] {

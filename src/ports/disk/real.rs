@@ -96,6 +96,7 @@ impl Disk for RealDisk {
             kind,
             len: found.len(),
             changed: os::changed(&found),
+            settled: os::is_settled(&found),
         })
     }
 

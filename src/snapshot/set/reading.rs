@@ -62,36 +62,50 @@ pub(super) fn names_in(file: &dyn File) -> io::Result<Option<Names>> {
     let Some(covered) = len.checked_sub(UNCOVERED as u64) else {
         return Ok(None);
     };
-    // Before each block stand the last bytes of the one before: a key may lie across both.
-    let carried = LOG_KEY.len() - 1;
-    let (mut block, mut crc32) = (vec![0; carried + BLOCK], Hasher::new());
-    let (mut start, mut log, mut at) = (Vec::new(), None, 0);
-    while at < len {
-        let want = usize::try_from(len - at).map_or(BLOCK, |left| left.min(BLOCK));
-        let new = &mut block[carried..][..want];
-        if file.read_full_at(at, new)? < want {
-            return Ok(None);
-        }
-        let in_crc = usize::try_from(covered.saturating_sub(at)).map_or(want, |it| it.min(want));
-        crc32.update(&new[..in_crc]);
-        if at == 0 {
-            start.extend_from_slice(&new[..want.min(START)]);
-        }
-        if let Some(found) = memchr::memmem::rfind(&block[..carried + want], LOG_KEY) {
-            log = (at + found as u64).checked_sub(carried as u64);
-        }
-        block.copy_within(want..want + carried, 0);
-        at += want as u64;
-    }
-    let Some(log) = log.filter(|log| *log < covered) else {
+    let Some(log) = last_key(file, len)?.filter(|log| *log < covered) else {
         return Ok(None);
     };
     let Ok(size) = usize::try_from(len - log) else {
         return Ok(None);
     };
     let mut end = vec![0; size];
-    let whole = file.read_full_at(log, &mut end)? == size;
-    Ok(whole
-        .then(|| names_of_parts(&start, &end, crc32.finalize()))
-        .flatten())
+    if file.read_full_at(log, &mut end)? < size {
+        return Ok(None);
+    }
+    let (mut block, mut crc32) = (vec![0; BLOCK], Hasher::new());
+    let (mut start, mut at) = (Vec::new(), 0);
+    while at < covered {
+        let want = usize::try_from(covered - at).map_or(BLOCK, |left| left.min(BLOCK));
+        let new = &mut block[..want];
+        if file.read_full_at(at, new)? < want {
+            return Ok(None);
+        }
+        crc32.update(new);
+        if at == 0 {
+            start.extend_from_slice(&new[..want.min(START)]);
+        }
+        at += want as u64;
+    }
+    Ok(names_of_parts(&start, &end, crc32.finalize()))
+}
+
+/// Where the last [`LOG_KEY`] of a file stands; `None` if it has none. It is near the end, however long the file is.
+fn last_key(file: &dyn File, len: u64) -> io::Result<Option<u64>> {
+    // Behind each block stand the first bytes of the one after it: a key may lie across both.
+    let carried = LOG_KEY.len() as u64 - 1;
+    let mut block = Vec::new();
+    let mut end = len;
+    while end > 0 {
+        let begin = end.saturating_sub(BLOCK as u64);
+        let until = len.min(end + carried);
+        block.resize(usize::try_from(until - begin).unwrap_or(BLOCK), 0);
+        if file.read_full_at(begin, &mut block)? < block.len() {
+            return Ok(None);
+        }
+        if let Some(found) = memchr::memmem::rfind(&block, LOG_KEY) {
+            return Ok(Some(begin + found as u64));
+        }
+        end = begin;
+    }
+    Ok(None)
 }

@@ -104,6 +104,10 @@ impl Saving<'_> {
     }
 
     fn survey(&self) -> Result<Survey<Names>> {
+        let seen = self.seen.filter(|seen| seen.holds(self.disk, self.dir));
+        if let Some(seen) = seen {
+            return Ok(seen.survey());
+        }
         survey(self.place(), &Source::ALL)
     }
 
@@ -127,7 +131,10 @@ impl Saving<'_> {
     fn set_aside_strays(&mut self, survey: &Survey<Names>, ours: &[&str]) -> Result<Vec<String>> {
         let mut more = Vec::new();
         for name in ours.iter().copied().chain(survey.claims.names()) {
-            if name != ROOT && !survey.claims.cover_file(self.disk, self.dir, name)? {
+            if name != ROOT
+                && !survey.has_in_place(name)
+                && !survey.claims.cover_file(self.disk, self.dir, name)?
+            {
                 let content = look(self.disk, self.dir, name)?;
                 let claims = &survey.claims;
                 more.extend(stray(self.place(), name, content, claims, false)?);

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use super::NotAFile;
 use super::survey::what_it_is;
+use super::{NotAFile, Seen};
 use crate::error::Error;
 use crate::pipeline::Timestamp;
 use crate::ports::{Disk, EntryKind};
@@ -26,6 +26,8 @@ pub struct Saving<'a> {
     pub stamp: Timestamp,
     /// True if an `imported` record carries this SHA-256 (64 hex digits) for the file of this name: its original is kept.
     pub imported: &'a dyn Fn(&str, &str) -> bool,
+    /// What was seen of the set before, if anybody has looked: it is not read again as long as no file of it was touched.
+    pub seen: Option<&'a Seen>,
     /// Replaces also what others changed; a copy is set aside first.
     pub discard_edits: bool,
 }

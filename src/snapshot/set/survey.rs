@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::content::{Content, look, no_json, read};
 use super::reading::{is_named, names_in};
-use super::{COMPANIONS, Companion, FindingKind, MAX_FILE_BYTES, NEXT, Source, bak};
+use super::{COMPANIONS, Companion, FindingKind, MAX_FILE_BYTES, NEXT, Source, Usable, bak};
 use crate::error::{Error, Result};
 use crate::ports::{Disk, EntryKind, File};
 use crate::snapshot::work_items::{Decoded, Names, WorkItems, claimed_names, decode, decode_names};
@@ -40,6 +40,14 @@ pub(super) struct Set<T> {
     pub(super) companions: Vec<Found>,
 }
 
+impl<T> Survey<T> {
+    /// True if the file of this name is the one of the usable set.
+    pub(super) fn has_in_place(&self, name: &str) -> bool {
+        let mut companions = self.valid.iter().flat_map(|set| &set.companions);
+        companions.any(|found| found.in_place && found.companion.name.name == name)
+    }
+}
+
 impl<T> Set<T> {
     /// The same set, with something else that its root holds.
     pub(super) fn with<U>(self, inside: U) -> Set<U> {
@@ -53,8 +61,32 @@ impl<T> Set<T> {
     }
 }
 
+impl Set<Names> {
+    /// The same set, without the bytes of its root.
+    pub(super) fn names_only(&self) -> Self {
+        Self {
+            inside: self.inside.clone(),
+            source: self.source,
+            root_bytes: self.root_bytes,
+            content: None,
+            companions: self.companions.clone(),
+        }
+    }
+
+    /// The set, from outside.
+    pub(super) fn usable(&self) -> Usable {
+        let companions = self.companions.iter();
+        let sizes = companions.map(|found| found.companion.name.bytes);
+        Usable {
+            seq: self.inside.place.seq,
+            bytes: self.root_bytes + sizes.sum::<u64>(),
+            source: self.source,
+        }
+    }
+}
+
 /// A verified file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Found {
     /// The file.
     pub(super) companion: Companion,

@@ -91,6 +91,7 @@ fn save_of(
         random: &mut || rng.next_u64(),
         stamp: Timestamp::parse_rfc3339("2026-11-23T01:40:15Z").unwrap(),
         imported: &|_, sha256| sha256 == sha256_of(IMPORTED),
+        seen: None,
         discard_edits,
     };
     let mut writers: Vec<(&str, Box<WriteFn<'_>>)> = Vec::new();
@@ -262,6 +263,7 @@ fn what_changes_while_the_set_is_written_is_not_replaced() {
         random: &mut || rng.next_u64(),
         stamp: Timestamp::EPOCH,
         imported: &|_, _| false,
+        seen: None,
         discard_edits: false,
     };
     let result = saving.save(&mut [], &mut |names, out| {
@@ -274,6 +276,67 @@ fn what_changes_while_the_set_is_written_is_not_replaced() {
         b"{\"my\": \"notes\"}"
     );
     only_ours(&actor).unwrap();
+}
+
+/// What happens to a set that was seen before another is put in place, and how often its root was read for that.
+fn saved_after_a_look(meanwhile: &dyn Fn(&SimDisk)) -> (Result<Saved>, usize) {
+    let disk = with_set(&set(1, &COMPANIONS));
+    save(&disk.actor("second"), &set(2, &COMPANIONS), false).unwrap();
+    let actor = disk.actor("A");
+    let dir = Path::new(DIR);
+    let glance = look_of(&actor, dir, None, &|_, _| false).unwrap();
+    let seen = glance.seen.expect("there is nothing odd");
+    meanwhile(&disk);
+    let before = disk.calls_made().len();
+    let mut rng = Rng::new(3);
+    let mut saving = Saving {
+        disk: &actor,
+        dir,
+        log: None,
+        quarantine: Path::new(QUARANTINE),
+        random: &mut || rng.next_u64(),
+        stamp: Timestamp::EPOCH,
+        imported: &|_, _| false,
+        seen: Some(&seen),
+        discard_edits: false,
+    };
+    let mut companions: Vec<Box<WriteFn<'_>>> = Vec::new();
+    for name in COMPANIONS {
+        companions.push(Box::new(move |out: &mut dyn io::Write| {
+            out.write_all(companion(name, 3).as_bytes())
+        }));
+    }
+    let mut named: Vec<(&str, Write<'_>)> = Vec::new();
+    for (name, write) in std::iter::zip(COMPANIONS, &mut companions) {
+        named.push((name, &mut **write));
+    }
+    let result = saving.save(&mut named, &mut |names, out| out.write_all(&root(3, names)));
+    let calls = disk.calls_made();
+    let of_set = |path: &str| path == "data/work_items.json" || path == "data/enrichment_data.json";
+    let reads = calls[before..]
+        .iter()
+        .filter(|call| call.kind == crate::testing::CallKind::ReadAt && of_set(&call.path));
+    (result, reads.count())
+}
+
+#[test]
+fn a_set_that_was_seen_is_not_read_again_unless_somebody_touched_it() {
+    let (result, reads) = saved_after_a_look(&|_| {});
+    let _ = result.unwrap();
+    assert_eq!(reads, 0);
+    for file in [ROOT, COMPANIONS[0]] {
+        // As long as what stood there, in the same file.
+        let (result, _) = saved_after_a_look(&|disk| {
+            let path = Path::new(DIR).join(file);
+            let text = String::from_utf8(disk.peek(&path).unwrap()).unwrap();
+            disk.plant(&path, text.replace('2', "7").as_bytes())
+                .unwrap();
+        });
+        assert!(
+            matches!(result, Err(Error::Edited { .. })),
+            "{file}: {result:?}"
+        );
+    }
 }
 
 #[test]
@@ -292,6 +355,7 @@ fn the_set_goes_onto_a_real_disk() {
             random: &mut || rng.next_u64(),
             stamp: Timestamp::EPOCH,
             imported: &|_, _| false,
+            seen: None,
             discard_edits: false,
         };
         let mut write =

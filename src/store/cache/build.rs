@@ -52,6 +52,9 @@ fn try_renew(
     let Some(moving) = Moving::of(state, end, facts) else {
         return Ok(());
     };
+    if goes_as_far(ports, dir, end) {
+        return Ok(());
+    }
     let wal = dir.join(WAL);
     let random = || ports.process.random();
     let temp = wal.join(files::temp_name(CACHE, random()));
@@ -73,6 +76,12 @@ fn try_renew(
     made
 }
 
+/// True if a cache that counts is there, and goes at least as far.
+fn goes_as_far(ports: &Ports, dir: &Path, end: &End) -> bool {
+    let known = open::end_of(ports, dir);
+    known.is_some_and(|known| known.position.next >= end.position.next)
+}
+
 /// Gives it its name, unless one that goes as far has it by now.
 fn put_in_place(
     ports: &Ports,
@@ -85,8 +94,7 @@ fn put_in_place(
     let path = dir.join(WAL).join(files::LOCK);
     let wait = options.lock_wait.min(PATIENCE);
     let _held = lock::exclusive(ports, &path, wait).map_err(io::Error::other)?;
-    let known = open::end_of(ports, dir);
-    if known.is_some_and(|known| known.position.next >= end.position.next) {
+    if goes_as_far(ports, dir, end) {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     let log = Log::new(ports.clone(), dir);

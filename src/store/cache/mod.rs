@@ -41,7 +41,7 @@ mod build;
 mod open;
 mod load;
 mod save;
-mod watch;
+mod follow;
 mod stamp;
 
 use super::dir::WAL;
@@ -49,10 +49,10 @@ use crate::log::reader::Position;
 use crate::ports::FileId;
 
 pub(super) use build::{discard, renew};
+pub(super) use follow::follow;
 pub(super) use load::{Loaded, load};
 pub(super) use open::{Opened, open};
 pub(super) use stamp::note;
-pub(super) use watch::{Stamps, is_stamped, stamps};
 
 /// The file's name in `wal/`.
 pub(super) const CACHE: &str = "cache";

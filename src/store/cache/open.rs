@@ -33,6 +33,15 @@ const LAST_RECORD: u64 = 4_096;
 
 /// Opens the cache of a store. To be called under the append lock. `None` if there is none that counts.
 pub(in crate::store) fn open(ports: &Ports, dir: &Path, log: &Log) -> Option<Opened> {
+    let opened = open_whatever_snapshots(ports, dir, log)?;
+    let stamps = opened.facts.stamps.as_ref();
+    stamps
+        .is_some_and(|stamps| stamps.hold(&*ports.disk, dir))
+        .then_some(opened)
+}
+
+/// As [`open`], for who knows what stands at the names of the snapshots, which need not be what the cache knows of them.
+pub(super) fn open_whatever_snapshots(ports: &Ports, dir: &Path, log: &Log) -> Option<Opened> {
     let disk = &*ports.disk;
     let base = clean_base(ports, dir)?;
     let moving: Moving = serde_json::from_slice(&base.text(base.header.moving).ok()?.1).ok()?;
@@ -44,8 +53,7 @@ pub(in crate::store) fn open(ports: &Ports, dir: &Path, log: &Log) -> Option<Ope
     if !stamp::holds(ports, log, &base).ok()? {
         return None;
     }
-    let same = segment.id().ok()? == end.file && moving.stamps().hold(disk, dir);
-    if !same || !fits(log, &*segment, &end.position) {
+    if segment.id().ok()? != end.file || !fits(log, &*segment, &end.position) {
         return None;
     }
     let still: Still = serde_json::from_slice(&base.text(base.header.still).ok()?.1).ok()?;

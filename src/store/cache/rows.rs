@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::End;
-use super::watch::Stamps;
 use crate::log::frame::Crc;
 use crate::log::head::Sha256Hex;
 use crate::log::header::{LogId, LostRange};
@@ -14,6 +13,7 @@ use crate::pipeline::time::SnapshotTimes;
 use crate::pipeline::{PhasePlan, PipelineState, Plan, Timestamp};
 use crate::ports::FileId;
 use crate::position::{Offset, SegmentId, Seq};
+use crate::snapshot::set::Stamps;
 use crate::store::facts::SnapshotFacts;
 
 /// What seldom changes.
@@ -168,6 +168,7 @@ impl Moving {
             compacted: Seq::NONE,
             edited: Vec::new(),
             stamps: Some(self.stamps),
+            seen: None,
         }
     }
 }

@@ -125,6 +125,7 @@ impl Disk for Overlay {
                 kind: EntryKind::File,
                 len: bytes.len() as u64,
                 changed: u64::from(crc32fast::hash(&bytes)),
+                settled: true,
             }),
         }
     }

@@ -255,6 +255,7 @@ impl Disk for SimActor {
                 kind,
                 len,
                 changed,
+                settled: true,
             };
             Ok((found, Some(len)))
         })

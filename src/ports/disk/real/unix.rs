@@ -1,6 +1,7 @@
 //! What Unix adds to `std::fs`.
 
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 
@@ -44,6 +45,23 @@ pub(super) fn id(found: &fs::Metadata) -> io::Result<FileId> {
 pub(super) fn changed(found: &fs::Metadata) -> u64 {
     let nanos = found.ctime().wrapping_mul(1_000_000_000);
     nanos.wrapping_add(found.ctime_nsec()).cast_unsigned()
+}
+
+/// True if a change that is made from now on gets another time.
+pub(super) fn is_settled(found: &fs::Metadata) -> bool {
+    /// The clock of files moves on with the scheduler's, which ticks a hundred times a second at least; where times have no
+    /// fraction it moves on by seconds.
+    const TICKS: i128 = 100_000_000;
+    const SECONDS: i128 = 2_000_000_000;
+    let least = if found.ctime_nsec() == 0 {
+        SECONDS
+    } else {
+        TICKS
+    };
+    let changed = i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    // A time in the future comes again.
+    now.is_ok_and(|now| i128::try_from(now.as_nanos()).is_ok_and(|now| now - changed > least))
 }
 
 pub(super) fn read_at(file: &fs::File, offset: u64, into: &mut [u8]) -> io::Result<usize> {

@@ -6,16 +6,15 @@ use crate::snapshot::work_items::{LOG_KEY, Names, UNCOVERED, decode_names};
 
 use super::*;
 
-/// A root in which the key of `log` begins at byte `at`.
-fn padded(at: usize) -> Vec<u8> {
+/// A root of which so many bytes stand from the key of `log` on.
+fn padded(from_key: usize) -> Vec<u8> {
     let small = root(3, &[]);
     let log = memchr::memmem::rfind(&small, LOG_KEY).unwrap();
-    let (front, field) = (&small[..log], "\n  \"pad\": \"\",");
-    let pad = "x".repeat(at - log - field.len());
-    let mut bytes = front.to_vec();
-    bytes.extend_from_slice(format!("\n  \"pad\": \"{pad}\",").as_bytes());
-    assert_eq!(bytes.len(), at);
-    bytes.extend_from_slice(&small[log..small.len() - UNCOVERED]);
+    let (field, key) = ("\n    \"pad\": \"\",", log + LOG_KEY.len());
+    let pad = "x".repeat(from_key - (small.len() - log) - field.len());
+    let mut bytes = small[..key].to_vec();
+    bytes.extend_from_slice(format!("\n    \"pad\": \"{pad}\",").as_bytes());
+    bytes.extend_from_slice(&small[key..small.len() - UNCOVERED]);
     let crc32 = crc_text(crc32fast::hash(&bytes));
     bytes.extend_from_slice(format!("  \"crc32\": \"{crc32}\"\n}}\n").as_bytes());
     bytes
@@ -46,11 +45,12 @@ fn a_small_root_is_read_as_a_whole() {
 fn its_key_may_lie_across_two_blocks() {
     let block = 256 << 10;
     for before in 0..=LOG_KEY.len() {
-        let bytes = padded(5 * block - before);
+        // Blocks are read from the end.
+        let bytes = padded(5 * block + before);
         let whole = decode_names(&bytes).usable();
         assert!(whole.is_some());
         let found = read_in_place(&bytes).map(|(names, _)| names);
-        assert_eq!(found, whole, "{before} bytes before the block");
+        assert_eq!(found, whole, "{before} bytes before the last five blocks");
     }
 }
 
