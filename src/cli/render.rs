@@ -293,17 +293,28 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// Rows of tab-separated fields, or, with `-0`, exact fields each ended by NUL.
-pub(super) fn rows<'a>(rows: impl IntoIterator<Item = Vec<&'a str>>, nul: bool) -> Vec<u8> {
+pub(super) fn rows<'a, R>(rows: impl IntoIterator<Item = R>, nul: bool) -> Vec<u8>
+where
+    R: IntoIterator<Item = &'a str>,
+{
     let mut bytes = Vec::new();
     for fields in rows {
-        if nul {
-            for field in fields {
+        for (index, field) in fields.into_iter().enumerate() {
+            if nul {
                 bytes.extend_from_slice(field.as_bytes());
                 bytes.push(0);
+                continue;
             }
-        } else {
-            let shown: Vec<String> = fields.into_iter().map(escape).collect();
-            bytes.extend_from_slice(shown.join("\t").as_bytes());
+            if index > 0 {
+                bytes.push(b'\t');
+            }
+            if field.chars().any(char::is_control) {
+                bytes.extend_from_slice(escape(field).as_bytes());
+            } else {
+                bytes.extend_from_slice(field.as_bytes());
+            }
+        }
+        if !nul {
             bytes.push(b'\n');
         }
     }

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::error::Result as StoreResult;
 use crate::pipeline::lease;
 use crate::pipeline::ready::{self, Reason};
 use crate::pipeline::time::parse_duration;
-use crate::pipeline::{Event, Now, Phase, PipelineState, Place, Status};
+use crate::pipeline::{Event, Now, Phase, PipelineState, Place, Record, Status};
 use crate::position::Seq;
 use crate::store::TornTail;
 
@@ -42,7 +41,7 @@ fn duration(text: &str) -> Result<u64, String> {
 }
 
 /// What `resume` found and did.
-struct ResumeReport {
+struct ResumeReport<'s> {
     as_of_seq: Seq,
     dry_run: bool,
     snapshot_seq: Option<Seq>,
@@ -50,7 +49,7 @@ struct ResumeReport {
     torn: Option<TornTail>,
     /// Each with the seq of its record; without one under `--dry-run`.
     resets: Vec<(Option<Seq>, Event)>,
-    pending: Vec<(String, String)>,
+    pending: Vec<(&'s str, &'s str)>,
     left_out: LeftOut,
     nul: bool,
 }
@@ -68,26 +67,30 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         let view = context.view()?;
         crate::pipeline::lookup::resolve_phase(view.state(), phase)?;
     }
-    let report = if args.dry_run {
-        look(&args, context)?
+    if args.dry_run {
+        look(&args, context)?;
     } else {
-        resume(&args, context)?
+        resume(&args, context)?;
+    }
+    Ok(exit::DONE)
+}
+
+fn print(report: &ResumeReport<'_>, context: &mut Context<'_>) {
+    let did = if report.dry_run {
+        "Would reset"
+    } else {
+        "Reset"
     };
-    let did = if args.dry_run { "Would reset" } else { "Reset" };
     for (_, event) in &report.resets {
         tell_reset(did, event, context);
     }
     if context.print.format == Format::Text {
-        let pending = report
-            .pending
-            .iter()
-            .map(|(item, phase)| vec![item.as_str(), phase.as_str()]);
+        let pending = report.pending.iter().map(|&(item, phase)| [item, phase]);
         let lines = rows(pending, report.nul);
         context.print.data(&lines);
     } else {
-        context.print.report(&report);
+        context.print.report(report);
     }
-    Ok(exit::DONE)
 }
 
 /// Says on standard error what was handed back, or would be, and by which rule.
@@ -109,7 +112,7 @@ pub(super) fn tell_reset(did: &str, event: &Event, context: &mut Context<'_>) {
     }
 }
 
-fn resume(args: &Args, context: &mut Context<'_>) -> Result<ResumeReport, Failure> {
+fn resume(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     let mut store = context.store()?;
     let resumed = store.resume(args.timeout);
     context.warn(&store.take_warnings());
@@ -126,55 +129,47 @@ fn resume(args: &Args, context: &mut Context<'_>) -> Result<ResumeReport, Failur
         torn: resumed.torn,
         ..report(args, store.state(), &now, resets)
     };
-    let compacted: StoreResult<_> = store.compact_if_due();
-    if let Err(error) = compacted {
-        context
-            .print
-            .warning(&format!("the snapshots were not written: {error}"));
-    }
-    Ok(report)
+    print(&report, context);
+    context.after_write(&mut store);
+    Ok(())
 }
 
-fn look(args: &Args, context: &mut Context<'_>) -> Result<ResumeReport, Failure> {
+fn look(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     let view = context.view()?;
-    let resets = view
-        .would_reset(args.timeout)
-        .into_iter()
-        .map(|event| (None, event))
-        .collect();
-    Ok(ResumeReport {
-        snapshot_seq: view.snapshot_seq(),
-        replayed: view.replayed(),
-        torn: view.torn(),
-        ..report(args, view.state(), view.now(), resets)
-    })
+    let (snapshot_seq, replayed, torn) = (view.snapshot_seq(), view.replayed(), view.torn());
+    let (now, resets) = (view.now().clone(), view.would_reset(args.timeout));
+    let mut state = view.into_state();
+    let as_of_seq = state.last_seq;
+    for event in &resets {
+        state.apply(&Record {
+            seq: state.last_seq.next(),
+            at: now.at,
+            clock_given: now.given,
+            event: event.clone(),
+        });
+    }
+    let resets = resets.into_iter().map(|event| (None, event)).collect();
+    let report = ResumeReport {
+        as_of_seq,
+        snapshot_seq,
+        replayed,
+        torn,
+        ..report(args, &state, &now, resets)
+    };
+    print(&report, context);
+    Ok(())
 }
 
-/// What is listed and what is left out, given the resets that are (or would be) done.
-fn report(
+/// What is listed and what is left out, once the resets are done.
+fn report<'s>(
     args: &Args,
-    state: &PipelineState,
+    state: &'s PipelineState,
     now: &Now,
     resets: Vec<(Option<Seq>, Event)>,
-) -> ResumeReport {
-    let mut after = None;
-    if args.dry_run && !resets.is_empty() {
-        let mut folded = state.clone();
-        for (_, event) in &resets {
-            let (seq, at) = (folded.last_seq.next(), now.at);
-            folded.apply(&crate::pipeline::Record {
-                seq,
-                at,
-                clock_given: now.given,
-                event: event.clone(),
-            });
-        }
-        after = Some(folded);
-    }
-    let shown = after.as_ref().unwrap_or(state);
+) -> ResumeReport<'s> {
     let (mut pending, mut left_out) = (Vec::new(), LeftOut::default());
-    for (place, reason) in ready::open_with_reasons(shown, now) {
-        let (item, phase) = names(shown, place);
+    for (place, reason) in ready::open_with_reasons(state, now) {
+        let (item, phase) = names(state, place);
         if args
             .phase
             .as_ref()
@@ -182,9 +177,9 @@ fn report(
         {
             continue;
         }
-        let is_pending = shown.items()[place.item].phases[place.phase].status == Status::Pending;
+        let is_pending = state.items()[place.item].phases[place.phase].status == Status::Pending;
         if reason == Reason::Ready || (args.all && is_pending) {
-            pending.push((item.to_owned(), phase.to_owned()));
+            pending.push((item, phase));
             continue;
         }
         match reason {
@@ -212,7 +207,7 @@ fn names(state: &PipelineState, place: Place) -> (&str, &str) {
     (item, state.plan.phases()[place.phase].phase.as_str())
 }
 
-impl Report for ResumeReport {
+impl Report for ResumeReport<'_> {
     fn text(&self, _: &Style) -> String {
         String::new()
     }

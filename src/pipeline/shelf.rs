@@ -94,6 +94,14 @@ impl Shelf {
         })
     }
 
+    /// These items, of which no two have one name.
+    pub(super) fn of_distinct(items: Vec<Item>) -> Self {
+        Self::Whole(Whole {
+            items,
+            ..Whole::default()
+        })
+    }
+
     /// Adds an item out of a snapshot, unless one of its name is there.
     pub(super) fn push(&mut self, item: Item) {
         if self.index_of(item.name.as_str()).is_none() {

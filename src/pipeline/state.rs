@@ -97,6 +97,15 @@ impl PipelineState {
         state
     }
 
+    /// A state with items that a state had, each of another name: they are not compared with each other again.
+    pub fn from_distinct(plan: Plan, items: Vec<Item>) -> Self {
+        Self {
+            plan,
+            shelf: Shelf::of_distinct(items),
+            ..Self::default()
+        }
+    }
+
     /// A state whose items stand on `base` until they are touched: it answers [`super::Facts`] and takes records as the whole
     /// does, at a cost that does not grow with the number of items. Nothing that comes of it counts unless
     /// [`PipelineState::is_sound`] says so afterwards.

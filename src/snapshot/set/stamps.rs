@@ -55,10 +55,7 @@ fn take(disk: &dyn Disk, dir: &Path) -> Option<(Stamps, bool)> {
     Some((Stamps(stamps), settled))
 }
 
-#[expect(
-    clippy::option_option,
-    reason = "nothing there, and nothing that can be stamped, are two things"
-)]
+/// What a name leads to, nothing included, and whether each later change will show. `None` if it cannot be stamped.
 fn stamp(disk: &dyn Disk, path: &Path) -> Option<(Option<Stamp>, bool)> {
     match disk.metadata(path) {
         Ok(found) if found.kind == EntryKind::File => {

@@ -4,7 +4,9 @@
 //! newer than the header that was read is none.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
+use std::thread;
 
 use super::base::CacheBase;
 use super::block::{self, BLOCK, NUMBERS};
@@ -18,6 +20,9 @@ use crate::store::facts::SnapshotFacts;
 
 /// How often it is tried beside somebody who changes it.
 const TRIES: usize = 3;
+
+/// Fewer items than this are not worth a thread.
+const ITEMS_A_THREAD: usize = 10_000;
 
 /// How many bytes of the heap are read at once.
 const WINDOW: usize = 1 << 18;
@@ -74,29 +79,52 @@ fn try_load(ports: &Ports, dir: &Path, log: &Log) -> io::Result<Option<Loaded>> 
     if !agrees()? || clean_header(ports, &*base.file)?.as_ref() != Some(&base.header) {
         return Ok(None);
     }
-    let count = items.len();
-    let mut state = PipelineState::from_parts(still.plan(), items);
+    let mut state = PipelineState::from_distinct(still.plan(), items);
     state.op_ids = operations.ok_or_else(block::damaged)?;
     still.put_into(&mut state);
     let facts = moving.put_into(&mut state);
-    // Two of one name there cannot be.
-    let whole = state.items().len() == count && state.last_seq == end.position.last_seq();
+    let whole = state.last_seq == end.position.last_seq();
     Ok(whole.then_some(Loaded { end, state, facts }))
 }
 
 /// Every item, in order.
 fn items(base: &CacheBase) -> io::Result<Vec<Item>> {
+    let count = base.header.count;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let parts = cores.min(count / ITEMS_A_THREAD).max(1);
+    let each = count.div_ceil(parts).next_multiple_of(NUMBERS);
+    let mut ranges =
+        (0..parts).map(|part| (part * each).min(count)..((part + 1) * each).min(count));
+    let mut items = Vec::with_capacity(count);
+    thread::scope(|scope| {
+        let first = ranges.next().unwrap_or(0..count);
+        let helpers: Vec<_> = ranges
+            .map(|range| scope.spawn(|| items_in(base, range, Vec::new())))
+            .collect();
+        items = items_in(base, first, std::mem::take(&mut items))?;
+        for helper in helpers {
+            match helper.join() {
+                Ok(more) => items.append(&mut more?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(items)
+    })
+}
+
+/// The items of a range that begins with a block of the directory, behind those that are there.
+fn items_in(base: &CacheBase, range: Range<usize>, mut items: Vec<Item>) -> io::Result<Vec<Item>> {
     let (header, tie) = (&base.header, base.header.tie());
     let layout = header.layout();
-    let mut items = Vec::with_capacity(header.count);
+    items.reserve(range.len());
     let mut window = Window {
         file: &*base.file,
         at: 0,
         bytes: Vec::new(),
     };
-    for first in (0..header.count).step_by(NUMBERS) {
+    for first in range.clone().step_by(NUMBERS) {
         let places = base.numbers(layout.directory_block(first))?;
-        let here = header.count.min(first + NUMBERS) - first;
+        let here = range.end.min(first + NUMBERS) - first;
         for &place in &places[..here] {
             let read = |text: &[u8]| row::decode(text);
             let item = match tie.text_at(place, window.at(place)?) {
