@@ -139,6 +139,33 @@ pub(super) const fn taken(room: u32) -> u64 {
     HEAD as u64 + room as u64
 }
 
+/// The checksum of a block.
+pub(super) fn crc_of_block(block: &[u8; BLOCK]) -> u32 {
+    u32_at(block, CONTENT + 4)
+}
+
+/// The checksum of a text with what stands before it.
+pub(super) fn crc_of_text(wrapped: &[u8]) -> u32 {
+    u32_at(wrapped, 12)
+}
+
+/// The checksum that a block or a text has on the disk, where that stands at byte `at`.
+fn stated_crc(file: &dyn File, at: u64) -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    let whole = file.read_full_at(at, &mut bytes)? == bytes.len();
+    whole.then(|| u32::from_le_bytes(bytes)).ok_or_else(damaged)
+}
+
+/// The checksum of the block of that number on the disk.
+pub(super) fn stated_crc_of_block(file: &dyn File, number: u64) -> io::Result<u32> {
+    stated_crc(file, (number + 1) * BLOCK as u64 - 4)
+}
+
+/// The checksum of the text on the disk that begins at byte `at`.
+pub(super) fn stated_crc_of_text(file: &dyn File, at: u64) -> io::Result<u32> {
+    stated_crc(file, at + 12)
+}
+
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let four = bytes[at..at + 4].try_into();
     u32::from_le_bytes(four.expect("four bytes are four bytes"))

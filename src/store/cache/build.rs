@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::block::{self, BLOCK, NUMBERS, Tie, content, room_for, taken};
+use super::digest::Digest;
 use super::layout::{Header, Key, Layout, MAX_ITEMS, MAX_PHASES, due_to_number, slot_of};
 use super::rows::{Moving, Still};
 use super::{CACHE, End, open, stamp};
@@ -130,6 +131,7 @@ impl Build<'_> {
             still: 0,
             moving: 0,
             operations: 0,
+            digest: Digest::default(),
         };
         let mut places = vec![0; layout.directory_blocks() * NUMBERS];
         let mut slots = vec![0; layout.slots()];
@@ -156,12 +158,14 @@ impl Build<'_> {
         text.clear();
         row::encode_operations(self.state.operations(), &mut text);
         header.operations = heap.add(self.tie, &text)?;
+        let of_texts = heap.digest;
         header.end = heap.end()?;
 
         let mut number = Layout::key_block(0);
         let mut blocks = Gathered::at(self.file, number * BLOCK as u64);
         let mut add = |numbers: &[u64; NUMBERS]| {
             let block = self.tie.seal(number, &content(numbers));
+            blocks.digest.add_block(number, &block);
             number += 1;
             blocks.put(&block)
         };
@@ -179,6 +183,7 @@ impl Build<'_> {
                 add(&knot.map(due_to_number))?;
             }
         }
+        header.digest = of_texts.join(blocks.digest);
         blocks.end()?;
         let block = header.to_block().ok_or_else(block::damaged)?;
         self.file.write_full_at(0, &block)
@@ -191,12 +196,19 @@ struct Gathered<'a> {
     /// Where the gathered bytes begin.
     at: u64,
     bytes: Vec<u8>,
+    /// What of it counts.
+    digest: Digest,
 }
 
 impl<'a> Gathered<'a> {
     fn at(file: &'a dyn File, at: u64) -> Self {
-        let bytes = Vec::new();
-        Self { file, at, bytes }
+        let (bytes, digest) = (Vec::new(), Digest::default());
+        Self {
+            file,
+            at,
+            bytes,
+            digest,
+        }
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -219,7 +231,9 @@ impl<'a> Gathered<'a> {
         let place = self.at + self.bytes.len() as u64;
         let room = room_for(text.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         let wrapped = tie.wrap(place, room, text);
-        self.put(&wrapped.ok_or(io::ErrorKind::FileTooLarge)?)?;
+        let wrapped = wrapped.ok_or(io::ErrorKind::FileTooLarge)?;
+        self.digest.add_text(place, &wrapped);
+        self.put(&wrapped)?;
         let next = place + taken(room);
         let here = self.at + self.bytes.len() as u64;
         self.put(&vec![0; usize::try_from(next - here).unwrap_or(0)])?;

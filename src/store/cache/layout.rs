@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use super::block::{BLOCK, CONTENT, NUMBERS, Tie};
+use super::digest::Digest;
 use crate::pipeline::{row, wide};
 
 /// The first bytes of a cache; the number is that of the format of this file.
-const MAGIC: &[u8; 16] = b"phaselog cache 1";
+const MAGIC: &[u8; 16] = b"phaselog cache 2";
 
 /// The block of the stamp.
 pub(super) const STAMP: u64 = 1;
@@ -37,7 +38,7 @@ pub(super) enum Key<'a> {
 pub(super) struct Header {
     /// The version of the program, and the layout of the rows.
     pub(super) version: (String, u32),
-    /// The boot that wrote it.
+    /// The boot that wrote it last.
     pub(super) boot: String,
     /// Drawn when it was made.
     pub(super) nonce: u64,
@@ -63,6 +64,8 @@ pub(super) struct Header {
     pub(super) moving: u64,
     /// Where in the heap the operation ids are.
     pub(super) operations: u64,
+    /// All blocks but the header and the stamp, and all texts that something leads to.
+    pub(super) digest: Digest,
 }
 
 impl Header {
@@ -257,6 +260,7 @@ mod tests {
             still: u64::MAX,
             moving: u64::MAX,
             operations: u64::MAX,
+            digest: Digest::default(),
         }
     }
 

@@ -9,10 +9,11 @@ use std::path::Path;
 use std::thread;
 
 use super::base::CacheBase;
-use super::block::{self, BLOCK, NUMBERS};
+use super::block::{self, NUMBERS};
 use super::open::{clean_header, fits};
 use super::rows::{Moving, Still};
-use super::{End, stamp};
+use super::window::Window;
+use super::{End, boot, stamp};
 use crate::log::reader::Log;
 use crate::pipeline::{Item, PipelineState, row};
 use crate::ports::{File, Ports};
@@ -23,9 +24,6 @@ const TRIES: usize = 3;
 
 /// Fewer items than this are not worth a thread.
 const ITEMS_A_THREAD: usize = 10_000;
-
-/// How many bytes of the heap are read at once.
-const WINDOW: usize = 1 << 18;
 
 /// All that a cache holds.
 pub(in crate::store) struct Loaded {
@@ -75,6 +73,9 @@ fn try_load(ports: &Ports, dir: &Path, log: &Log) -> io::Result<Option<Loaded>> 
     if !agrees()? {
         return Ok(None);
     }
+    if !boot::counts(ports, log, &base, &end, false) {
+        return Ok(None);
+    }
     let items = items(&base)?;
     if !agrees()? || clean_header(ports, &*base.file)?.as_ref() != Some(&base.header) {
         return Ok(None);
@@ -117,11 +118,7 @@ fn items_in(base: &CacheBase, range: Range<usize>, mut items: Vec<Item>) -> io::
     let (header, tie) = (&base.header, base.header.tie());
     let layout = header.layout();
     items.reserve(range.len());
-    let mut window = Window {
-        file: &*base.file,
-        at: 0,
-        bytes: Vec::new(),
-    };
+    let mut window = Window::of(&*base.file);
     for first in range.clone().step_by(NUMBERS) {
         let places = base.numbers(layout.directory_block(first))?;
         let here = range.end.min(first + NUMBERS) - first;
@@ -137,26 +134,4 @@ fn items_in(base: &CacheBase, range: Range<usize>, mut items: Vec<Item>) -> io::
         }
     }
     Ok(items)
-}
-
-/// Part of a file. Items mostly stand in their order, so that the next is in it too.
-struct Window<'a> {
-    file: &'a dyn File,
-    at: u64,
-    bytes: Vec<u8>,
-}
-
-impl Window<'_> {
-    /// The bytes from a place on, as far as they were read; a block of them, unless the file ends.
-    fn at(&mut self, place: u64) -> io::Result<&[u8]> {
-        let end = self.at + self.bytes.len() as u64;
-        if place < self.at || place + BLOCK as u64 > end {
-            self.bytes.resize(WINDOW, 0);
-            let read = self.file.read_full_at(place, &mut self.bytes)?;
-            self.bytes.truncate(read);
-            self.at = place;
-        }
-        let from = usize::try_from(place - self.at).map_err(|_| block::damaged())?;
-        Ok(&self.bytes[from.min(self.bytes.len())..])
-    }
 }

@@ -12,10 +12,11 @@
 //!
 //! * It says how far in the log it goes. Nothing is in it that was not read from the log and verified there by the process
 //!   that put it in, or written there and synced by it.
-//! * It counts only on the boot that wrote it (the page cache is then coherent, so a killed writer is seen as it was), for the
-//!   program's version that wrote it, and while it agrees with the log: the segment it ends in is the same file, belongs to the same
-//!   history, and the record that ends where it says has the checksum it says. Everything behind is read from the log and
-//!   verified, as by everybody else.
+//! * It counts only for the program's version that wrote it, and while it agrees with the log: the segment it ends in is the same
+//!   file, belongs to the same history, and the record that ends where it says has the checksum it says. Everything behind is read
+//!   from the log and verified, as by everybody else.
+//! * On the boot that wrote it the page cache is coherent, so that a killed writer is seen as it was. On another one it counts if all
+//!   of it is of one moment, and the log has what it rests on: see `boot`.
 //! * It is changed in place, under the append lock only, marked unclean first and clean last. What is found unclean, or does not
 //!   fit its checksums, or cannot be read, is as good as not there: the store is recovered from snapshot and log, and a new cache
 //!   is made beside the old one and renamed over it.
@@ -30,8 +31,8 @@
 //! * The active segment is as the last append left it, by its length and time of change: who edits it past us makes the cache
 //!   not count, and is found out by the recovery that follows.
 //!
-//! Not seen: bytes of sealed segments before the cache's end that change during this boot (`verify` reads them), bytes that
-//! rot on the disk, and a disk that is pulled out and put back without a boot.
+//! Not seen: bytes of sealed segments before the cache's end that change (`verify` reads them), bytes that rot on the disk, and a
+//! disk that is pulled out and put back without a boot.
 
 mod block;
 mod layout;
@@ -40,6 +41,9 @@ mod base;
 mod build;
 mod open;
 mod load;
+mod digest;
+mod window;
+mod boot;
 mod save;
 mod follow;
 mod stamp;

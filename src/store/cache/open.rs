@@ -8,7 +8,7 @@ use super::base::CacheBase;
 use super::block::BLOCK;
 use super::layout::Header;
 use super::rows::{Moving, Still};
-use super::{End, save, stamp};
+use super::{End, boot, save, stamp};
 use crate::log::frame;
 use crate::log::reader::{Log, Position};
 use crate::pipeline::PipelineState;
@@ -43,7 +43,7 @@ pub(in crate::store) fn open(ports: &Ports, dir: &Path, log: &Log) -> Option<Ope
 /// As [`open`], for who knows what stands at the names of the snapshots, which need not be what the cache knows of them.
 pub(super) fn open_whatever_snapshots(ports: &Ports, dir: &Path, log: &Log) -> Option<Opened> {
     let disk = &*ports.disk;
-    let base = clean_base(ports, dir)?;
+    let mut base = clean_base(ports, dir)?;
     let moving: Moving = serde_json::from_slice(&base.text(base.header.moving).ok()?.1).ok()?;
     let end = moving.end()?;
     let segment: Arc<dyn File> = disk
@@ -54,6 +54,9 @@ pub(super) fn open_whatever_snapshots(ports: &Ports, dir: &Path, log: &Log) -> O
         return None;
     }
     if segment.id().ok()? != end.file || !fits(log, &*segment, &end.position) {
+        return None;
+    }
+    if !boot::take_over(ports, log, &mut base, &end) {
         return None;
     }
     let still: Still = serde_json::from_slice(&base.text(base.header.still).ok()?.1).ok()?;
@@ -76,7 +79,7 @@ pub(super) fn open_whatever_snapshots(ports: &Ports, dir: &Path, log: &Log) -> O
 
 /// Where the cache that is there ends; `None` if there is none that counts on this boot.
 pub(super) fn end_of(ports: &Ports, dir: &Path) -> Option<End> {
-    let base = clean_base(ports, dir)?;
+    let base = clean_base(ports, dir).filter(|base| boot::is_of_this(ports, base))?;
     let moving: Moving = serde_json::from_slice(&base.text(base.header.moving).ok()?.1).ok()?;
     let holds = moving.stamps().hold(&*ports.disk, dir);
     let stamped = stamp::holds(ports, &Log::new(ports.clone(), dir), &base).ok()?;
@@ -90,16 +93,15 @@ pub(super) fn clean_base(ports: &Ports, dir: &Path) -> Option<CacheBase> {
     Some(CacheBase::new(file, header))
 }
 
-/// The header, if it says that the cache counts.
+/// The header, if it says that the cache counts, unless another boot wrote it: see `boot`. `None` where boots are not told apart.
 pub(super) fn clean_header(ports: &Ports, file: &dyn File) -> io::Result<Option<Header>> {
     let mut block = [0; BLOCK];
     let whole = file.read_full_at(0, &mut block)? == BLOCK;
     let Some(header) = whole.then(|| Header::parse(&block)).flatten() else {
         return Ok(None);
     };
-    let boot = ports.clock.now().boot.map(|boot| boot.boot);
-    let same_boot = boot.is_some_and(|boot| boot == header.boot);
-    let counts = header.clean && same_boot && header.version == Header::own_version();
+    let has_boots = ports.clock.now().boot.is_some();
+    let counts = header.clean && has_boots && header.version == Header::own_version();
     Ok(counts.then_some(header))
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::End;
 use super::base::CacheBase;
-use super::block::{self, NUMBERS, Tie, content, room_for, taken};
+use super::block::{self, BLOCK, NUMBERS, Tie, content, room_for, taken};
 use super::layout::{Header, Key, Layout, due_to_number, number_to_due, slot_of};
 use super::rows::{Moving, Still};
 use crate::pipeline::base::leaf as base_leaf;
@@ -27,6 +27,8 @@ struct Draft<'c> {
     texts: Vec<(u64, Vec<u8>)>,
     /// Blocks of numbers, by block number.
     blocks: BTreeMap<u64, [u64; NUMBERS]>,
+    /// The same, as they are written.
+    sealed: Vec<(u64, [u8; BLOCK])>,
 }
 
 /// Writes what was touched over the base, and how far it goes now; gives the cache as it then is. `None` if there is no room: it
@@ -57,6 +59,7 @@ pub(super) fn save(
         header,
         texts: Vec::new(),
         blocks: BTreeMap::new(),
+        sealed: Vec::new(),
     };
     if draft.take(state, touched, end, facts)?.is_none() {
         return Ok(None);
@@ -113,24 +116,33 @@ impl Draft<'_> {
             };
             self.header.operations = place;
         }
+        self.seal()?;
         Ok(Some(()))
     }
 
     /// Puts a text where another was, or at the end if it needs more room; gives where.
     fn replace(&mut self, before: u64, text: &[u8]) -> io::Result<Option<u64>> {
         let (room, _) = self.base.text(before)?;
+        let crc = block::stated_crc_of_text(&*self.base.file, before)?;
+        self.header.digest.toggle(before, crc);
         match self.tie.wrap(before, room, text) {
             Some(bytes) => {
-                self.texts.push((before, bytes));
+                self.put(before, bytes);
                 Ok(Some(before))
             }
             None => Ok(self.append(text)),
         }
     }
 
+    fn put(&mut self, place: u64, wrapped: Vec<u8>) {
+        self.header.digest.add_text(place, &wrapped);
+        self.texts.push((place, wrapped));
+    }
+
     fn append(&mut self, text: &[u8]) -> Option<u64> {
         let (place, room) = (self.header.end, room_for(text.len())?);
-        self.texts.push((place, self.tie.wrap(place, room, text)?));
+        let wrapped = self.tie.wrap(place, room, text)?;
+        self.put(place, wrapped);
         self.header.end = place.checked_add(taken(room))?;
         Some(place)
     }
@@ -200,6 +212,18 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Makes the blocks ready to be written.
+    fn seal(&mut self) -> io::Result<()> {
+        for (&number, numbers) in &self.blocks {
+            let crc = block::stated_crc_of_block(&*self.base.file, number)?;
+            let block = self.tie.seal(number, &content(numbers));
+            self.header.digest.toggle(number * BLOCK as u64, crc);
+            self.header.digest.add_block(number, &block);
+            self.sealed.push((number, block));
+        }
+        Ok(())
+    }
+
     fn write(&self) -> io::Result<()> {
         let file = &*self.base.file;
         let unclean = Header {
@@ -212,9 +236,8 @@ impl Draft<'_> {
         for (at, bytes) in &self.texts {
             file.write_full_at(*at, bytes)?;
         }
-        for (&number, numbers) in &self.blocks {
-            let block = self.tie.seal(number, &content(numbers));
-            file.write_full_at(number * block::BLOCK as u64, &block)?;
+        for (number, block) in &self.sealed {
+            file.write_full_at(number * BLOCK as u64, block)?;
         }
         file.write_full_at(0, &clean)
     }

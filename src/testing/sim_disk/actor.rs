@@ -238,9 +238,12 @@ impl Disk for SimActor {
                 inode: node.inode,
             };
             let (kind, len, changed) = match &node.body {
-                // There are no times of change here: other bytes are a change.
-                Body::File { cache, .. } => {
-                    let changed = u64::from(crc32fast::hash(cache));
+                // There are no times of change here: other bytes are a change, unless a power cut made them others.
+                Body::File {
+                    cache, before_cut, ..
+                } => {
+                    let told = before_cut.as_ref().unwrap_or(cache);
+                    let changed = u64::from(crc32fast::hash(told));
                     (EntryKind::File, cache.len() as u64, changed)
                 }
                 // Other names, or names of other files, likewise.

@@ -279,13 +279,19 @@ impl Tree {
             return;
         };
         let body = match &node.body {
-            Body::File { durable, .. } => {
+            Body::File {
+                durable,
+                cache: before,
+                ..
+            } => {
                 let bytes = contents.get(&id).unwrap_or(durable);
+                let before_cut = (bytes != before).then(|| Arc::clone(before));
                 let (cache, durable) = (Arc::clone(bytes), Arc::clone(bytes));
                 Body::File {
                     cache,
                     durable,
                     unreliable: false,
+                    before_cut,
                 }
             }
             Body::Dir { durable, .. } => {
@@ -416,8 +422,9 @@ impl Tree {
                     cache,
                     durable,
                     unreliable,
+                    before_cut,
                 } => {
-                    (0, unreliable, cache).hash(&mut hasher);
+                    (0, unreliable, cache, before_cut).hash(&mut hasher);
                     // Most files are durable; their bytes need not be hashed twice.
                     (!Arc::ptr_eq(cache, durable))
                         .then_some(durable)

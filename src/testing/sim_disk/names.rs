@@ -30,6 +30,7 @@ impl Tree {
                 cache: Arc::default(),
                 durable: Arc::default(),
                 unreliable: false,
+                before_cut: None,
             }
         };
         let node = self.next_node;

@@ -33,11 +33,17 @@ impl Tree {
         let bytes = Arc::new(bytes.to_vec());
         self.pending.retain(|op| op.file() != Some(node));
         if let Some(Node {
-            body: Body::File { cache, durable, .. },
+            body:
+                Body::File {
+                    cache,
+                    durable,
+                    before_cut,
+                    ..
+                },
             ..
         }) = self.nodes.get_mut(&node)
         {
-            (*cache, *durable) = (Arc::clone(&bytes), bytes);
+            (*cache, *durable, *before_cut) = (Arc::clone(&bytes), bytes, None);
         }
         Ok(())
     }
@@ -80,6 +86,7 @@ impl Tree {
                     cache,
                     durable,
                     unreliable,
+                    ..
                 } => {
                     (*durable, *unreliable) = (Arc::clone(cache), false);
                 }

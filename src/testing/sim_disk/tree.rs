@@ -43,6 +43,8 @@ pub(super) enum Body {
         durable: Arc<Vec<u8>>,
         /// A sync failed once: later syncs say OK and prove nothing (seen on ext4).
         unreliable: bool,
+        /// The bytes before a power cut that took some of them: the time of change, which tells of those, was on the disk.
+        before_cut: Option<Arc<Vec<u8>>>,
     },
     Dir {
         cache: Arc<Names>,
@@ -215,12 +217,15 @@ impl Tree {
             return Ok(());
         }
         let Some(Node {
-            body: Body::File { cache, .. },
+            body: Body::File {
+                cache, before_cut, ..
+            },
             ..
         }) = self.nodes.get_mut(&node)
         else {
             return Err(io::ErrorKind::NotFound.into());
         };
+        *before_cut = None;
         let (begin, end) = (to_index(offset), to_index(end));
         let cache = Arc::make_mut(cache);
         let longer = end > cache.len();
@@ -270,6 +275,7 @@ impl Tree {
                     cache,
                     durable,
                     unreliable,
+                    ..
                 },
             ..
         }) = self.nodes.get_mut(&node)
