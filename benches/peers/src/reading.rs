@@ -1,8 +1,12 @@
 //! Reading: recovery from the text of the log, the audit of a long one, verification; and SQLite's opening.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use phaselog::{Ports, View};
+use phaselog::pipeline::Status;
+use phaselog::store::CacheMode;
+use phaselog::testing::FixedClock;
+use phaselog::{Options, Ports, View};
 
 use crate::job;
 use crate::measure::{Bar, Contender, Failed, heading, interleave, millis, timed};
@@ -95,28 +99,41 @@ pub fn audit(scale: &Scale, dir: &Path) {
     let _ = std::fs::remove_dir_all(&store);
 }
 
-/// Opens a store with its snapshot, beside SQLite that opens and lists everything pending.
+/// Opens a store, beside SQLite, and lists everything pending.
 pub fn opening(scale: &Scale, dir: &Path) {
-    let items = scale.of(100_000, 2_000);
-    heading(&format!(
-        "Open and list what is ready, {items} items, whole commands"
-    ));
-    let (store, sqlite) = (dir.join("opening"), dir.join("opening.db"));
-    let made = job::store(&store, items)
-        .and_then(|()| run(phaselog(&store)?.arg("compact")))
-        .and_then(|_| peers::sqlite(&sqlite, items));
-    if let Err(error) = made {
-        return println!("  skipped: {error}");
+    for items in [scale.of(100_000, 1_000), scale.of(1_000_000, 2_000)] {
+        if let Err(error) = opening_of(items, scale, dir) {
+            println!("  skipped: {error}");
+        }
     }
+}
+
+const BY_CACHE: &str = "phaselog in process, every pending phase";
+const AFTER_BOOT: &str = "the same, the first time after a boot";
+const FROM_TEXT: &str = "the same without a cache: recovery";
+const SQLITE: &str = "SQLite in process, SELECT pending";
+
+fn opening_of(items: usize, scale: &Scale, dir: &Path) -> Result<(), Failed> {
+    heading(&format!("Open and list what is pending, {items} items"));
+    let (store, sqlite) = (dir.join("opening"), dir.join("opening.db"));
+    job::store(&store, items)?;
+    run(phaselog(&store)?.arg("compact"))?;
+    // The first command makes the cache.
+    run(phaselog(&store)?.args(["hold", &job::address(0)]))?;
+    peers::sqlite(&sqlite, items)?;
+    let other_boot = || Ports {
+        clock: Arc::new(FixedClock::default()),
+        ..Ports::real()
+    };
+    let without = Options {
+        cache: CacheMode::Never,
+        ..job::options()
+    };
     let contenders = vec![
-        Contender::new("phaselog resume", |_| run(phaselog(&store)?.arg("resume"))),
-        Contender::new("sqlite3 shell, SELECT pending", |_| {
-            let select = "SELECT item, phase FROM state WHERE status = 'pending' ORDER BY item";
-            run(std::process::Command::new("sqlite3")
-                .arg(&sqlite)
-                .arg(select))
-        }),
-        Contender::new("SQLite in process, SELECT pending", |_| {
+        Contender::new(BY_CACHE, |_| list(&Ports::real(), &store, &job::options())),
+        Contender::new(AFTER_BOOT, |_| list(&other_boot(), &store, &job::options())),
+        Contender::new(FROM_TEXT, |_| list(&Ports::real(), &store, &without)),
+        Contender::new(SQLITE, |_| {
             let (_, took) = timed(|| {
                 let database = peers::sqlite_open(&sqlite)?;
                 let mut select =
@@ -128,15 +145,44 @@ pub fn opening(scale: &Scale, dir: &Path) {
             })?;
             Ok(millis(took))
         }),
+        Contender::new("phaselog resume --dry-run, whole command", |_| {
+            run(phaselog(&store)?.args(["resume", "--dry-run"]))
+        }),
+        Contender::new("phaselog resume, whole command", |_| {
+            run(phaselog(&store)?.arg("resume"))
+        }),
+        Contender::new("sqlite3 shell, SELECT pending", |_| {
+            let select = "SELECT item, phase FROM state WHERE status = 'pending' ORDER BY item";
+            run(std::process::Command::new("sqlite3")
+                .arg(&sqlite)
+                .arg(select))
+        }),
     ];
-    let figures = interleave(scale.rounds(), contenders);
+    let figures = interleave(scale.rounds().min(5), contenders);
     figures.print("ms");
-    let other = "SQLite in process, SELECT pending";
-    figures.bar(
-        "phaselog resume : SQLite in process",
-        "phaselog resume",
-        other,
-        Bar::AtMost(1.5),
-    );
+    for name in [BY_CACHE, AFTER_BOOT] {
+        figures.bar(&format!("{name} : SQLite"), name, SQLITE, Bar::AtMost(1.5));
+    }
     let _ = std::fs::remove_dir_all(&store);
+    Ok(())
+}
+
+/// Milliseconds to open a store and to go through every phase that is pending, with its names.
+fn list(ports: &Ports, store: &Path, options: &Options) -> Result<f64, Failed> {
+    let (_, took) = timed(|| {
+        let view = View::open(ports, store, options)?;
+        let state = view.state();
+        let phases = state.plan.phases();
+        let mut listed = 0;
+        for item in state.items() {
+            let named = item.phases.iter().zip(phases);
+            let pending = named.filter(|(phase, _)| phase.status == Status::Pending);
+            for (_, planned) in pending {
+                std::hint::black_box((item.name.as_str(), planned.phase.as_str()));
+                listed += 1;
+            }
+        }
+        Ok(listed)
+    })?;
+    Ok(millis(took))
 }
