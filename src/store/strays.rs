@@ -110,12 +110,15 @@ pub(super) fn last_import(imports: &[ImportSource], sha256: &str) -> Option<Seq>
 /// True if a file that was taken over lies there again after a snapshot was put in its place: somebody put it back.
 ///
 /// No crash does: a compaction is on record only when its files are in place, for certain, and until then `.next` tells of it.
-/// What no root names was never replaced. A snapshot of another log stays as it was judged when it was taken over.
+/// What no root names was never replaced. The set before, of another log, came with the root that was taken over.
 fn is_put_back((ports, dir): (&Ports, &Path), finding: &Finding) -> bool {
     let can_be = finding.file != set::bak(set::ROOT)
         && matches!(
             finding.kind,
-            FindingKind::Edited { .. } | FindingKind::Unparsable | FindingKind::Foreign
+            FindingKind::Edited { .. }
+                | FindingKind::Unparsable
+                | FindingKind::Foreign
+                | FindingKind::OtherLog
         );
     // The files were looked at before the log was read that tells of the compaction.
     let is_there = || set::is_there_still(&*ports.disk, dir, finding);

@@ -207,6 +207,25 @@ fn so_is_the_root_that_was_taken_over() {
     lab.must(&["verify", "--deep"]);
 }
 
+/// It was once taken over, so its original is kept; but nobody who copies another store's file here means that nothing happens.
+#[test]
+fn so_is_the_root_of_another_log_that_was_taken_over() {
+    let lab = lab();
+    lab.must(&["-s", "other", "init", "--phase", "list", HOUSES[2]]);
+    lab.must(&["-s", "other", "compact"]);
+    let theirs = bytes(&lab, "other/work_items.json");
+    lab.must(&["import", "other/work_items.json"]);
+    lab.must(&["compact"]);
+    lab.write(ROOT, &theirs);
+    assert_eq!(edited(&lab), json!(["work_items.json"]));
+    let refused = lab.run(&["compact"]);
+    assert_eq!(refused.exit, Some(5), "{}", refused.text());
+    assert_eq!(bytes(&lab, ROOT), theirs);
+    lab.must(&["import", "data"]);
+    lab.must(&["compact"]);
+    assert_eq!(edited(&lab), json!([]));
+}
+
 #[test]
 fn a_file_without_items_is_replaced_whatever_comes_later() {
     // It is taken over before there is any data, and its bytes may be those of another kind of file.
