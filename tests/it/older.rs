@@ -194,6 +194,34 @@ fn a_file_without_what_came_since_is_older() {
     );
 }
 
+/// Once an item that is not in the file made all of it a file from before there was any data: each edit beside it was refused, and the
+/// next compaction wrote over it.
+#[test]
+fn who_takes_a_house_out_and_edits_another_is_no_older_file() {
+    let lab = Lab::new().env("PHASELOG_NOW", "2026-11-23T10:30:00Z");
+    let [a, b, _] = HOUSES;
+    lab.must(&["init", "--phase", "list", a, b]);
+    for house in [a, b] {
+        lab.must(&["enrich", house, "price=1"]);
+    }
+    lab.must(&["compact"]);
+    edit(&lab, DATA, |data| {
+        data.as_array_mut().unwrap().truncate(1);
+        data[0]["price"] = json!(9);
+        data[0]["new"] = json!(1);
+    });
+    let told = lab.run(&["--json", "import", "data"]);
+    assert_eq!(told.exit, Some(3), "{}", told.text());
+    let is_told = |code: &str| told.stdout.contains(code);
+    assert!(
+        is_told("I-ONLY-IN") && !is_told("I-EDIT-CONFLICT"),
+        "{}",
+        told.text()
+    );
+    assert_eq!(data(&lab, 0)["price"], json!(9));
+    assert_eq!(data(&lab, 0)["new"], json!(1));
+}
+
 #[test]
 fn who_reads_what_is_there_and_edits_it_is_in_nobodys_way() {
     let mut lab = lab().env("PHASELOG_NOW", "2026-11-23T18:30:00Z");

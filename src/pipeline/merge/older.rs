@@ -40,7 +40,16 @@ pub struct Evidence {
     pub differing: Vec<Differing>,
     /// The records that set what it has as that snapshot.
     pub present: Vec<Seq>,
+    /// The records that brought what that snapshot has and it does not: items. An older file had not got them yet, or somebody
+    /// took them out.
+    pub gone: Vec<Seq>,
 }
+
+/// How much a field tells of what a file was made from.
+const FIELD: i64 = 2;
+
+/// How much it tells that an item is not there: people take items out, and hardly ever put in what there was before.
+const GONE: i64 = 1;
 
 /// What a file may have been made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,20 +108,24 @@ impl Points {
         let mut last = 0;
         for part in parts {
             for field in &part.differing {
-                last += 1;
-                steps[0] += 1;
+                last += FIELD;
+                steps[0] += FIELD;
                 let mut of_version = field.of_version.then_some(self.version).flatten();
                 for (from, until) in self.held(field) {
-                    (steps[from], steps[until]) = (steps[from] - 1, steps[until] + 1);
+                    (steps[from], steps[until]) = (steps[from] - FIELD, steps[until] + FIELD);
                     of_version = of_version.filter(|it| !self.before[from..until].contains(it));
                 }
                 if let Some(Ok(at)) = of_version.map(|it| self.before.binary_search(&it)) {
-                    (steps[at], steps[at + 1]) = (steps[at] - 1, steps[at + 1] + 1);
+                    (steps[at], steps[at + 1]) = (steps[at] - FIELD, steps[at + 1] + FIELD);
                 }
             }
             for set in &part.present {
-                steps[0] += 1;
-                steps[self.before.partition_point(|point| point < set)] -= 1;
+                steps[0] += FIELD;
+                steps[self.before.partition_point(|point| point < set)] -= FIELD;
+            }
+            for brought in &part.gone {
+                last += GONE;
+                steps[self.before.partition_point(|point| point < brought)] += GONE;
             }
         }
         let mut differences = 0;
@@ -132,6 +145,10 @@ impl Points {
 pub fn doubts(points: &Points, parts: &[Evidence], apart: bool) -> Doubts {
     let older = |field: &Differing| points.older(field);
     let is_older = |part: &Evidence| part.differing.iter().any(|field| older(field).is_some());
+    let was_not_there = |part: &Evidence| {
+        let first = points.before.first();
+        first.is_some_and(|first| part.gone.iter().any(|brought| first < brought))
+    };
     let nothing = || Doubts {
         parts: parts
             .iter()
@@ -139,7 +156,10 @@ pub fn doubts(points: &Points, parts: &[Evidence], apart: bool) -> Doubts {
             .collect(),
         is_older: false,
     };
-    if !parts.iter().any(is_older) {
+    if !parts
+        .iter()
+        .any(|part| is_older(part) || was_not_there(part))
+    {
         return nothing();
     }
     let whole = points.origin(parts.iter());
@@ -189,6 +209,7 @@ mod tests {
         Evidence {
             differing: differing.to_vec(),
             present: present.iter().map(|it| seq(*it)).collect(),
+            gone: Vec::new(),
         }
     }
 
@@ -231,6 +252,22 @@ mod tests {
         // Lists are read and written as a whole: what is put back there is an edit.
         let found = doubts(&points(), &[old, new], false);
         assert_eq!(found.parts, [vec![None; 2], vec![None]]);
+    }
+
+    /// A house was taken out of the file, and another edited: that does not make it a file from before there were any.
+    #[test]
+    fn an_item_that_is_gone_tells_less_than_one_that_is_there() {
+        let edited = part(&[field(&[], 8), field(&[], 0)], &[8]);
+        let gone = |brought: &[u64]| Evidence {
+            gone: brought.iter().map(|it| seq(*it)).collect(),
+            ..Evidence::default()
+        };
+        let found = doubts(&points(), &[edited.clone(), gone(&[8])], true);
+        assert_eq!(found.parts[0], [None, None]);
+        // Where it has nothing that came later, it is older: all that came since is not there.
+        let older = part(&edited.differing, &[4]);
+        let found = doubts(&points(), &[older, gone(&[8, 8])], true);
+        assert_eq!(found.parts[0], [Some(Doubt::Behind(seq(8))), None]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::Result;
 use crate::pipeline::enrichment::ItemData;
-use crate::pipeline::merge::{Changed, Differing, Doubt, Evidence, Points, doubts};
+use crate::pipeline::merge::{Changed, Doubt, Evidence, Points, doubts};
 use crate::pipeline::{Event, FieldPath, ItemId, Json, PipelineState};
 use crate::position::Seq;
 use crate::snapshot::enrichment::ADDRESS;
@@ -78,11 +78,16 @@ impl Present {
                 let same = fields.iter().filter(is_same);
                 same.map(|_| by.seq)
             });
-            let all = ours.origin().map(|by| by.seq).into_iter().chain(later);
+            let mut all: Vec<Seq> = ours.origin().map(|by| by.seq).into_iter().collect();
+            all.extend(later);
+            if all.is_empty() {
+                // Each field of it was edited; that it is there at all says since when the file has it.
+                all.extend(brought(ours));
+            }
             if leaves.is_empty() {
                 present.elsewhere.extend(all);
             } else {
-                present.of.insert(item.name.clone(), all.collect());
+                present.of.insert(item.name.clone(), all);
             }
         }
         let there = original.document.items.iter().map(|item| &item.name);
@@ -243,15 +248,10 @@ fn judge(
         names.push((item, paths));
         parts.push(evidence);
     }
-    // What a file does not have, older ones had not either.
-    let gone = gone.iter().map(|brought| Differing {
-        held: vec![(Seq::NONE, *brought)],
-        moved: *brought,
-        of_version: false,
-    });
     parts.push(Evidence {
-        differing: gone.collect(),
+        differing: Vec::new(),
         present: elsewhere,
+        gone: gone.to_vec(),
     });
     let found = doubts(points, &parts, is_data);
     let items = names.into_iter().zip(found.parts);

@@ -180,6 +180,13 @@ impl Watched {
         });
         let (paths, differing) = fields.unzip();
         let present = self.present;
-        (paths, Evidence { differing, present })
+        (
+            paths,
+            Evidence {
+                differing,
+                present,
+                gone: Vec::new(),
+            },
+        )
     }
 }
