@@ -41,11 +41,11 @@ pub trait Disk: Send + Sync {
     /// `AlreadyExists` if anything has that name.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Creates one directory that nobody gets more rights in than in `like`. Its name is not durable.
+    /// Creates one directory that nobody gets more rights in than in each of `like`. Its name is not durable.
     ///
     /// # Errors
     /// As [`Disk::create_dir`].
-    fn create_dir_like(&self, path: &Path, like: &Path) -> io::Result<()> {
+    fn create_dir_like(&self, path: &Path, like: &[&Path]) -> io::Result<()> {
         let _ = like;
         self.create_dir(path)
     }

@@ -86,7 +86,12 @@ pub fn backup(ports: &Ports, dir: &Path, options: &Options, target: &Path) -> Re
     let source = read(ports, dir, options)?;
     let (parent, name) = (files::parent(target), file_name(target)?);
     let temp = parent.join(files::temp_name(&name, ports.process.random()));
-    let made = fill(ports, &temp, &source).and_then(|copier| {
+    // An empty one may be there, of somebody who keeps others out of it.
+    let is_there = ports.disk.exists(target);
+    let is_there = is_there.map_err(Error::io("look at", target))?;
+    let like = [dir, target];
+    let like = if is_there { &like[..] } else { &like[..1] };
+    let made = fill(ports, &temp, like, &source).and_then(|copier| {
         let verified = check_copy(ports, &temp, options)?;
         ports
             .disk
@@ -264,11 +269,11 @@ fn end_of(log: &Log, witnesses: Witnesses, last: Seq, why: &str) -> Result<(Segm
 }
 
 /// Copies everything into a new directory, durable when this returns.
-fn fill<'p>(ports: &'p Ports, temp: &Path, source: &Source) -> Result<Copier<'p>> {
+fn fill<'p>(ports: &'p Ports, temp: &Path, like: &[&Path], source: &Source) -> Result<Copier<'p>> {
     let mut copier = Copier::new(ports);
     let (from, wal) = (source.log.wal_dir(), temp.join(WAL));
-    copier.make_dir(temp, source.log.store_dir())?;
-    copier.make_dir(&wal, from)?;
+    copier.make_dir(temp, like)?;
+    copier.make_dir(&wal, &[from, temp])?;
     let (last, offset) = source.cut;
     for id in source.log.segments()? {
         let path = wal.join(id.file_name());

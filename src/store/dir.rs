@@ -12,6 +12,8 @@ use crate::position::Seq;
 use crate::snapshot::set::{self, Loaded};
 
 use super::Options;
+use super::cache::CACHE;
+use super::heartbeats::HEARTBEATS;
 
 /// The directory of the log inside a store.
 pub(super) const WAL: &str = "wal";
@@ -132,21 +134,30 @@ pub(super) fn exposed(ports: &Ports, dir: &Path, most: usize) -> Vec<Exposed> {
             all.push(Exposed { path, what });
         }
         let names = ports.disk.list(&dir).unwrap_or_default();
+        let folder = |name: &str| [IMPORTED, files::QUARANTINE].contains(&name);
         let ours = |name: &&String| {
-            let word = [files::LOCK, files::COMPACT_LOCK, MARK].contains(&&***name);
-            word || name.ends_with(".wal") || name.ends_with(".json")
+            let word = [files::LOCK, files::COMPACT_LOCK, MARK, CACHE, HEARTBEATS];
+            let ends = [".wal", ".json", ".json.bak"];
+            let is_word = word.contains(&&***name) || folder(name);
+            is_word || ends.iter().any(|end| name.ends_with(end))
         };
-        let paths = names.iter().filter(ours).rev().take(most);
-        let mut paths: Vec<PathBuf> = paths.map(|name| dir.join(name)).collect();
-        // Where a link leads is not ours, and links are not followed.
-        let is_file = |path: &PathBuf| {
-            let found = ports.disk.metadata(path);
-            found.is_ok_and(|found| found.kind == EntryKind::File)
-        };
-        paths.retain(|path| open(path) && is_file(path));
-        paths.reverse();
-        let what = "every user of the system may write to it";
-        all.extend(paths.into_iter().map(|path| Exposed { path, what }));
+        let names = names.iter().filter(ours).rev().take(most);
+        let mut found: Vec<Exposed> = names
+            .filter_map(|name| {
+                let path = dir.join(name);
+                // Where a link leads is not ours, and links are not followed.
+                let what = match ports.disk.metadata(&path).ok()?.kind {
+                    EntryKind::File => "every user of the system may write to it",
+                    EntryKind::Dir if folder(name) => {
+                        "every user of the system may put files there"
+                    }
+                    _ => return None,
+                };
+                open(&path).then_some(Exposed { path, what })
+            })
+            .collect();
+        found.reverse();
+        all.extend(found);
     }
     all
 }

@@ -27,7 +27,7 @@ use crate::position::Seq;
 use super::dir::WAL;
 
 /// The file's name in `wal/`.
-const HEARTBEATS: &str = "heartbeats";
+pub(super) const HEARTBEATS: &str = "heartbeats";
 
 const SLOT: usize = 512;
 

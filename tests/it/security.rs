@@ -54,6 +54,20 @@ fn files_have_no_more_rights_than_the_directory() {
     }
 }
 
+/// An empty directory that keeps others out is a good place for a backup: what takes its place keeps them out too.
+#[test]
+fn a_backup_in_place_of_a_private_directory_is_private() {
+    let lab = Lab::with_store();
+    let copy = lab.path("copy");
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o700)).unwrap();
+    lab.must(&["compact"]);
+    lab.must(&["backup", "copy"]);
+    for (path, mode) in modes(&copy) {
+        assert_eq!(mode & 0o077, 0, "{} has {mode:o}", path.display());
+    }
+}
+
 #[test]
 fn a_store_that_is_open_to_all_is_warned_about() {
     let lab = Lab::with_store();
@@ -76,6 +90,7 @@ fn a_store_that_is_open_to_all_is_warned_about() {
 fn files_that_all_may_write_and_a_sticky_directory_are_warned_about() {
     let lab = Lab::with_store();
     lab.must(&["compact"]);
+    std::fs::create_dir(lab.path("data/wal/quarantine")).unwrap();
     for (name, mode, what) in [
         (
             "data",
@@ -97,6 +112,16 @@ fn files_that_all_may_write_and_a_sticky_directory_are_warned_about() {
             "data/work_items.json",
             0o666,
             "every user of the system may write to it",
+        ),
+        (
+            "data/wal/cache",
+            0o666,
+            "every user of the system may write to it",
+        ),
+        (
+            "data/wal/quarantine",
+            0o777,
+            "every user of the system may put files there",
         ),
     ] {
         let before = std::fs::metadata(lab.path(name)).unwrap().permissions();

@@ -53,10 +53,10 @@ impl Disk for RealDisk {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        os::create_dir_like(path, parent(path))
+        os::create_dir_like(path, &[parent(path)])
     }
 
-    fn create_dir_like(&self, path: &Path, like: &Path) -> io::Result<()> {
+    fn create_dir_like(&self, path: &Path, like: &[&Path]) -> io::Result<()> {
         os::create_dir_like(path, like)
     }
 

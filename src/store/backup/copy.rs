@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::log::files::temp_target;
+use crate::log::files::{parent, temp_target};
 use crate::ports::{EntryKind, File, Ports};
 
 use super::Warning;
@@ -32,8 +32,8 @@ impl<'p> Copier<'p> {
         }
     }
 
-    /// Makes the copy of a directory; nobody gets more rights in it.
-    pub(super) fn make_dir(&mut self, dir: &Path, like: &Path) -> Result<()> {
+    /// Makes the copy of a directory; nobody gets more rights in it than in each of `like`.
+    pub(super) fn make_dir(&mut self, dir: &Path, like: &[&Path]) -> Result<()> {
         self.ports
             .disk
             .create_dir_like(dir, like)
@@ -104,7 +104,7 @@ impl<'p> Copier<'p> {
             }
         }
         let names = disk.list(from).map_err(Error::io("list", from))?;
-        self.make_dir(to, from)?;
+        self.make_dir(to, &[from, parent(to)])?;
         for name in names.iter().filter(|name| temp_target(name).is_none()) {
             let path = from.join(name);
             let found = disk.metadata(&path).map_err(Error::io("look at", &path))?;

@@ -139,7 +139,7 @@ fn nothing_gets_more_rights_than_its_directory() {
         RealDisk.create_new(&place.join("file")).unwrap();
         RealDisk.create_dir(&place.join("inner")).unwrap();
         let copy = at("open").join(format!("{rights:o}"));
-        RealDisk.create_dir_like(&copy, &place).unwrap();
+        RealDisk.create_dir_like(&copy, &[&place]).unwrap();
         // The umask may take away more.
         assert_eq!(mode(&place.join("file")) & !file, 0);
         assert_eq!(mode(&place.join("inner")) & !inner, 0);

@@ -22,9 +22,10 @@ pub(super) fn no_wider_than<'o>(options: &'o mut OpenOptions, dir: &Path) -> &'o
     options.mode(rights(dir) & 0o666 | 0o600)
 }
 
-pub(super) fn create_dir_like(path: &Path, like: &Path) -> io::Result<()> {
+pub(super) fn create_dir_like(path: &Path, like: &[&Path]) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
-    builder.mode(rights(like) | 0o700).create(path)
+    let rights = like.iter().fold(0o777, |all, like| all & rights(like));
+    builder.mode(rights | 0o700).create(path)
 }
 
 pub(super) fn is_world_writable(dir: &Path) -> io::Result<bool> {

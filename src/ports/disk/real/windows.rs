@@ -15,7 +15,7 @@ pub(super) fn no_wider_than<'o>(options: &'o mut OpenOptions, _: &Path) -> &'o m
     options
 }
 
-pub(super) fn create_dir_like(path: &Path, _: &Path) -> io::Result<()> {
+pub(super) fn create_dir_like(path: &Path, _: &[&Path]) -> io::Result<()> {
     fs::create_dir(path)
 }
 
