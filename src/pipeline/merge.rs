@@ -94,7 +94,8 @@ pub struct Merge<'a> {
     pub phases: &'a [PhasePlan],
     /// What it said when it was written; `None` if it does not say where in the log that was.
     pub base: Option<Base<'a>>,
-    /// Without a base: whether somebody has worked on that phase of an item, or (with `None`) held or freed the item.
+    /// Without a base: whether somebody has worked on that phase of an item. With `None`: whether somebody has held or freed
+    /// the item; with a base, whether somebody has freed it since.
     pub touched: &'a dyn Fn(&ItemId, Option<&Phase>) -> bool,
     /// Without a base: whether all that imports have said of that phase of an item, or (with `None`) of its own fields, came
     /// with earlier versions of this very file.
@@ -102,6 +103,8 @@ pub struct Merge<'a> {
     /// With a base: whether this record took in what an edit of the file said, so that nobody else has moved what it
     /// changed.
     pub by_file: &'a dyn Fn(Seq) -> bool,
+    /// Without a base: the items that the version of the file had which was taken over before.
+    pub earlier: &'a [ItemId],
     /// The record through which `touched` knows the log; what happened later is touched as well.
     pub through: Seq,
     /// Where all three differ the file counts.
@@ -187,8 +190,8 @@ pub fn merge<'a>(wanted: &Merge<'a>, ours: &dyn Facts) -> Merged {
             merged.unchanged += 1;
         }
     }
-    if seen < base.len() {
-        report_gone(wanted, &mut merged);
+    if seen < base.len() || !wanted.earlier.is_empty() {
+        report_gone(wanted, ours, &mut merged);
     }
     sum_up(wanted, &mut merged);
     merged
@@ -294,17 +297,20 @@ fn add(theirs: &FileItem<'_>, merged: &mut Merged) {
 }
 
 /// Items that were taken out of the file: nothing is ever deleted for that.
-fn report_gone(wanted: &Merge<'_>, merged: &mut Merged) {
+fn report_gone(wanted: &Merge<'_>, ours: &dyn Facts, merged: &mut Merged) {
     let there: std::collections::HashSet<&str> =
         wanted.theirs.iter().map(|it| it.name.as_str()).collect();
-    for item in wanted.base.iter().flat_map(|base| &base.items) {
-        if there.contains(item.name.as_str()) {
+    let of_base = wanted.base.iter().flat_map(|base| &base.items);
+    let known = wanted.earlier.iter();
+    let known = known.filter(|name| ours.find(name.as_str()).is_some());
+    for name in of_base.map(|item| item.name).chain(known) {
+        if there.contains(name.as_str()) {
             continue;
         }
         merged.judged.push(Judgement {
             code: "I-ONLY-IN",
             judged: true,
-            item: Some(item.name.to_string()),
+            item: Some(name.to_string()),
             phase: None,
             found: "not in the file any more".to_owned(),
             decided: "it stays".to_owned(),

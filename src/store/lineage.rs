@@ -5,14 +5,14 @@
 //!                                        made from what was taken over at 8, not from the snapshot
 //! ```
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::log::files::parent;
-use crate::pipeline::Event;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::state::ImportSource;
+use crate::pipeline::{Event, ItemId};
 use crate::ports::{Disk, Ports};
 use crate::position::Seq;
 use crate::snapshot::set::{self, ROOT};
@@ -90,6 +90,8 @@ pub(super) struct Lineage {
     pub(super) by_file: HashSet<Seq>,
     /// The records that snapshots were written of, in order.
     pub(super) snapshots: Vec<Seq>,
+    /// The items that somebody has freed, and where last.
+    pub(super) freed: HashMap<ItemId, Seq>,
 }
 
 impl Lineage {
@@ -122,6 +124,7 @@ impl Lineage {
         replay::each(ports, dir, options, &mut |record| match &record.event {
             Event::Imported(file) => here = is_file(file),
             Event::Compacted { covers, .. } => lineage.snapshots.push(*covers),
+            Event::Unheld { item } => drop(lineage.freed.insert(item.clone(), record.seq)),
             event if here && took(event) => {
                 lineage.by_file.insert(record.seq);
             }

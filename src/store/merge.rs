@@ -16,7 +16,7 @@ use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, ItemId, PipelineState, merge};
 use crate::position::Seq;
-use crate::snapshot::import::{self, Finding, ImportedDocument, NewImport, Severity};
+use crate::snapshot::import::{Finding, ImportedDocument, NewImport, Severity};
 use crate::snapshot::work_items::{self};
 
 use super::given::{MergeOptions, Original};
@@ -184,21 +184,16 @@ fn run(
     ours: &PipelineState,
 ) -> Merged {
     let (file, document) = (file_name(original), &original.document);
-    let has_base = against.base.is_some();
     let wanted = Merge {
         file: &file,
-        theirs: items_of(document, has_base),
+        theirs: items_of(document),
         phases: document.plan.phases(),
         base: against.base.as_ref().map(|made| Base {
-            items: items_of(&made.document, has_base),
+            items: items_of(&made.document),
             phases: made.document.plan.phases(),
             state: &made.state,
             from: made.from,
-            since: made
-                .since
-                .iter()
-                .flat_map(|it| items_of(it, has_base))
-                .collect(),
+            since: made.since.iter().flat_map(items_of).collect(),
         }),
         touched: &|item, phase| {
             let place = (item.clone(), phase.cloned());
@@ -209,25 +204,23 @@ fn run(
             against.touched.came_from(item, phase, &is_file)
         },
         by_file: &|seq| against.by_file.contains(&seq),
+        earlier: &against.earlier,
         through: against.touched.through,
         prefer_file: how.prefer_file,
     };
     merge::merge(&wanted, ours)
 }
 
-fn items_of(document: &ImportedDocument, has_base: bool) -> Vec<FileItem<'_>> {
-    let items = document.items.iter();
-    items.map(|item| file_item(item, has_base)).collect()
+fn items_of(document: &ImportedDocument) -> Vec<FileItem<'_>> {
+    document.items.iter().map(file_item).collect()
 }
 
-fn file_item(item: &NewImport, has_base: bool) -> FileItem<'_> {
-    // In our own files the item's status is derived: only a phase's word can ask for a hold.
-    let derived = |reason: &&str| has_base && reason.starts_with(import::HELD_BY_ITEM);
+fn file_item(item: &NewImport) -> FileItem<'_> {
     FileItem {
         name: &item.name,
         id: item.id.as_deref(),
         state: &item.state,
-        held: item.held.as_deref().filter(|reason| !derived(reason)),
+        held: item.held.as_deref(),
     }
 }
 

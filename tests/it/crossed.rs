@@ -225,3 +225,74 @@ fn who_brings_the_data_first_is_told_that_the_items_are_held_still() {
             .starts_with("unchanged")
     );
 }
+
+#[test]
+fn what_is_missing_where_it_stood_before_is_told_of_any_file() {
+    let lab = Lab::new().env("PHASELOG_NOW", "2026-11-23T10:30:00Z");
+    let [a, b, c] = HOUSES;
+    let root = |houses: &[&str]| {
+        let item = |house| json!({"address": house, "phases": {"list": "pending"}});
+        json!({"work_items": houses.iter().map(item).collect::<Vec<_>>()}).to_string()
+    };
+    let data = |houses: &[&str]| {
+        let field = |house: &&str| ((*house).to_owned(), json!({"beds": 3}));
+        Value::Object(houses.iter().map(field).collect()).to_string()
+    };
+    let done = |houses: &[&str]| json!({"completed_properties": houses}).to_string();
+    let files = [
+        "work_items.json",
+        "enrichment_data.json",
+        "extraction_state.json",
+    ];
+    let write = |place: &str, houses: &[&str]| {
+        let texts = [root(houses), data(houses), done(houses)];
+        for (file, text) in files.iter().zip(texts) {
+            lab.write(&format!("{place}/{file}"), &text);
+        }
+    };
+    let missing = |place: &str, exit| {
+        let paths = files.map(|file| format!("{place}/{file}"));
+        let mut args = vec!["--json", "import"];
+        args.extend(paths.iter().map(String::as_str));
+        let told = lab.run(&args);
+        assert_eq!(told.exit, Some(exit), "{}", told.text());
+        let found = found(&told, "I-ONLY-IN").into_iter();
+        found.map(|it| (it.0, it.2)).collect::<Vec<_>>()
+    };
+    for place in ["old", "other"] {
+        std::fs::create_dir(lab.path(place)).unwrap();
+    }
+    write("old", &[a, b, c]);
+    assert_eq!(missing("old", 0), []);
+    write("old", &[a, c]);
+    let told = missing("old", 3);
+    let about: Vec<_> = told.iter().map(|it| it.0).collect();
+    assert_eq!(about, [1, 1, 1], "{told:?}");
+    assert!(
+        told.iter().zip(files).all(|(it, file)| it.1.contains(file)),
+        "{told:?}"
+    );
+    // It was told once, and again where it is taken out of what came since.
+    assert_eq!(missing("old", 0), []);
+    assert_eq!(lab.must(&["list"]).stdout.lines().count(), 3);
+    // A file of somewhere else that never knew the items says nothing of them.
+    write("other", &[c]);
+    assert_eq!(missing("other", 0), []);
+    // Nobody is left.
+    lab.write("old/work_items.json", &root(&[]));
+    let told = lab.run(&["--json", "import", "old/work_items.json"]);
+    let about: Vec<_> = found(&told, "I-ONLY-IN")
+        .into_iter()
+        .map(|it| it.0)
+        .collect();
+    assert_eq!((told.exit, about), (Some(3), vec![0, 2]), "{}", told.text());
+    // Nor in place of our own snapshot.
+    lab.must(&["compact"]);
+    lab.write("data/work_items.json", &root(&[b]));
+    let told = lab.run(&["--json", "import", "data/work_items.json"]);
+    let about: Vec<_> = found(&told, "I-ONLY-IN")
+        .into_iter()
+        .map(|it| it.0)
+        .collect();
+    assert_eq!((told.exit, about), (Some(3), vec![0, 2]), "{}", told.text());
+}

@@ -341,3 +341,78 @@ fn who_reads_numbers_as_doubles_edits_only_what_he_edits() {
     }
     assert_eq!(lab.run(&["import", "data"]).exit, Some(0));
 }
+
+/// Sets the status of the first item in a file.
+fn set_status(lab: &Lab, file: &str, word: &str) {
+    let text = std::fs::read_to_string(lab.path(file)).unwrap();
+    let mut root: Value = serde_json::from_str(&text).unwrap();
+    root["work_items"][0]["status"] = json!(word);
+    lab.write(file, &root.to_string());
+}
+
+/// The state of the first item, as a snapshot shows it.
+fn stands(lab: &Lab) -> Value {
+    items(lab)[0]["status"].take()
+}
+
+#[test]
+fn an_item_that_a_script_gives_up_in_our_file_is_held() {
+    for word in ["cancelled", "skipped", "blocked", "paused"] {
+        let lab = Lab::new().env("PHASELOG_NOW", "2026-11-23T10:30:00Z");
+        lab.must(&["init", "--phase", "list", HOUSE, HOUSES[1]]);
+        lab.must(&["compact"]);
+        set_status(&lab, ROOT, word);
+        let edited = std::fs::read_to_string(lab.path(ROOT)).unwrap();
+        changed(1, &lab, &["data"]);
+        assert_eq!(stands(&lab), json!("blocked"), "{word}");
+        let ready = lab.must(&["resume"]).stdout;
+        assert!(!ready.contains(HOUSE), "{ready}");
+        let shown = lab.must(&["show", HOUSE]).stdout;
+        assert!(shown.contains(&format!("imported as {word}")), "{shown}");
+        changed(0, &lab, &["data"]);
+        // Freed here, and the word stands where it stood.
+        lab.must(&["unhold", HOUSE]);
+        let more = edited.replace("\"mode\":\"batch\"", "\"mode\":\"solo\"");
+        assert_ne!(more, edited);
+        lab.write(ROOT, &more);
+        changed(0, &lab, &["data"]);
+        assert_eq!(stands(&lab), json!("pending"), "{word}");
+        // Somebody writes the old file back.
+        lab.must(&["compact"]);
+        lab.write(ROOT, &edited);
+        changed(0, &lab, &["data"]);
+        assert_eq!(stands(&lab), json!("pending"), "{word}");
+    }
+}
+
+#[test]
+fn what_our_file_says_of_an_item_that_was_held_is_no_edit() {
+    let lab = Lab::new().env("PHASELOG_NOW", "2026-11-23T10:30:00Z");
+    lab.must(&["init", "--phase", "list", HOUSE, HOUSES[1]]);
+    lab.must(&["hold", HOUSE]);
+    lab.must(&["compact"]);
+    let written = std::fs::read_to_string(lab.path(ROOT)).unwrap();
+    assert!(written.contains("\"status\": \"blocked\""), "{written}");
+    let edited = written.replacen("\"mode\": \"batch\"", "\"mode\": \"solo\"", 1);
+    assert_ne!(edited, written);
+    lab.write(ROOT, &edited);
+    let seq = |lab: &Lab| lab.must(&["log"]).stdout.matches(" held").count();
+    let before = seq(&lab);
+    assert_eq!(judged(&lab, &["data"]), (Some(0), vec![]));
+    assert_eq!(seq(&lab), before);
+    lab.must(&["unhold", HOUSE]);
+    lab.write(ROOT, &edited.replacen("solo", "duet", 1));
+    assert_eq!(judged(&lab, &["data"]), (Some(0), vec![]));
+    assert_eq!(stands(&lab), json!("pending"));
+    // Another word is an edit, and somebody has moved what it changes.
+    set_status(&lab, ROOT, "paused");
+    let wanted = [HOUSE, "-", "imported as paused", "it stays free"].map(str::to_owned);
+    assert_eq!(judged(&lab, &["data"]), (Some(3), vec![wanted]));
+    assert_eq!(stands(&lab), json!("pending"));
+    set_status(&lab, ROOT, "deferred");
+    assert_eq!(
+        judged(&lab, &["--prefer", "file", "data"]),
+        (Some(0), vec![])
+    );
+    assert_eq!(stands(&lab), json!("blocked"));
+}

@@ -275,12 +275,13 @@ impl<'m> One<'m, '_> {
         let Some(reason) = self.theirs.held else {
             return;
         };
-        let was_held = self.base.is_some_and(|base| base.held.is_some());
-        if was_held || self.ours.hold.is_some() {
+        // A snapshot of ours has `blocked` for what is held: only another word than it had is an edit.
+        let had = self.base.and_then(|base| base.held);
+        if had == Some(reason) || self.ours.hold.is_some() {
             return;
         }
-        let touched = self.wanted.base.is_none() && (self.wanted.touched)(&self.ours.name, None);
-        if touched && !self.wanted.prefer_file {
+        let freed = had.is_some() || (self.wanted.touched)(&self.ours.name, None);
+        if freed && !self.wanted.prefer_file {
             let message = format!(
                 "in {} it is to be held ({reason}), and somebody has freed it here; it stays free, --prefer file lets the file count",
                 self.wanted.file

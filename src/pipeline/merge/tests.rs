@@ -152,6 +152,7 @@ fn merged(base: &PipelineState, theirs: &File, ours: &PipelineState, prefer_file
         touched: &|_, _| false,
         of_file: &|_, _| false,
         by_file: &|_| false,
+        earlier: &[],
         through: Seq::NONE,
         prefer_file,
     };
@@ -179,6 +180,7 @@ fn filled_in(
         touched: &is_touched,
         of_file: &|_, _| false,
         by_file: &|_| false,
+        earlier: &[],
         through: ours.last_seq,
         prefer_file: prefer,
     };

@@ -1,5 +1,6 @@
 //! One item: what it is called, and what it brings with it.
 
+use super::NewImport;
 use super::fields::{self, Known, Sorted};
 use super::finding::{About, Remark};
 use super::phase;
@@ -7,7 +8,6 @@ use super::reader::{Found, Reader, keep};
 use super::shape::Shape;
 use super::tree::{Field, Node, Value};
 use super::words::{self, Meaning};
-use super::{HELD_BY_ITEM, NewImport};
 use crate::error::Error;
 use crate::pipeline::event::{ImportedItem, ImportedPhase};
 use crate::pipeline::{ItemId, Status, Timestamp};
@@ -21,6 +21,9 @@ const KNOWN: [Known; 7] = [
     Known::written("created_at", &["created_at"]),
     Known::written("last_updated", &["last_updated", "updated_at"]),
 ];
+
+/// How the reason of a hold begins that the status of an item asks for, not that of a phase.
+const HELD_BY_ITEM: &str = "imported as ";
 
 /// The most phases that an item may have. A plan of thousands is no plan; somebody put data where phases stand.
 const MAX_PHASES: usize = 1000;

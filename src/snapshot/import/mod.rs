@@ -63,9 +63,6 @@ pub fn is_left_over(name: &str) -> bool {
     stale || name.ends_with(".backup.json") || name.ends_with(".corrupted.json")
 }
 
-/// How the reason of a hold begins that the status of an item asks for, not that of a phase.
-pub const HELD_BY_ITEM: &str = "imported as ";
-
 /// What the caller knows that the file does not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {

@@ -35,6 +35,8 @@ pub(super) enum Against {
         by_file: HashSet<Seq>,
         /// Another file of its kind lies in the store: its readers know its form.
         has_own: bool,
+        /// The items that the version of the file had which was taken over before.
+        earlier: Vec<ItemId>,
     },
 }
 

@@ -14,7 +14,7 @@ use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, Item, ItemId, Json, PipelineState};
 use crate::ports::{FromStart, Ports};
 use crate::position::Seq;
-use crate::snapshot::import::{self, BesideDocument, Says};
+use crate::snapshot::import::{self, BesideDocument, BesideItem, Says};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, sha256};
 
 use super::super::Options;
@@ -25,6 +25,7 @@ use super::super::originals::{Values, kept_at};
 use super::super::replay::{self, At};
 use super::against::{Against, Base};
 use super::older::{self, Doubtful, Present};
+use super::one::can_say;
 use super::roots::Roots;
 use super::taking::place;
 use super::watch::said_in;
@@ -72,7 +73,7 @@ impl Finder<'_> {
             HashSet::new()
         };
         let Some(place) = place else {
-            return Ok(self.nothing(original, by_file));
+            return self.nothing(original, by_file);
         };
         // Asked to let the file count, all that differs from the snapshot does, and all that differs from the edit.
         let both = self.how.prefer_file && roots.named.is_none();
@@ -104,7 +105,7 @@ impl Finder<'_> {
     }
 
     /// Nothing tells when the file was written.
-    fn nothing(&self, original: &BesideOriginal, by_file: HashSet<Seq>) -> Against {
+    fn nothing(&self, original: &BesideOriginal, by_file: HashSet<Seq>) -> Result<Against> {
         let (disk, file) = (&*self.ports.disk, &original.document.file);
         let name = match &*file.kind {
             ImportedFile::EXTRACTION => extraction::NAME,
@@ -113,7 +114,29 @@ impl Finder<'_> {
         let own = self.dir.join(name);
         let is_it = is_same_place(disk, &own.display().to_string(), &file.path);
         let has_own = !is_it && disk.metadata(&own).is_ok();
-        Against::Nothing { by_file, has_own }
+        let earlier = self.earlier(file)?;
+        Ok(Against::Nothing {
+            by_file,
+            has_own,
+            earlier,
+        })
+    }
+
+    /// The items that stood in what was taken over last from where the file lies, as far as its form could say them.
+    fn earlier(&self, file: &ImportedFile) -> Result<Vec<ItemId>> {
+        let last = last_from(&*self.ports.disk, self.imports, &file.path);
+        let Some(last) = last.filter(|last| last.sha256 != file.sha256) else {
+            return Ok(Vec::new());
+        };
+        let Some(version) = self.version_of(last, file)? else {
+            return Ok(Vec::new());
+        };
+        let is_said = |item: &BesideItem| match &item.says {
+            Says::Extraction(said) => can_say(&file.shape, said),
+            Says::Data(_) => true,
+        };
+        let items = version.document.items.into_iter().filter(is_said);
+        Ok(items.map(|item| item.name).collect())
     }
 
     /// The edit of the file that was taken over last since its snapshot was written, and that lay there since: who edits a
@@ -276,7 +299,7 @@ impl Finder<'_> {
         };
         let mut state = self.replay(place, original, &whole)?;
         let Some(companion) = &state.enrichment else {
-            return Ok((self.nothing(original, by_file), Present::default()));
+            return Ok((self.nothing(original, by_file)?, Present::default()));
         };
         if self.is_as_written(&state, original)? {
             return Ok((Against::Snapshot(state.last_seq), Present::default()));
@@ -329,7 +352,7 @@ impl Finder<'_> {
         by_file: HashSet<Seq>,
     ) -> Result<Against> {
         if state.extraction.is_none() {
-            return Ok(self.nothing(original, by_file));
+            return self.nothing(original, by_file);
         }
         let mut bytes = Vec::new();
         let times = TimeStyle::of(state.document.times);

@@ -125,28 +125,32 @@ pub(super) fn news(original: &BesideOriginal, against: Option<&Against>) -> Vec<
     findings
 }
 
+/// True if a file of that form can say this of an extraction.
+pub(super) fn can_say(shape: &str, said: &ExtractionChange) -> bool {
+    shape == "v2" || said.status != Some(ExtractionStatus::InProgress)
+}
+
 /// Items that were taken out of the file: nothing is ever deleted for that.
 pub(super) fn gone(one: &mut One<'_>) {
     let document = &one.original.document;
-    let Some(base) = one.base() else {
-        return;
-    };
     // What stands behind the damage of a file was taken out by nobody.
     if document.findings.iter().any(|it| it.code == "I-SALVAGED") {
         return;
     }
     let there: HashSet<&ItemId> = document.items.iter().map(|item| &item.name).collect();
-    for name in base.names(&document.file.kind) {
-        if there.contains(name) {
-            continue;
+    let file = &document.file;
+    let mut known = match one.against {
+        Some(Against::Base(base)) => {
+            let mut names = base.names(&file.kind);
+            let said = |name: &ItemId| base.extraction(name);
+            names.retain(|name| said(name).is_none_or(|said| can_say(&file.shape, said)));
+            names
         }
-        let unsaid = one.original.document.file.shape != "v2"
-            && base
-                .extraction(name)
-                .is_some_and(|it| it.status == Some(ExtractionStatus::InProgress));
-        if unsaid {
-            continue;
-        }
+        Some(Against::Nothing { earlier, .. }) => earlier.iter().collect(),
+        Some(Against::Snapshot(_)) | None => Vec::new(),
+    };
+    known.retain(|name| !there.contains(name));
+    for name in known {
         let message = format!(
             "the item was taken out of {}; nothing is deleted for that",
             one.file

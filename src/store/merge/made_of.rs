@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::merge::MadeFrom;
 use crate::pipeline::state::ImportSource;
-use crate::pipeline::{Event, PipelineState};
+use crate::pipeline::{Event, ItemId, PipelineState};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::LogPlace;
@@ -37,6 +37,8 @@ pub(super) struct Against {
     pub(super) is_snapshot: bool,
     /// Its bytes were taken over before, and others from the same place since, or a snapshot was put there.
     pub(super) is_back: bool,
+    /// Of a file that does not say when it was written: the items that stood in what was there before.
+    pub(super) earlier: Vec<ItemId>,
 }
 
 impl Against {
@@ -107,6 +109,7 @@ impl Place<'_> {
                 by_file: HashSet::new(),
                 is_snapshot: false,
                 is_back,
+                earlier: self.earlier(original, how)?,
             });
         };
         let name = file_name(original);
@@ -119,6 +122,7 @@ impl Place<'_> {
         let Lineage {
             mut by_file,
             snapshots,
+            freed,
         } = Lineage::of(ports, dir, options, of_file, &took)?;
         let seq = names.place.seq;
         by_file.retain(|taken| *taken > seq);
@@ -129,14 +133,53 @@ impl Place<'_> {
         if base.from == MadeFrom::Snapshot && newest.is_some_and(|newest| newest > seq) {
             by_file.clear();
         }
+        let since = match base.from {
+            MadeFrom::Version(taken) => taken,
+            MadeFrom::Snapshot | MadeFrom::Either => seq,
+        };
+        let freed = freed.into_iter().filter(|(_, at)| *at > since);
         Ok(Against {
             base: Some(base),
-            touched: Touched::default(),
+            touched: Touched::of_freed(freed.map(|(item, _)| item)),
             same_paths: Vec::new(),
             by_file,
             is_snapshot: work_items::decode_names(&original.bytes).usable().is_some(),
             is_back,
+            earlier: Vec::new(),
         })
+    }
+
+    /// The items that stood in what was taken over last from where the file lies, or in the snapshot that was put there since.
+    fn earlier(&self, original: &Original, how: MergeOptions<'_>) -> Result<Vec<ItemId>> {
+        let document = &original.document;
+        // What stands behind the damage of a file was taken out by nobody.
+        if document.findings.iter().any(|it| it.code == "I-SALVAGED") {
+            return Ok(Vec::new());
+        }
+        let (disk, file) = (&*self.ports.disk, &document.file);
+        let last = last_from(disk, self.imports, &file.path);
+        let is_own = file_name(original) == ROOT && is_own_place(disk, self.dir, &original.path);
+        let taken = last.map_or(Seq::NONE, |last| last.seq);
+        if is_own && self.compacted > taken {
+            // Nor did anybody take out of a snapshot of another log what that never had.
+            if work_items::stated_names(&original.bytes).is_some() {
+                return Ok(Vec::new());
+            }
+            let past =
+                replay::past_without_data(self.ports, self.dir, self.options, self.compacted)?;
+            let items = past.state.items().iter();
+            return Ok(items.map(|item| item.name.clone()).collect());
+        }
+        let Some(last) = last.filter(|last| last.sha256 != file.sha256) else {
+            return Ok(Vec::new());
+        };
+        let Some(bytes) = original_of(self.ports, self.dir, last)? else {
+            return Ok(Vec::new());
+        };
+        let Ok(version) = import::read(&last.path, &bytes, how.reading) else {
+            return Ok(Vec::new());
+        };
+        Ok(version.items.into_iter().map(|item| item.name).collect())
     }
 
     /// What the file was made from: the log at its place, written as a snapshot and read as the file is read; or an edit of

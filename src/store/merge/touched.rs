@@ -58,6 +58,14 @@ pub(super) fn touched(ports: &Ports, dir: &Path, options: &Options) -> Result<To
 }
 
 impl Touched {
+    /// Items that somebody has freed, and nothing else.
+    pub(super) fn of_freed(items: impl Iterator<Item = ItemId>) -> Self {
+        Self {
+            places: items.map(|item| (item, None)).collect(),
+            ..Self::default()
+        }
+    }
+
     /// True if all that imports have said of a phase of an item, or (with `None`) of its own fields, came from files for
     /// which `is_file` is true, by the paths that they had.
     pub(super) fn came_from(
