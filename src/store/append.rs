@@ -110,6 +110,38 @@ pub(super) fn transact<T>(
     store: &mut Store,
     choose: impl FnOnce(&PipelineState, &Now) -> Verdict<T>,
 ) -> Result<Transacted<T>> {
+    let (ground, locked) = under_lock(store)?;
+    let done = decide_and_append(ground, locked, choose)?;
+    Ok(done.expect("a state that is all in memory is always sound"))
+}
+
+/// As [`transact`], for a store that ends with it: `choose` may take into the state what it has chosen so far, before it
+/// chooses more.
+pub(super) fn transact_last<T>(
+    mut store: Store,
+    choose: impl FnOnce(&mut PipelineState, &Now) -> Verdict<T>,
+) -> Result<Transacted<T>> {
+    let (ground, locked) = under_lock(&mut store)?;
+    let now = ground.ports.clock.now();
+    let verdict = choose(ground.state, &now);
+    // Nobody asks this state again, and it may have taken in already what is recorded only now.
+    *ground.state = PipelineState::default();
+    let done = append_chosen(ground, locked, &now, verdict)?;
+    Ok(done.expect("a state that is all in memory is always sound"))
+}
+
+/// What a transaction stands on.
+pub(super) struct Ground<'a> {
+    pub(super) ports: &'a Ports,
+    pub(super) dir: &'a Path,
+    pub(super) options: &'a Options,
+    pub(super) state: &'a mut PipelineState,
+    pub(super) snapshot: &'a mut SnapshotFacts,
+    pub(super) warnings: &'a mut Vec<Warning>,
+}
+
+/// Takes the lock of a store that has recovered everything, and reads what others appended since: what a transaction stands on.
+pub(super) fn under_lock(store: &mut Store) -> Result<(Ground<'_>, Locked<'_>)> {
     let Store {
         ports,
         dir,
@@ -130,52 +162,7 @@ pub(super) fn transact<T>(
         snapshot,
         warnings,
     };
-    let done = decide_and_append(ground, locked, choose)?;
-    Ok(done.expect("a state that is all in memory is always sound"))
-}
-
-/// As [`transact`], for a store that ends with it: `choose` may take into the state what it has chosen so far, before it
-/// chooses more.
-pub(super) fn transact_last<T>(
-    mut store: Store,
-    choose: impl FnOnce(&mut PipelineState, &Now) -> Verdict<T>,
-) -> Result<Transacted<T>> {
-    let Store {
-        ports,
-        dir,
-        options,
-        state,
-        writer,
-        snapshot,
-        warnings,
-        ..
-    } = &mut store;
-    let mut locked = writer.lock()?;
-    catch_up(&mut locked, state, snapshot)?;
-    let now = ports.clock.now();
-    let verdict = choose(state, &now);
-    // Nobody asks this state again, and it may have taken in already what is recorded only now.
-    *state = PipelineState::default();
-    let ground = Ground {
-        ports,
-        dir,
-        options,
-        state,
-        snapshot,
-        warnings,
-    };
-    let done = append_chosen(ground, locked, &now, verdict)?;
-    Ok(done.expect("a state that is all in memory is always sound"))
-}
-
-/// What a transaction stands on.
-pub(super) struct Ground<'a> {
-    pub(super) ports: &'a Ports,
-    pub(super) dir: &'a Path,
-    pub(super) options: &'a Options,
-    pub(super) state: &'a mut PipelineState,
-    pub(super) snapshot: &'a mut SnapshotFacts,
-    pub(super) warnings: &'a mut Vec<Warning>,
+    Ok((ground, locked))
 }
 
 /// The rest of a transaction, from the state as it is under the lock to the answer. `None` if what was decided rests on
@@ -339,7 +326,7 @@ pub(super) fn settle(writer: &mut Writer) -> Result<()> {
 }
 
 /// Reads and verifies what others appended since this process looked last.
-pub(super) fn catch_up(
+fn catch_up(
     locked: &mut Locked<'_>,
     state: &mut PipelineState,
     snapshot: &mut SnapshotFacts,

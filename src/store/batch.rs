@@ -12,8 +12,8 @@ use crate::log::group::check_group;
 use crate::pipeline::{Command, Record, decide};
 
 use super::append::{
-    Outcome, Verdict, apply_header, catch_up, name_record, note_in_cache, payloads, reads_back,
-    receipt, records, rotation_warning, seal, settle, verdict,
+    Ground, Outcome, Verdict, apply_header, name_record, note_in_cache, payloads, reads_back,
+    receipt, records, rotation_warning, seal, settle, under_lock, verdict,
 };
 use super::{Receipt, Store};
 
@@ -38,18 +38,15 @@ enum Planned {
 /// # Errors
 /// What keeps the store as a whole from being written: then nothing was.
 pub(super) fn submit_all(store: &mut Store, commands: &[&Command]) -> Result<Batch> {
-    let Store {
+    let (ground, mut locked) = under_lock(store)?;
+    let Ground {
         ports,
         dir,
         options,
         state,
-        writer,
         snapshot,
         warnings,
-        ..
-    } = store;
-    let mut locked = writer.lock()?;
-    catch_up(&mut locked, state, snapshot)?;
+    } = ground;
     let now = ports.clock.now();
     let (mut planned, mut groups) = (Vec::with_capacity(commands.len()), Vec::new());
     let mut next = locked.position().next;
@@ -81,8 +78,7 @@ pub(super) fn submit_all(store: &mut Store, commands: &[&Command]) -> Result<Bat
         planned.push(Planned::Sound(records, outcome));
     }
     if groups.is_empty() {
-        drop(locked);
-        let settled = settle(writer);
+        let settled = settle(locked.unlock());
         return Ok(answered(planned, settled.err().as_ref(), false));
     }
     let slices: Vec<&[String]> = groups.iter().map(Vec::as_slice).collect();
@@ -102,8 +98,7 @@ pub(super) fn submit_all(store: &mut Store, commands: &[&Command]) -> Result<Bat
     if locked.position().last_seq() > last {
         apply_header(&locked, &now, state);
     }
-    drop(locked);
-    let synced = writer.sync_and_prove();
+    let synced = locked.unlock().sync_and_prove();
     warnings.extend(rotation_warning(rotated.err()));
     Ok(answered(planned, synced.err().as_ref(), false))
 }

@@ -16,7 +16,7 @@ use crate::position::Seq;
 use crate::snapshot::set::{self, FindingKind};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
 
-use super::append::{self, Verdict};
+use super::append::{self, Ground, Verdict};
 use super::cache::{self, End};
 use super::dir::WAL;
 use super::facts::SnapshotFacts;
@@ -141,25 +141,22 @@ impl Store {
             });
         }
         let now = self.ports.clock.now();
-        let Self {
+        let (ground, mut locked) = append::under_lock(self)?;
+        let Ground {
             ports,
             dir,
             state,
-            writer,
             snapshot,
             warnings,
             ..
-        } = self;
-        let mut locked = writer.lock()?;
-        append::catch_up(&mut locked, state, snapshot)?;
+        } = ground;
         if let Some(covers) = snapshot.seq.filter(|_| is_there && findings.is_empty())
             && snapshot.last_change <= covers
         {
-            drop(locked);
-            append::settle(writer)?;
+            append::settle(locked.unlock())?;
             // Whoever put them there may have been killed before their names were durable.
             let synced = ports.disk.sync_dir(dir);
-            synced.map_err(Error::io("sync", &**dir))?;
+            synced.map_err(Error::io("sync", dir))?;
             return Ok(Compacted::Unchanged { covers });
         }
         append::seal(&mut locked, &now, state, warnings)?;
@@ -215,20 +212,15 @@ impl Store {
         if self.options.cache == CacheMode::Never {
             return true;
         }
-        let Self {
-            ports,
-            dir,
-            state,
-            writer,
-            snapshot,
-            ..
-        } = self;
-        let Ok(mut locked) = writer.lock() else {
+        let Ok((ground, locked)) = append::under_lock(self) else {
             return false;
         };
-        if append::catch_up(&mut locked, state, snapshot).is_err() {
-            return false;
-        }
+        let Ground {
+            ports,
+            dir,
+            snapshot,
+            ..
+        } = ground;
         let position = locked.position().clone();
         let log = Log::new(ports.clone(), dir);
         let file = locked.writer().file_id();

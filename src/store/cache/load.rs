@@ -96,13 +96,12 @@ fn items(base: &CacheBase) -> io::Result<Vec<Item>> {
     let each = count.div_ceil(parts).next_multiple_of(NUMBERS);
     let mut ranges =
         (0..parts).map(|part| (part * each).min(count)..((part + 1) * each).min(count));
-    let mut items = Vec::with_capacity(count);
     thread::scope(|scope| {
         let first = ranges.next().unwrap_or(0..count);
         let helpers: Vec<_> = ranges
             .map(|range| scope.spawn(|| items_in(base, range, Vec::new())))
             .collect();
-        items = items_in(base, first, std::mem::take(&mut items))?;
+        let mut items = items_in(base, first, Vec::with_capacity(count))?;
         for helper in helpers {
             match helper.join() {
                 Ok(more) => items.append(&mut more?),
