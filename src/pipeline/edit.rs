@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
+use super::short::short;
 use super::status::Status;
 use super::time::Timestamp;
 
@@ -94,20 +95,14 @@ impl Change {
             parts.push(format!("{} -> {}", was.as_str(), now.as_str()));
         }
         let shown = self.set.iter().map(|field| {
-            let value = field.value.as_str();
-            match value.char_indices().nth(LONG) {
-                Some((end, _)) => format!("{} = {}…", field.key, &value[..end]),
-                None => format!("{} = {value}", field.key),
-            }
+            let value = short(field.value.as_str());
+            format!("{} = {value}", field.key)
         });
         parts.extend(shown);
         parts.extend(self.unset.iter().map(|key| format!("{key} removed")));
         format!("edited in {file}: {}", parts.join(", "))
     }
 }
-
-/// Characters of a value that are told in words.
-const LONG: usize = 60;
 
 /// A time in [`Change::set`]; `None` if there is none.
 pub(super) fn time_of(value: &Json) -> Option<Timestamp> {

@@ -11,6 +11,7 @@ pub mod time;
 pub mod json;
 pub mod members;
 pub mod same;
+pub mod short;
 pub mod spelling;
 pub mod field;
 pub mod names;

@@ -3,12 +3,10 @@
 use super::{DataChange, FieldChange};
 use crate::pipeline::json::Json;
 use crate::pipeline::members::Members;
+use crate::pipeline::short::short;
 
 /// Fields that are named; of the rest, how many there are.
 const NAMED: usize = 8;
-
-/// The longest value that is shown whole, in characters.
-const LONG: usize = 60;
 
 impl DataChange {
     /// What changed, from what to what, and who says so.
@@ -59,13 +57,6 @@ fn rest(all: usize) -> Option<String> {
 /// A text without its quotes, anything else as it is written.
 pub fn plain(json: &Json) -> String {
     serde_json::from_str(json.as_str()).unwrap_or_else(|_| json.to_string())
-}
-
-fn short(text: &str) -> String {
-    match text.char_indices().nth(LONG) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

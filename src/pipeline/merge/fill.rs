@@ -6,13 +6,11 @@ use super::one::{One, Three};
 use crate::pipeline::event::ImportedPhase;
 use crate::pipeline::members::Members;
 use crate::pipeline::names::Phase;
+use crate::pipeline::short::short;
 use crate::pipeline::status::Status;
 
 /// Fields that a sentence names with their values; the finding has all of them.
 const NAMED: usize = 3;
-
-/// Characters of a value that a sentence shows.
-const LONG: usize = 60;
 
 impl One<'_, '_> {
     /// What the file knows of a phase and nobody here does.
@@ -116,20 +114,7 @@ impl One<'_, '_> {
             "the item lacks phases that others in the file have; they stay as they are here: {lacking}"
         );
         let decided = format!("as they are: {lacking}");
-        self.judge("I-PHASE-SET", None, &found, &decided, message);
-        self.merged
-            .judged
-            .last_mut()
-            .expect("one was just added")
-            .judged = false;
-    }
-}
-
-/// As much of a value as a sentence has room for.
-fn short(text: &str) -> String {
-    match text.char_indices().nth(LONG) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        self.note("I-PHASE-SET", &found, &decided, message);
     }
 }
 

@@ -397,9 +397,24 @@ impl<'m> One<'m, '_> {
         decided: &str,
         message: String,
     ) {
+        self.tell(code, true, (phase, found, decided), message);
+    }
+
+    /// What is only told.
+    pub(super) fn note(&mut self, code: &'static str, found: &str, decided: &str, message: String) {
+        self.tell(code, false, (None, found, decided), message);
+    }
+
+    fn tell(
+        &mut self,
+        code: &'static str,
+        judged: bool,
+        (phase, found, decided): (Option<&Phase>, &str, &str),
+        message: String,
+    ) {
         self.merged.judged.push(Judgement {
             code,
-            judged: true,
+            judged,
             item: Some(self.ours.name.to_string()),
             phase: phase.map(ToString::to_string),
             found: found.to_owned(),

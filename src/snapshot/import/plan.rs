@@ -8,6 +8,7 @@ use super::reader::Reader;
 use super::tree::Field;
 use crate::error::Error;
 use crate::pipeline::plan::PhasePlan;
+use crate::pipeline::short::cut;
 use crate::pipeline::{Phase, Plan};
 
 /// Reads the plan. Phases that items have besides it come in where they first stand.
@@ -97,20 +98,15 @@ fn of_document(reader: &mut Reader<'_>, field: &Field<'_>) -> Result<Vec<PhasePl
     Ok(Vec::new())
 }
 
+/// Characters of a field that are told where it is left out.
+const LONG: usize = 400;
+
 /// Reports a field of the document that cannot be carried along, because we write that key ourselves.
 pub(super) fn drop_field(reader: &mut Reader<'_>, field: &Field<'_>, why: &str) {
-    let text = shorten(reader.source(&field.node));
+    let text = cut(reader.source(&field.node), LONG);
     let remark = Remark::judged("I-FIELD", field.at).found(text);
     let message = format!("{}: {why}; only the original keeps it", field.key);
     reader.remark(remark.decided("left out").says(message));
-}
-
-fn shorten(text: &str) -> String {
-    const LONG: usize = 400;
-    match text.char_indices().nth(LONG) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// Puts the phases of one item into the order of all. A new phase comes before the next one that is known already, so

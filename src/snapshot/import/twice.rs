@@ -7,12 +7,10 @@ use super::reader::Reader;
 use crate::pipeline::Json;
 use crate::pipeline::members::Members;
 use crate::pipeline::merge::{Changed, at};
+use crate::pipeline::short::short;
 
 /// Fields that differ and are named with their values; the finding has the whole entry.
 const NAMED: usize = 3;
-
-/// Characters of a value that a sentence shows.
-const LONG: usize = 60;
 
 /// Reports the second entry of an item, which begins at `begin` and whose object stands at `second`; the first, at `first`,
 /// counts.
@@ -60,13 +58,7 @@ fn differing(texts: [&str; 2], lines: [usize; 2]) -> Option<Vec<String>> {
         return Some(Vec::new());
     };
     let of_first = Members::of(first.as_str())?;
-    let shown = |value: Option<&str>| {
-        let text = value.unwrap_or("nothing");
-        match text.char_indices().nth(LONG) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text.to_owned(),
-        }
-    };
+    let shown = |value: Option<&str>| short(value.unwrap_or("nothing"));
     let leaves = changed.leaves().into_iter();
     let words = leaves.map(|(field, value)| {
         let (is, was) = (value.as_ref().map(Json::as_str), at(&of_first, &field));

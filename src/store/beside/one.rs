@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Json;
 use crate::pipeline::merge::{Before, DataConflict, Doubt};
+use crate::pipeline::short::short;
 use crate::pipeline::spelling::Roundings;
 use crate::pipeline::{ExtractionChange, ExtractionStatus, ItemId};
 use crate::snapshot::enrichment;
@@ -14,9 +15,6 @@ use super::super::given::BesideOriginal;
 use super::super::originals::Values;
 use super::BesideResult;
 use super::against::{Against, Base};
-
-/// Characters of a value that a sentence shows.
-const LONG: usize = 60;
 
 /// One file, while it is taken in.
 pub(super) struct One<'o> {
@@ -193,12 +191,4 @@ pub(super) fn doubted(doubt: Doubt) -> String {
 
 pub(super) fn shown(value: Option<&Json>) -> String {
     value.map_or_else(|| "nothing".to_owned(), ToString::to_string)
-}
-
-/// As much of a value as a sentence has room for.
-pub(super) fn short(text: &str) -> String {
-    match text.char_indices().nth(LONG) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

@@ -9,6 +9,7 @@ use crate::pipeline::json::{Extras, Json};
 use crate::pipeline::merge::{
     Before, DataMerge, DocumentMerge, ExtractionMerge, MergedDocument, says_the_same,
 };
+use crate::pipeline::short::short;
 use crate::pipeline::spelling::{Roundings, respelled};
 use crate::pipeline::{DataChange, Event, ExtractionChange, Item, ItemId, PipelineState};
 use crate::ports::Disk;
@@ -18,7 +19,7 @@ use super::super::given::BesideOriginal;
 use super::super::originals::Values;
 use super::against::{Against, Had};
 use super::cross::{cross, phases};
-use super::one::{One, doubted, gone, news, said_by_shape, short, shown, words};
+use super::one::{One, doubted, gone, news, said_by_shape, shown, words};
 use super::shape::{form, shape};
 use super::{BesideResult, KnownAs, before, is_there_again, known_as};
 
