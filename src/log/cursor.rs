@@ -35,7 +35,7 @@ impl Cursor {
             }
             From::Position(position) => {
                 let mut lost = Lost::default();
-                lost.learn(&position.lost);
+                lost.learn(position.segment, &position.lost);
                 Self {
                     segment: position.segment,
                     scan: Scan::new(position.offset, position.next, Some(position.previous)),
@@ -79,12 +79,12 @@ impl Cursor {
             // The segment before was synced before this header was written.
             self.durable_seen = self.durable_seen.max(prev.last_seq);
         }
-        self.learn_lost(header);
+        self.learn_lost(self.segment, header);
     }
 
-    /// Takes over the lost ranges in segments before the one that declares them.
-    pub(super) fn learn_lost(&mut self, header: &SegmentHeader) {
-        self.lost.learn(&header.lost);
+    /// Takes over the lost ranges in segments before the one that declares them in its header.
+    pub(super) fn learn_lost(&mut self, id: SegmentId, header: &SegmentHeader) {
+        self.lost.learn(id, &header.lost);
     }
 
     /// True if a header declared this segment's own header lost.

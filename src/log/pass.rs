@@ -88,7 +88,7 @@ impl<'l> Pass<'l> {
         if last != cursor.segment
             && let Ok(header) = read_header(self.log, last).map_err(Trouble::Final)?
         {
-            cursor.learn_lost(&header);
+            cursor.learn_lost(last, &header);
         }
         loop {
             let id = cursor.segment;
@@ -218,14 +218,9 @@ impl<'l> Pass<'l> {
             .filter(|&prev| prev > cursor.segment)
             .unwrap_or(successor);
         if gone < successor && cursor.segment_lost(gone, successor) {
-            let lost = cursor.lost.from(cursor.segment).iter();
-            let first = lost
-                .map(|lost| lost.from_seq)
-                .min()
-                .unwrap_or(gone.first_seq());
-            return Ok(Seal::Open(
-                first.max(cursor.segment.first_seq()).min(gone.first_seq()),
-            ));
+            // Others may be gone before it, and the end of this one with them.
+            let first = cursor.lost.begin(gone.first_seq());
+            return Ok(Seal::Open(first.max(cursor.segment.first_seq())));
         }
         if gone < successor {
             return Err(Trouble::Bad(missing(gone, Witness::Name(successor))));
@@ -280,8 +275,8 @@ impl<'l> Pass<'l> {
                 }
                 let crc = cursor.scan.previous();
                 // What is missing at the very end leaves no bytes to be passed over.
-                let given_up = stop.seq <= end.last_seq
-                    && cursor.lost_through(stop.seq) == end.last_seq.next();
+                let given_up =
+                    stop.seq <= end.last_seq && cursor.lost_through(stop.seq) > end.last_seq;
                 let fits = crc.is_none_or(|crc| crc == end.last_crc32);
                 if !given_up && (stop.seq != end.last_seq.next() || !fits) {
                     let what = format!("record {} does not end {id}", end.last_seq);
@@ -427,16 +422,28 @@ impl<'l> Pass<'l> {
         limit: u64,
         sink: &mut Sink<'_>,
     ) -> Result<Stop, Trouble> {
-        let id = cursor.segment;
         let begin = cursor.scan.offset();
         let ranges: Vec<LostRange> = cursor
             .lost
-            .of(id)
+            .of(cursor.segment)
             .iter()
             .filter(|lost| lost.from_byte >= begin && lost.from_byte.get() < limit)
             .copied()
             .collect();
-        for lost in ranges {
+        let (stop, _) = self.run_over(cursor, file, &ranges, limit, sink)?;
+        Ok(stop)
+    }
+
+    /// Scans to `limit`, passing over these ranges. Says where it stopped, and how many of them it had passed by then.
+    pub(super) fn run_over(
+        &mut self,
+        cursor: &mut Cursor,
+        file: &dyn File,
+        ranges: &[LostRange],
+        limit: u64,
+        sink: &mut Sink<'_>,
+    ) -> Result<(Stop, usize), Trouble> {
+        for (passed, lost) in ranges.iter().enumerate() {
             let stop = scan(
                 self.log,
                 &mut self.window,
@@ -447,13 +454,14 @@ impl<'l> Pass<'l> {
             )?;
             let there = stop.fault.is_none() && stop.offset == lost.from_byte;
             if !there || stop.seq != lost.from_seq {
-                return Ok(stop);
+                return Ok((stop, passed));
             }
             let to = lost.to_byte.max(lost.from_byte);
             cursor
                 .scan
                 .pass_over(Offset::new(to.get().min(limit)), lost.to_seq.next());
         }
-        scan(self.log, &mut self.window, cursor, file, limit, sink)
+        let stop = scan(self.log, &mut self.window, cursor, file, limit, sink)?;
+        Ok((stop, ranges.len()))
     }
 }

@@ -28,8 +28,13 @@ pub(super) struct Resume {
 
 /// Finds the end of the damage that begins at a stop: the record that continues what is before the stop, if it stands
 /// anywhere behind; else the next record that can stand there. `previous` is the checksum of the record before the stop,
-/// if anybody knows it.
-pub(super) fn resume(stop: &Stop, previous: Option<Crc>, bytes: &[u8]) -> Resume {
+/// if anybody knows it; what begins at `below`, if that is known, stands behind these bytes.
+pub(super) fn resume(
+    stop: &Stop,
+    previous: Option<Crc>,
+    below: Option<Seq>,
+    bytes: &[u8],
+) -> Resume {
     let verified = usize::try_from(stop.line.get() - stop.offset.get()).unwrap_or(usize::MAX);
     let verified = verified.min(bytes.len());
     let mut before = Before::at(stop, &bytes[..verified]);
@@ -54,7 +59,7 @@ pub(super) fn resume(stop: &Stop, previous: Option<Crc>, bytes: &[u8]) -> Resume
                     // A whole record that stands too early: what is missing before it leaves no bytes. One that has the
                     // right seq and failed all the same does not follow what is before it.
                     let later = frame.seq > stop.seq || place > verified && frame.seq >= stop.seq;
-                    if !later {
+                    if !later || below.is_some_and(|below| frame.seq >= below) {
                         before.pass(line);
                     } else if before.holds(&frame) {
                         before.take(&frame);
@@ -265,7 +270,7 @@ mod tests {
     fn resumed(bytes: &[u8]) -> (usize, Resume) {
         let (_, stop) = scan_all(bytes);
         let offset = usize::try_from(stop.offset.get()).unwrap();
-        (offset, resume(&stop, None, &bytes[offset..]))
+        (offset, resume(&stop, None, None, &bytes[offset..]))
     }
 
     /// Where each line begins, and the end.
@@ -284,7 +289,7 @@ mod tests {
             hit[at] ^= 1;
             let (_, stop) = scan_all(&hit);
             let behind = &hit[usize::try_from(stop.offset.get()).unwrap()..];
-            let resumed = resume(&stop, None, behind);
+            let resumed = resume(&stop, None, None, behind);
             assert_eq!((stop.offset.get(), stop.seq), (one as u64, Seq::new(2)));
             assert_eq!(resumed.seq, Some(Seq::new(5)), "byte {at}");
             assert_eq!(resumed.hurt, group - one);

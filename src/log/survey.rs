@@ -4,6 +4,7 @@
 //! a reader would stop, and goes on at the next record.
 
 mod search;
+mod given_up;
 mod ahead;
 mod relay;
 mod seal;
@@ -11,7 +12,7 @@ mod seal;
 use super::cursor::Cursor;
 use super::frame::Crc;
 use super::head::Sha256Hex;
-use super::header::{LogId, SegmentHeader};
+use super::header::{LogId, LostRange, SegmentHeader};
 use super::pass::Pass;
 use super::reader::{Access, Entry, Log, Witnesses};
 use super::tail::{Attested, Shape};
@@ -19,9 +20,9 @@ use super::trouble::{
     HeaderLine, HeaderProblem, Trouble, file_name, header_trouble, not_opened, read_header,
 };
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
-use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
 use ahead::Ahead;
+use search::Ends;
 
 /// A log of fewer segments is read before another thread has begun.
 const LEAST_SEGMENTS: usize = 16;
@@ -118,6 +119,10 @@ pub struct SurveyEnd {
     pub head: Option<Sha256Hex>,
     /// How many findings speak of damage or are ambiguous.
     pub bad: usize,
+    /// What was given up before, as the last header says it that says anything of its segment.
+    pub lost: Vec<LostRange>,
+    /// That part of it that is passed over where it was declared.
+    pub given_up: Vec<LostRange>,
 }
 
 /// Takes what a survey comes upon.
@@ -179,13 +184,9 @@ impl Log {
             told: Seq::NONE,
             read: None,
             ahead,
+            given_up: Vec::new(),
         };
-        match surveyor.header(last) {
-            Ok(Ok(header)) => surveyor.cursor.learn_lost(&header),
-            // What the system refuses is told in its place.
-            Ok(Err(_)) | Err(Error::Io { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        surveyor.learn_lost(ids)?;
         let mut head = None;
         for (index, &id) in ids.iter().enumerate() {
             let before = index.checked_sub(1).map(|before| ids[before]);
@@ -206,6 +207,8 @@ impl Log {
             offset: surveyor.cursor.scan.offset(),
             head,
             bad: surveyor.bad,
+            lost: surveyor.cursor.lost.ranges().to_vec(),
+            given_up: surveyor.given_up,
         })
     }
 }
@@ -240,6 +243,8 @@ struct Surveyor<'l> {
     /// before it ends.
     read: Option<(SegmentId, HeaderLine)>,
     ahead: Ahead,
+    /// What was given up before and is passed over where it was declared.
+    given_up: Vec<LostRange>,
 }
 
 impl Surveyor<'_> {
@@ -279,7 +284,15 @@ impl Surveyor<'_> {
         let limit = sealed.map_or(len, |prev| prev.valid_bytes.get());
         self.pass.forget();
         self.copied = 0;
-        self.records(&*file, (limit, len), after, sink)?;
+        let next = self.next_seq(id, after, sealed.as_ref())?;
+        let ends = Ends {
+            limit,
+            after,
+            next,
+            below: next.filter(|_| sealed.is_some()),
+            given_up: None,
+        };
+        self.records(&*file, len, ends, sink)?;
         let limit = limit.saturating_add(self.copied).min(len.max(limit));
         // What was given up may reach beyond the end of a file that was cut.
         let end = self.cursor.scan.offset().get().min(len);
@@ -357,6 +370,7 @@ impl Surveyor<'_> {
             Some(_) => self.cursor.scan.next(),
             None => Seq::FIRST,
         };
+        let ended = before.map(|before| (before, self.cursor.scan.offset()));
         let follows = before.is_some() && expected == id.first_seq();
         let previous = match &header {
             Ok(header) => header.prev.map_or(Crc::NONE, |prev| prev.last_crc32).into(),
@@ -393,7 +407,8 @@ impl Surveyor<'_> {
                         expected = gone.first_seq();
                     }
                     // With several gone in a row, the header names only the last of them.
-                    self.missing(gone, expected.min(gone.first_seq()), id, sink)?;
+                    let from = expected.max(self.told).min(gone.first_seq());
+                    self.missing((gone, ended), from, id, sink)?;
                 }
             }
             Err(HeaderProblem::Hurt(kind @ DamageKind::Header(_)))
@@ -404,7 +419,7 @@ impl Surveyor<'_> {
                 self.report(misfit, 0, None, Severity::Damaged, sink)?;
             }
             Err(_) if before.is_none() && id != SegmentId::FIRST => {
-                self.missing(SegmentId::FIRST, Seq::FIRST, id, sink)?;
+                self.missing((SegmentId::FIRST, None), Seq::FIRST, id, sink)?;
             }
             Err(_) => {}
         }
@@ -425,60 +440,35 @@ impl Surveyor<'_> {
         let by = Some(Witness::Name(id));
         let mut missing = self.damage(before, self.cursor.scan.offset(), DamageKind::Missing, by);
         missing.seq = from;
-        let to = Some(id.first_seq().before());
-        self.report(missing, 0, to, Severity::Damaged, sink)
+        let to = self.cursor.lost.back(id.first_seq().before());
+        self.report(missing, 0, Some(to), Severity::Damaged, sink)
     }
 
+    /// Reports a segment that is gone, with all from that record on; `ended` is the segment before it, and its end.
     fn missing(
         &mut self,
-        gone: SegmentId,
+        (gone, ended): (SegmentId, Option<(SegmentId, Offset)>),
         from: Seq,
         successor: SegmentId,
         sink: &mut SurveySink<'_>,
     ) -> Result<()> {
         let by = Some(Witness::Name(successor));
         let mut missing = self.damage(gone, Offset::START, DamageKind::MissingSegment, by);
+        let last = successor.first_seq().before();
         missing.seq = from;
-        let severity = if self.cursor.segment_lost(gone, successor) {
-            Severity::GivenUp
-        } else {
-            Severity::Damaged
-        };
-        let to = Some(successor.first_seq().before());
-        self.report(missing, 0, to, severity, sink)
-    }
-
-    /// Reads the records of one segment up to `limit`, or so much further as lines in it are copies of others.
-    fn records(
-        &mut self,
-        file: &dyn File,
-        (limit, len): (u64, u64),
-        after: Option<SegmentId>,
-        sink: &mut SurveySink<'_>,
-    ) -> Result<()> {
-        let id = self.cursor.segment;
-        let given_up = self.cursor.lost.of(id).to_vec();
-        for lost in given_up {
-            let kind = DamageKind::Missing;
-            let mut damage = self.damage(id, lost.from_byte, kind, None);
-            damage.seq = lost.from_seq;
-            let bytes = lost.to_byte.get().saturating_sub(lost.from_byte.get());
-            self.report(damage, bytes, Some(lost.to_seq), Severity::GivenUp, sink)?;
+        if self.cursor.lost_through(from) > last {
+            return self.report(missing, 0, Some(last), Severity::GivenUp, sink);
         }
-        loop {
-            let limit = limit.saturating_add(self.copied).min(len.max(limit));
-            let last = &mut self.last;
-            let stop = self
-                .pass
-                .run_over_lost(&mut self.cursor, file, limit, &mut |entry| {
-                    *last = (entry.frame.seq, entry.frame.crc);
-                    sink(Survey::Record(entry))
-                });
-            let stop = stop.map_err(Trouble::into_error)?;
-            if !self.stopped(&stop, file, limit, after, sink)? {
-                return Ok(());
-            }
+        missing.seq = self.cursor.lost_through(from);
+        let to = self.cursor.lost.back(last);
+        if let Some((before, end)) = ended.filter(|_| to < gone.first_seq()) {
+            // It was given up itself; what is missing now stood before it.
+            missing = Damage {
+                seq: missing.seq,
+                ..self.damage(before, end, DamageKind::Missing, by)
+            };
         }
+        self.report(missing, 0, Some(to), Severity::Damaged, sink)
     }
 
     fn header(&mut self, id: SegmentId) -> Result<HeaderLine> {

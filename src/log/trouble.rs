@@ -135,7 +135,17 @@ pub(super) fn damage(
     bytes: &[u8],
     witness: Option<Witness>,
 ) -> Damage {
-    let hurt = resume(stop, previous, bytes).hurt;
+    let hurt = resume(stop, previous, None, bytes).hurt;
+    damage_of(id, stop, &bytes[..hurt], witness)
+}
+
+/// The damage at a stop, of these bytes.
+pub(super) fn damage_of(
+    id: SegmentId,
+    stop: &Stop,
+    hurt: &[u8],
+    witness: Option<Witness>,
+) -> Damage {
     Damage {
         file: file_name(id),
         segment: Some(id),
@@ -143,7 +153,7 @@ pub(super) fn damage(
         seq: stop.seq,
         kind: stop.fault.clone().unwrap_or(DamageKind::Missing),
         witness,
-        items: tail::items(&bytes[..hurt]),
+        items: tail::items(hurt),
     }
 }
 

@@ -61,6 +61,23 @@ impl fmt::Display for SeqRange {
     }
 }
 
+impl SeqRange {
+    /// Records, for people: `records 43..45`. Where they are more than a repair passes over, that is said with them: hardly any of
+    /// them was ever written, and the header that tells which is hurt.
+    pub(crate) fn told(self) -> String {
+        let Self { from, to } = self;
+        if from == to {
+            format!("record {from}")
+        } else if to.get() - from.get() < RESTORED_JUMP - 1 {
+            format!("records {self}")
+        } else {
+            format!(
+                "records {self} (a repair passes over {RESTORED_JUMP} at a time: hardly any of them was ever written)"
+            )
+        }
+    }
+}
+
 impl FromStr for SeqRange {
     type Err = &'static str;
 

@@ -16,6 +16,7 @@ mod snapshots;
 mod order;
 mod strays;
 mod swapped;
+mod twice;
 
 use std::collections::BTreeSet;
 use std::path::Path;

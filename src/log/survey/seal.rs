@@ -78,7 +78,7 @@ impl Surveyor<'_> {
         }
         if next <= prev.last_seq && self.hurt {
             // Where other bytes stand instead of records, the last of these leave none.
-            if self.cursor.lost_through(next) == prev.last_seq.next() {
+            if self.cursor.lost_through(next) > prev.last_seq {
                 return Ok(());
             }
             let by = Some(Witness::Header(successor));

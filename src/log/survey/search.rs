@@ -10,12 +10,26 @@ use super::super::pass::{MAX_TAIL, SEARCHED};
 use super::super::resume::{Resume, resume};
 use super::super::segment::{Scan, Stop};
 use super::super::tail::{self, Attested, Evidence, Verdict};
-use super::super::trouble::{damage, disordered};
+use super::super::trouble::{damage_of, disordered};
 use super::super::window::{read_range, zeros_begin};
 use super::{Entry, Severity, Survey, SurveySink, Surveyor};
 use crate::error::{Error, Result, Witness};
 use crate::ports::File;
-use crate::position::{SegmentId, Seq};
+use crate::position::{Offset, SegmentId, Seq};
+
+/// Where the reading of a segment ends.
+pub(super) struct Ends {
+    /// The byte, from 0; copies of lines not counted.
+    pub(super) limit: u64,
+    /// The segment behind it.
+    pub(super) after: Option<SegmentId>,
+    /// The first seq that does not belong to this one, if anybody knows it.
+    pub(super) next: Option<Seq>,
+    /// The same, if the header behind it attests it: what has such a seq before the end is a line out of its place.
+    pub(super) below: Option<Seq>,
+    /// The first byte and the first seq of the next range in it that was given up, if that stands where it was declared.
+    pub(super) given_up: Option<(Offset, Seq)>,
+}
 
 impl Surveyor<'_> {
     /// Reports a stop and moves behind it; false if nothing follows.
@@ -23,22 +37,29 @@ impl Surveyor<'_> {
         &mut self,
         stop: &Stop,
         file: &dyn File,
-        limit: u64,
-        after: Option<SegmentId>,
+        ends: &Ends,
         sink: &mut SurveySink<'_>,
     ) -> Result<bool> {
+        let Ends {
+            limit, after, next, ..
+        } = *ends;
         let id = self.cursor.segment;
         let from = stop.offset.get();
         if stop.fault.is_none() && from == limit && after.is_some() {
             return Ok(false);
         }
+        // A range that was given up is in its place: at its first byte the reading goes on in any case.
+        let (to, below) = match ends.given_up {
+            Some((at, next)) => (at.get(), Some(next)),
+            None => (limit, ends.below),
+        };
         let refused = |error| Error::io("read", self.log.segment_path(id))(error);
         let attested = self
             .attested_behind(file, id, from, limit)
             .map_err(refused)?;
         let previous = self.cursor.scan.previous();
-        let (bytes, resume) = behind(stop, previous, file, limit).map_err(refused)?;
-        let left = limit.saturating_sub(from);
+        let (bytes, resume) = behind(stop, previous, below, file, to).map_err(refused)?;
+        let left = to.saturating_sub(from);
         let zeros = zeros_begin(file, from, limit).map_err(refused)?;
         let end = zeros.saturating_add(1).min(limit);
         let verdict = if attested.seq >= stop.seq {
@@ -72,16 +93,20 @@ impl Surveyor<'_> {
                 return self.in_order(stop, &ordered, (witness, severity), sink);
             }
         }
-        let (hurt, seq) = match resume.seq {
-            Some(seq) if !torn => (resume.hurt as u64, Some(seq)),
-            _ => (left, None),
+        let goes_on = ends.given_up.map(|(_, next)| next);
+        let (hurt, seq) = match resume.seq.or(goes_on) {
+            Some(seq) if !torn && resume.seq.is_some() => (resume.hurt as u64, Some(seq)),
+            Some(seq) if !torn => (left, Some(seq)),
+            _ => (limit.saturating_sub(from), None),
         };
-        let to = seq.or(after.map(SegmentId::first_seq)).map(Seq::before);
+        // What was given up behind the end is no part of what is missing now.
+        let last = next.map(|next| self.cursor.lost.back(next.before()).max(stop.seq.before()));
         if seq.is_none() {
-            self.told = to.map_or(self.told, Seq::next);
+            self.told = next.unwrap_or(self.told);
         }
-        let damage = damage(id, stop, previous, &bytes, witness);
-        self.report(damage, hurt, to, severity, sink)?;
+        let items = &bytes[..resume.hurt.min(bytes.len())];
+        let damage = damage_of(id, stop, items, witness);
+        self.report(damage, hurt, seq.map(Seq::before).or(last), severity, sink)?;
         let Some(seq) = seq else {
             return Ok(false);
         };
@@ -149,6 +174,7 @@ impl Surveyor<'_> {
 fn behind(
     stop: &Stop,
     previous: Option<Crc>,
+    below: Option<Seq>,
     file: &dyn File,
     limit: u64,
 ) -> io::Result<(Vec<u8>, Resume)> {
@@ -157,7 +183,7 @@ fn behind(
     loop {
         let to = limit.min(from.saturating_add(size));
         let bytes = read_range(file, from, to)?;
-        let resume = resume(stop, previous, &bytes);
+        let resume = resume(stop, previous, below, &bytes);
         if resume.seq.is_some() || to == limit || size >= SEARCHED {
             return Ok((bytes, resume));
         }

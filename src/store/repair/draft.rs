@@ -17,7 +17,7 @@ use super::super::dir::{self, WAL};
 use super::goal::Goal;
 use super::look::{Hurt, Look};
 use super::overlay::Overlay;
-use super::{MAX_READ, Occasion, RepairPlan, Step, StepKind, effect, loss, put_back};
+use super::{MAX_READ, Occasion, RepairPlan, SeqRange, Step, StepKind, effect, loss, put_back};
 
 /// A plan, and what carries it out.
 pub(super) struct Draft {
@@ -173,6 +173,16 @@ impl Drafting<'_> {
         Ok(())
     }
 
+    /// Nothing of the log as it would be may need another repair: what is found in it still would be claimed to be done, and
+    /// found again for ever.
+    fn prove_whole(&self) -> Result<()> {
+        let after = self.look()?;
+        match after.hurt.into_iter().next() {
+            Some(hurt) => Err(Error::Damaged(Box::new(hurt.finding.damage))),
+            None => Ok(()),
+        }
+    }
+
     fn finish(mut self, look: &Look, occasion: Occasion) -> Result<Draft> {
         let attested = self
             .witnesses
@@ -184,7 +194,7 @@ impl Drafting<'_> {
         for hurt in &look.hurt {
             let bytes = self.hurt_bytes(look, hurt)?;
             let range = loss::of_hurt(look, hurt, &bytes, attested, Some(log));
-            self.steps.push(give_up(hurt, &range));
+            self.steps.push(give_up(hurt, &range, &look.end.lost));
             let named = effect::hints(&bytes);
             let records = (range.to_seq.get() + 1).saturating_sub(range.from_seq.get());
             items_unknown |= (named.len() as u64) < records && !is_header(&bytes);
@@ -195,7 +205,7 @@ impl Drafting<'_> {
             items_unknown = true;
             lost.push(behind);
         }
-        let ranges = loss::merged(&lost);
+        let ranges = loss::new_seqs(&lost, &look.end.lost);
         if let Some(torn) = &look.torn {
             self.steps.push(Step {
                 kind: StepKind::Seal,
@@ -219,8 +229,9 @@ impl Drafting<'_> {
         }
         let mut goal = None;
         if !self.steps.is_empty() {
-            let new = self.header(look, lost, first, log)?;
+            let new = self.header(look, &lost, first, log)?;
             let after = self.prove(&new)?;
+            self.prove_whole()?;
             plan.items = effect::touched(&hints, &after);
             plan.beyond_items = effect::beyond_items(&hints, &after);
             plan.next = Some(SegmentId::starting_at(first));
@@ -253,7 +264,7 @@ impl Drafting<'_> {
             file: format!("{WAL}/{id}"),
             byte: 0,
             bytes: 0,
-            seqs: Some(super::SeqRange { from: seq, to: seq }),
+            seqs: Some(SeqRange { from: seq, to: seq }),
             message: format!(
                 "record {seq} and whatever followed it, given up: it is missing with its segment; the snapshot at {} attests that it was acknowledged",
                 place.seq
@@ -324,13 +335,22 @@ fn is_header(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes, br#""event":"segment""#).is_some()
 }
 
-fn give_up(hurt: &Hurt, range: &LostRange) -> Step {
+fn give_up(hurt: &Hurt, range: &LostRange, before: &[LostRange]) -> Step {
     let damage = &hurt.finding.damage;
-    let seqs = loss::merged(std::slice::from_ref(range)).first().copied();
-    let what = match seqs {
-        None => "bytes that are no record".to_owned(),
-        Some(seqs) if seqs.from == seqs.to => format!("record {}", seqs.from),
-        Some(seqs) => format!("records {seqs}"),
+    let lost = loss::new_seqs(std::slice::from_ref(range), before);
+    let named: Vec<String> = lost.iter().map(ToString::to_string).collect();
+    let what = match *lost {
+        [] if range.to_seq >= range.from_seq => "bytes that were given up before".to_owned(),
+        [] => "bytes that are no record".to_owned(),
+        [seqs] => seqs.told(),
+        _ => format!("records {}", named.join(", ")),
+    };
+    let seqs = match *lost {
+        [] => None,
+        [first, ..] => Some(SeqRange {
+            from: first.from,
+            to: lost[lost.len() - 1].to,
+        }),
     };
     let bytes = range.to_byte.get().saturating_sub(range.from_byte.get());
     let ends_early = seqs.is_none() && damage.kind == DamageKind::Missing;

@@ -1,7 +1,5 @@
 //! Where the log goes on after a repair: the header that says what is lost, and the proof that all of it can be read.
 
-use std::collections::BTreeSet;
-
 use crate::error::{Error, Result};
 use crate::log::frame::{self, Crc};
 use crate::log::head::Head;
@@ -82,7 +80,7 @@ impl Drafting<'_> {
         occasion: Occasion,
     ) -> Seq {
         let end = look.end.last;
-        let ends = lost.iter().chain(&look.declared).map(|lost| lost.to_seq);
+        let ends = lost.iter().chain(&look.end.lost).map(|lost| lost.to_seq);
         let mut first = ends.fold(end.max(attested), Seq::max).next();
         let given_up = lost.iter().map(|lost| lost.to_seq).max();
         let from = end.max(given_up.unwrap_or(end)).next();
@@ -130,15 +128,12 @@ impl Drafting<'_> {
     pub(super) fn header(
         &self,
         look: &Look,
-        mut lost: Vec<LostRange>,
+        lost: &[LostRange],
         first: Seq,
         log: LogId,
     ) -> Result<Goal> {
         let end = &look.end;
-        let new: BTreeSet<_> = lost.iter().map(loss::place).collect();
-        let before = look.declared.iter();
-        lost.extend(before.filter(|lost| !new.contains(&loss::place(lost))));
-        lost.sort_by_key(|lost| (lost.segment, lost.from_byte, lost.from_seq));
+        let lost = loss::all_of(look, lost);
         let readable = look.last_in == Some(end.segment);
         let last_seq = if readable {
             end.last

@@ -1,6 +1,6 @@
 //! What a survey tells a repair: segments, what is hurt, and what is attested.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::error::{Damage, DamageKind, Error, Result, Witness};
 use crate::log::frame::Crc;
@@ -12,7 +12,6 @@ use crate::log::{Finding, Severity, tail};
 use crate::position::{Offset, SegmentId, Seq};
 
 use super::super::recovery;
-use super::loss;
 
 /// Everything that was surveyed.
 pub(super) struct Look {
@@ -29,8 +28,6 @@ pub(super) struct Look {
     pub(super) valid_bytes: Offset,
     /// The highest seq that any record that can be read attests.
     pub(super) durable: Seq,
-    /// What was given up before, as the headers repeat it.
-    pub(super) declared: Vec<LostRange>,
 }
 
 /// A segment's file.
@@ -66,9 +63,6 @@ struct Looking {
     /// Where the last record ends.
     last_end: Option<Offset>,
     durable: Seq,
-    declared: Vec<LostRange>,
-    /// Those of `declared`.
-    known: BTreeSet<loss::Place>,
     last: (Seq, Crc),
     group: Option<Group>,
 }
@@ -91,8 +85,6 @@ impl Look {
             last_in: None,
             last_end: None,
             durable: Seq::NONE,
-            declared: Vec::new(),
-            known: BTreeSet::new(),
             last: (Seq::NONE, Crc::NONE),
             group: None,
         };
@@ -104,7 +96,6 @@ impl Look {
             last_in,
             last_end,
             durable,
-            declared,
             ..
         } = looking;
         let records_end = last_end.filter(|_| last_in == Some(end.segment));
@@ -132,7 +123,6 @@ impl Look {
             last_in,
             valid_bytes,
             durable,
-            declared,
         })
     }
 
@@ -142,6 +132,11 @@ impl Look {
             .segments
             .binary_search_by_key(&id, |segment| segment.id);
         place.ok().map(|place| &self.segments[place])
+    }
+
+    /// What was given up of a segment before, as the last header says it that says anything of it; in the order of its places.
+    pub(super) fn given_up_of(&self, id: SegmentId) -> impl Iterator<Item = &LostRange> {
+        self.end.lost.iter().filter(move |lost| lost.segment == id)
     }
 
     /// The header that attests where a segment ends.
@@ -156,11 +151,6 @@ impl Looking {
         match what {
             Survey::Segment(facts) => {
                 self.group = None;
-                for lost in facts.header.iter().flat_map(|header| &header.lost) {
-                    if self.known.insert(loss::place(lost)) {
-                        self.declared.push(*lost);
-                    }
-                }
                 if let Some(prev) = facts.header.and_then(|header| header.prev) {
                     self.durable = self.durable.max(prev.last_seq);
                 }

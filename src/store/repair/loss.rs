@@ -13,20 +13,6 @@ use super::look::{Hurt, Look, Segment};
 /// The shortest line that is a record, with its newline.
 const SHORTEST: u64 = 26;
 
-/// Which bytes and which records a range is of: what two that are not the same differ in.
-pub(super) type Place = (SegmentId, Offset, Offset, Seq, Seq);
-
-/// The place of a range.
-pub(super) const fn place(lost: &LostRange) -> Place {
-    (
-        lost.segment,
-        lost.from_byte,
-        lost.to_byte,
-        lost.from_seq,
-        lost.to_seq,
-    )
-}
-
 /// The range that a header declares lost for hurt bytes. `bytes` are those bytes, `attested` is the highest seq that
 /// anybody attests.
 pub(super) fn of_hurt(
@@ -135,6 +121,64 @@ fn last_possible(finding: &Finding, bytes: &[u8], attested: Seq) -> Seq {
         .unwrap_or(from)
 }
 
+/// Of the seqs of these ranges those that no repair gave up before: sorted, with those that touch as one.
+pub(super) fn new_seqs(ranges: &[LostRange], before: &[LostRange]) -> Vec<SeqRange> {
+    let known = merged(before);
+    let mut new = Vec::new();
+    for range in merged(ranges) {
+        let mut from = range.from;
+        let at = known.partition_point(|known| known.to < from);
+        for known in &known[at..] {
+            if known.from > range.to {
+                break;
+            }
+            if from < known.from {
+                let to = known.from.before();
+                new.push(SeqRange { from, to });
+            }
+            from = known.to.next().max(from);
+        }
+        if from <= range.to {
+            new.push(SeqRange { from, to: range.to });
+        }
+    }
+    new
+}
+
+/// Everything that the next header declares: what these ranges give up, and what was given up before and is passed over
+/// where it was declared. What stands there no more is part of what is given up now; where it was the last of its segment,
+/// nothing stands there for it.
+pub(super) fn all_of(look: &Look, new: &[LostRange]) -> Vec<LostRange> {
+    let mut all = look.end.given_up.clone();
+    all.extend_from_slice(new);
+    for lost in &look.end.lost {
+        let same = |other: &&LostRange| other.segment == lost.segment;
+        let known: Vec<LostRange> = all.iter().filter(same).copied().collect();
+        let Some(segment) = look.segment(lost.segment) else {
+            continue;
+        };
+        for left in new_seqs(&[*lost], &known) {
+            let at = Offset::new(segment.limit());
+            // Where the records can be read after all, an empty range says that the older one counts no more.
+            let to_seq = if left.from > segment.last {
+                left.to
+            } else {
+                left.from.before()
+            };
+            all.push(LostRange {
+                segment: lost.segment,
+                from_byte: at,
+                to_byte: at,
+                from_seq: left.from,
+                to_seq,
+            });
+        }
+    }
+    all.sort_unstable_by_key(|lost| (lost.segment, lost.from_byte, lost.from_seq, lost.to_byte));
+    all.dedup();
+    all
+}
+
 /// Ranges of seqs, sorted, with those that touch as one; ranges of bytes that are no record are none.
 pub(super) fn merged(ranges: &[LostRange]) -> Vec<SeqRange> {
     let mut all: Vec<SeqRange> = ranges
@@ -184,6 +228,21 @@ mod tests {
         ]);
         let shown: Vec<String> = ranges.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["3..6", "8..9", "11..11"]);
+    }
+
+    #[test]
+    fn what_was_given_up_before_is_typed_once() {
+        let before = [lost(5, 6), lost(9, 9), lost(30, 40)];
+        let new = |from, to| -> Vec<String> {
+            let new = new_seqs(&[lost(from, to)], &before);
+            new.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(new(4, 10), ["4..4", "7..8", "10..10"]);
+        assert_eq!(new(5, 6), [""; 0]);
+        assert_eq!(new(6, 7), ["7..7"]);
+        assert_eq!(new(1, 2), ["1..2"]);
+        assert_eq!(new(29, 41), ["29..29", "41..41"]);
+        assert_eq!(new(3, 2), [""; 0]);
     }
 
     fn hurt(bytes: &[u8]) -> Finding {

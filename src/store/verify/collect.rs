@@ -158,7 +158,9 @@ impl<'c> Collector<'c> {
 
     fn record(&mut self, entry: &Entry<'_>) {
         let frame = entry.frame;
-        self.pass_snapshot(frame.seq, entry.offset == Offset::START);
+        // Its header, wherever in the file that stands: somebody's line may stand before it.
+        let begins_segment = frame.seq == entry.segment.first_seq();
+        self.pass_snapshot(frame.seq, begins_segment);
         self.records += 1;
         self.last = (frame.seq, frame.crc);
         self.durable = self.durable.max(frame.durable);

@@ -38,10 +38,10 @@ struct Written {
 }
 
 /// A log as it was written: its files, and each record by its seq.
-struct Made {
+pub(super) struct Made {
     files: Vec<(String, Vec<u8>)>,
     records: BTreeMap<u64, Written>,
-    last: u64,
+    pub(super) last: u64,
 }
 
 fn path(first: u64) -> String {
@@ -79,7 +79,7 @@ fn payloads(rng: &mut Rng, first: u64, items: &mut Vec<String>) -> Vec<String> {
         .collect()
 }
 
-fn make(rng: &mut Rng) -> Made {
+pub(super) fn make(rng: &mut Rng) -> Made {
     let id = LogId::new(7);
     let (mut files, mut records, mut items) = (Vec::new(), BTreeMap::new(), Vec::new());
     let (mut previous, mut next) = (Crc::NONE, Seq::FIRST);
@@ -145,7 +145,7 @@ fn make(rng: &mut Rng) -> Made {
     }
 }
 
-fn mark(seq: u64) -> Vec<u8> {
+pub(super) fn mark(seq: u64) -> Vec<u8> {
     let covered = format!("phaselog-mark 1 {seq}");
     let mut mark = format!("{covered} {}", Crc::of(covered.as_bytes())).into_bytes();
     mark.resize(63, b' ');
@@ -153,7 +153,7 @@ fn mark(seq: u64) -> Vec<u8> {
     mark
 }
 
-fn on_disk(made: &Made, rng: &mut Rng) -> SimDisk {
+pub(super) fn on_disk(made: &Made, rng: &mut Rng) -> SimDisk {
     let disk = SimDisk::new();
     for dir in [DIR.to_owned(), format!("{DIR}/wal")] {
         disk.plant_dir(dir).unwrap();
@@ -169,7 +169,7 @@ fn on_disk(made: &Made, rng: &mut Rng) -> SimDisk {
 }
 
 /// Hurts one place of one file; says what was done.
-fn hurt(disk: &SimDisk, rng: &mut Rng) -> String {
+pub(super) fn hurt(disk: &SimDisk, rng: &mut Rng) -> String {
     let paths = segments(disk);
     if paths.is_empty() {
         return String::new();
@@ -236,7 +236,7 @@ fn hurt(disk: &SimDisk, rng: &mut Rng) -> String {
 }
 
 /// Every record that a reader gets, with its line.
-fn delivered(disk: &SimDisk) -> BTreeMap<u64, Vec<u8>> {
+pub(super) fn delivered(disk: &SimDisk) -> BTreeMap<u64, Vec<u8>> {
     let log = Log::new(disk.ports_for("reader"), Path::new(DIR));
     let mut found = BTreeMap::new();
     log.read(
@@ -411,7 +411,7 @@ impl Mended<'_> {
     }
 }
 
-fn variable(name: &str) -> Option<u64> {
+pub(super) fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
