@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::error::{DamageKind, Error};
 use crate::ports::EntryKind;
 use crate::position::Seq;
-use crate::store::repair::{self, Occasion, RepairPlan, Repaired, SeqRange};
+use crate::store::repair::{self, Occasion, RESTORED_JUMP, RepairPlan, Repaired, SeqRange};
 
 use super::context::Context;
 use super::exit;
@@ -144,6 +144,12 @@ fn ranges(lost: &[SeqRange]) -> String {
         .join(",")
 }
 
+/// How many records are in these ranges.
+fn lost_records(lost: &[SeqRange]) -> u64 {
+    let each = lost.iter().map(|range| range.to.get() - range.from.get());
+    each.fold(0, |sum, more| sum.saturating_add(more.saturating_add(1)))
+}
+
 fn hint(plan: &RepairPlan, restored: bool, shell: &Shell) -> String {
     let mut command = shell.command("repair", &[]);
     if restored {
@@ -206,12 +212,11 @@ impl Report for RepairReport {
                 for path in kept {
                     let _ = writeln!(text, "kept {}", escape(path));
                 }
-                let lost: u64 = plan
-                    .lost
-                    .iter()
-                    .map(|range| range.to.get() - range.from.get() + 1)
-                    .sum();
-                let lost = count(usize::try_from(lost).unwrap_or(usize::MAX), "record");
+                let lost = match lost_records(&plan.lost) {
+                    // Hardly any of so many was ever written.
+                    RESTORED_JUMP.. => format!("records {}", ranges(&plan.lost)),
+                    lost => count(usize::try_from(lost).unwrap_or(usize::MAX), "record"),
+                };
                 let _ = writeln!(
                     text,
                     "recorded {noted}: repaired, {lost} given up; the log goes on in wal/{next}"

@@ -6,7 +6,7 @@ use crate::log::{Severity, survey};
 use crate::position::{SegmentId, Seq};
 use crate::snapshot::set::ROOT;
 
-use super::super::repair::RESTORED_JUMP;
+use super::super::repair::{RESTORED_JUMP, SeqRange};
 use super::{Finding, Verdict};
 
 pub(super) fn snapshot_file() -> String {
@@ -49,7 +49,13 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
         Severity::GivenUp => ("V-LOST", Verdict::Warnings),
     };
     let records = match finding.to_seq {
-        Some(to) if to > damage.seq => format!("records {}..{to}", damage.seq),
+        Some(to) if to > damage.seq && finding.severity == Severity::GivenUp => {
+            format!("records {}..{to}", damage.seq)
+        }
+        Some(to) if to > damage.seq => {
+            let from = damage.seq;
+            SeqRange { from, to }.told()
+        }
         Some(to) if to < damage.seq => "bytes that are no record".to_owned(),
         _ => format!("record {}", damage.seq),
     };
