@@ -14,6 +14,7 @@ mod apply;
 mod correct;
 mod draft;
 mod effect;
+mod gather;
 mod goal;
 mod look;
 mod loss;

@@ -127,6 +127,8 @@ impl Drafting<'_> {
             || self.correct(&look)?
             || self.put_newlines_back(&look)?
             || self.put_in_order(&look)?
+            || self.leave_out(&look)?
+            || self.put_together(&look)?
         {
             look = self.look()?;
         }

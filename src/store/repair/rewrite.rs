@@ -1,7 +1,10 @@
 //! What can be put right without a loss inside of segments: single bits, the order of lines, files that are no segments.
 
+use std::collections::BTreeSet;
+
 use crate::error::{DamageKind, Result};
 use crate::log::frame::{self, Crc};
+use crate::log::header::LostRange;
 use crate::log::look_for_order;
 use crate::log::segment::Stop;
 use crate::position::{SegmentId, Seq};
@@ -9,6 +12,7 @@ use crate::position::{SegmentId, Seq};
 use super::super::dir::{self, WAL};
 use super::correct::{self, Flip};
 use super::draft::Drafting;
+use super::gather::{Known, gather};
 use super::look::{Hurt, Look};
 use super::rejoin::rejoin;
 use super::{MAX_HELD, SeqRange, Step, StepKind};
@@ -170,6 +174,105 @@ impl Drafting<'_> {
         }
         let any = !steps.is_empty();
         self.steps.extend(steps.into_iter().rev());
+        Ok(any)
+    }
+
+    /// Leaves out what stands between two records of which the second names the first, and makes the file longer than it was; true
+    /// if there was any.
+    pub(super) fn leave_out(&mut self, look: &Look) -> Result<bool> {
+        let mut any = false;
+        // From the last to the first: what is left out moves only what stands behind it.
+        for hurt in look.hurt.iter().rev() {
+            let (damage, len) = (&hurt.finding.damage, hurt.finding.bytes);
+            let between = hurt.finding.to_seq == Some(damage.seq.before()) && len > 0;
+            let Some(segment) = damage.segment.and_then(|id| look.segment(id)) else {
+                continue;
+            };
+            let longer = segment
+                .sealed
+                .is_none_or(|end| segment.len >= end.get() + len);
+            if !between || !longer || segment.len > MAX_HELD {
+                continue;
+            }
+            let path = self.log.segment_path(segment.id);
+            let mut bytes = dir::read_range(&self.ports, &path, 0, segment.len)?;
+            let from = usize::try_from(damage.offset.get()).unwrap_or(usize::MAX);
+            let to = from.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
+            let line = bytes
+                .get(to..)
+                .and_then(|rest| rest.split(|&byte| byte == b'\n').next());
+            let next = line.and_then(|line| frame::parse(line).ok());
+            let follows = next.is_some_and(|next| {
+                next.seq == damage.seq && hurt.previous.is_none_or(|crc| crc == next.previous)
+            });
+            if !follows {
+                continue;
+            }
+            bytes.drain(from..to);
+            self.steps.push(Step {
+                kind: StepKind::Order,
+                file: format!("{WAL}/{}", segment.id),
+                byte: damage.offset.get(),
+                bytes: len,
+                seqs: None,
+                message: format!(
+                    "{len} bytes that are no record, and record {} behind them names the one in front of them: they are left out; nothing is lost",
+                    damage.seq
+                ),
+            });
+            self.change(segment.id, bytes);
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Puts segments together whose records are all there, with other bytes among them or in front of what was given up; true if
+    /// there were any.
+    pub(super) fn put_together(&mut self, look: &Look) -> Result<bool> {
+        let hurt: BTreeSet<SegmentId> = look
+            .hurt
+            .iter()
+            .filter_map(|hurt| hurt.finding.damage.segment)
+            .collect();
+        let mut any = false;
+        for id in hurt {
+            let Some(segment) = look.segment(id).filter(|it| it.len <= MAX_HELD) else {
+                continue;
+            };
+            let seal = look.seal(id).and_then(|header| header.prev);
+            let seal = seal.filter(|seal| segment.sealed == Some(seal.valid_bytes));
+            if seal.is_none() && look.end.segment != id {
+                continue;
+            }
+            let path = self.log.segment_path(id);
+            let bytes = dir::read_range(&self.ports, &path, 0, segment.len)?;
+            let given_up: Vec<LostRange> = look.given_up_of(id).copied().collect();
+            let Some(written) = gather(&Known {
+                bytes: &bytes,
+                first: id.first_seq(),
+                previous: (id == SegmentId::FIRST).then_some(Crc::NONE),
+                given_up: &given_up,
+                seal,
+            }) else {
+                continue;
+            };
+            let what = match bytes.len().saturating_sub(written.len()) {
+                0 => "they are put in order".to_owned(),
+                left => format!(
+                    "they are put in order, and {left} bytes that are none of them are left out"
+                ),
+            };
+            self.steps.push(Step {
+                kind: StepKind::Order,
+                file: format!("{WAL}/{id}"),
+                byte: 0,
+                bytes: segment.len,
+                seqs: None,
+                message: format!("its records are all there, as each names the one before it: {what}; nothing is lost"),
+            });
+            self.change(id, written);
+            any = true;
+        }
         Ok(any)
     }
 
