@@ -84,7 +84,7 @@ fn check_mended(disk: &SimDisk, issued: &BTreeSet<u64>, lossless: bool, what: &s
     open(disk).unwrap_or_else(|error| panic!("{what}: {error}"));
     let mut writer = store(&disk.ports_for("writer"));
     let added = phaselog::pipeline::NewItem {
-        name: phaselog::pipeline::ItemId::new(&format!("new after {}", issued.len())).unwrap(),
+        name: phaselog::pipeline::ItemId::new(&format!("new after {:?}", issued.last())).unwrap(),
         id: None,
     };
     let added = phaselog::pipeline::Command::Add { items: vec![added] };

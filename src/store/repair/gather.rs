@@ -27,8 +27,10 @@ pub(super) struct Known<'a> {
     pub(super) previous: Option<Crc>,
     /// What was given up of it, in the order of its places.
     pub(super) given_up: &'a [LostRange],
-    /// Where the next header says that it ends; `None` for the last segment of the log.
+    /// Where the next header says that it ends; `None` if that is not there.
     pub(super) seal: Option<Predecessor>,
+    /// The first seq of the segment behind it, if there is or was one.
+    pub(super) next: Option<Seq>,
 }
 
 /// One line, if it is a record.
@@ -93,8 +95,9 @@ pub(super) fn gather(known: &Known<'_>) -> Option<Vec<u8>> {
     } else {
         // Bytes at the end that are no record may have been one.
         let newline = known.bytes.last() == Some(&b'\n');
-        let known = |line: &Line| line.record.is_some_and(|(seq, _)| seq < scan.next());
-        newline && given_up.next().is_none() && lines.last().is_some_and(known)
+        let counted = |line: &Line| line.record.is_some_and(|(seq, _)| seq < scan.next());
+        let complete = known.next.is_none_or(|next| next == scan.next());
+        newline && complete && given_up.next().is_none() && lines.last().is_some_and(counted)
     };
     (whole && ended && !known.bytes.starts_with(&out)).then_some(out)
 }
@@ -200,6 +203,7 @@ mod tests {
             previous: Some(Crc::NONE),
             given_up,
             seal,
+            next: None,
         })
     }
 

@@ -139,6 +139,15 @@ impl Look {
         self.end.lost.iter().filter(move |lost| lost.segment == id)
     }
 
+    /// The first seq of the segment behind another: of the one that is there, or the one that its header names and that is gone.
+    pub(super) fn next_of(&self, id: SegmentId) -> Option<Seq> {
+        let behind = self.segments.partition_point(|segment| segment.id <= id);
+        let next = self.segments.get(behind)?;
+        let named = next.header.as_ref().and_then(|header| header.prev);
+        let gone = named.map(|prev| prev.segment).filter(|&gone| gone > id);
+        Some(gone.unwrap_or(next.id).first_seq())
+    }
+
     /// The header that attests where a segment ends.
     pub(super) fn seal(&self, id: SegmentId) -> Option<&SegmentHeader> {
         let place = *self.seals.get(&id)?;

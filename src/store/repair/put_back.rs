@@ -124,7 +124,9 @@ fn by_records(
         let before = file.header.prev.map(|prev| prev.segment);
         [file.named, Some(file.id), before]
     });
-    let all: BTreeSet<SegmentId> = own.chain(said.flatten()).collect();
+    let mut all: BTreeSet<SegmentId> = own.chain(said.flatten()).collect();
+    // Every log has begun with that one.
+    all.insert(SegmentId::FIRST);
     let home = |file: &Unheaded| {
         let upto = SegmentId::starting_at(file.first?);
         all.range(..=upto).next_back().copied()

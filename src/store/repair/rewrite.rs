@@ -241,9 +241,6 @@ impl Drafting<'_> {
             };
             let seal = look.seal(id).and_then(|header| header.prev);
             let seal = seal.filter(|seal| segment.sealed == Some(seal.valid_bytes));
-            if seal.is_none() && look.end.segment != id {
-                continue;
-            }
             let path = self.log.segment_path(id);
             let bytes = dir::read_range(&self.ports, &path, 0, segment.len)?;
             let given_up: Vec<LostRange> = look.given_up_of(id).copied().collect();
@@ -253,6 +250,7 @@ impl Drafting<'_> {
                 previous: (id == SegmentId::FIRST).then_some(Crc::NONE),
                 given_up: &given_up,
                 seal,
+                next: look.next_of(id),
             }) else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use phaselog::store::repair::{self, Occasion, Repaired, StepKind};
+use phaselog::store::repair::{self, Occasion, Repaired, SeqRange, StepKind};
 
 use super::{issued, lines, mend, plan};
 use crate::damage::{DIR, fresh, open, options, segments, small_store};
@@ -105,4 +105,29 @@ fn segments_under_other_names_are_put_back() {
     hurt[at] ^= 1;
     disk.plant(format!("{}.old", paths[1]), &hurt).unwrap();
     assert!(!plan(&disk).lost.is_empty());
+}
+
+/// A segment that was given up with its file leaves nobody who says where the one before it ends. Once any stop behind the first
+/// range that was given up in that one was taken for its end, and what was cut off there was lost without a word.
+#[test]
+fn what_is_cut_off_before_a_lost_segment_is_told() {
+    let base = small_store();
+    let paths = segments(&base);
+    let mut bytes = base.peek(&paths[1]).unwrap();
+    let places = lines(&bytes);
+    let (hurt, cut) = (places[2].0, places[places.len() - 2].0);
+    bytes[hurt + 4..hurt + 16].fill(b'!');
+    base.plant(&paths[1], &bytes).unwrap();
+    mend(&base, &issued(&base), "a record");
+    base.uproot(&paths[2]).unwrap();
+    let planned = mend(&base, &issued(&base), "the segment behind it");
+    let first = planned.lost[0].from;
+    base.plant(&paths[1], &bytes[..cut]).unwrap();
+    assert!(open(&base).is_err());
+    let planned = mend(&base, &issued(&base), "the end of the one before");
+    let two = SeqRange {
+        from: first.before().before(),
+        to: first.before(),
+    };
+    assert_eq!(planned.lost, [two]);
 }
