@@ -11,6 +11,7 @@ use crate::store::verify::{self, Extent, Finding, Verdict, Verified};
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
+use super::hints::Shell;
 use super::receipts::count;
 use super::render::{Format, Report, Style, escape};
 
@@ -57,11 +58,18 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
 pub(super) fn check(context: &mut Context<'_>, extent: &Extent) -> Result<u8, Failure> {
     let verified = verify::verify(&context.ports, context.dir(), &context.options, extent)?;
     let verdict = verified.verdict;
+    let hurt = |finding: &&Finding| finding.weight >= Verdict::Ambiguous;
+    let mut hurt = verified.findings.iter().filter(hurt);
+    let only_head = hurt.clone().count() > 0 && hurt.all(|finding| finding.code == "V-HEAD");
     let report = VerifyReport(verified);
     context.print.report(&report);
     if context.print.format == Format::Text {
         context.print.aside(&report.summary());
-        if verdict >= Verdict::Ambiguous {
+        if let (true, Some((head, at))) = (only_head, extent.head) {
+            context
+                .print
+                .hint(&other_history(head, at, &context.print.shell));
+        } else if verdict >= Verdict::Ambiguous {
             let repair = context.print.shell.command("repair", &[]);
             context.print.hint(&format!(
                 "{repair} shows what can be done; it writes nothing"
@@ -73,6 +81,23 @@ pub(super) fn check(context: &mut Context<'_>, extent: &Extent) -> Result<u8, Fa
         Verdict::Warnings | Verdict::Torn => exit::FINDINGS,
         Verdict::Ambiguous | Verdict::Damaged => exit::DAMAGED,
     })
+}
+
+/// What can be done about a history that is not the one that was known: no repair brings that one back.
+fn other_history(head: Sha256Hex, at: Option<Seq>, shell: &Shell) -> String {
+    let backup = Shell {
+        store: Some("BACKUP".to_owned()),
+    };
+    let mut verify = backup.command("verify", &[]);
+    let _ = write!(verify, " --expect-head {head}");
+    let mut log = shell.command("log", &[]);
+    if let Some(at) = at {
+        let _ = write!(verify, " --at {at}");
+        let _ = write!(log, " --until @{at}");
+    }
+    format!(
+        "no repair brings that history back: {verify} tells whether a copy of the store has it; {log} shows the one that is here"
+    )
 }
 
 struct VerifyReport(Verified);

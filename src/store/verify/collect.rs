@@ -399,7 +399,8 @@ impl<'c> Collector<'c> {
             return Ok(());
         };
         let seq = at.unwrap_or(end.last);
-        let mut finding = Finding::of_file("V-HEAD", Verdict::Damaged, "wal");
+        let finding = Finding::of_file("V-HEAD", Verdict::Damaged, "wal");
+        let mut finding = finding.with_next("put back a backup that had this head");
         finding.seq = Some(seq);
         let Some(asked) = self.asked.take() else {
             self.findings.push(finding.saying(format!(
