@@ -15,6 +15,7 @@ mod reading;
 mod stamps;
 mod saving;
 mod files;
+mod in_the_way;
 mod save;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use reading::Reading;
 use stamps::Moment;
 use survey::{Place, Stray, Survey, survey};
 
+pub use in_the_way::{in_any_way, in_the_way};
 pub use save::Saved;
 pub use saving::{Saving, Write, WriteRoot};
 pub use stamps::{Seen, Stamps};

@@ -6,12 +6,14 @@
 //! ```
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::log::lock::{self, Held};
 use crate::log::reader::Log;
-use crate::pipeline::{Event, Timestamp};
+use crate::pipeline::{Event, PipelineState, Timestamp};
+use crate::ports::{EntryKind, Ports};
 use crate::position::Seq;
 use crate::snapshot::set::{self, FindingKind};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, work_items};
@@ -159,6 +161,11 @@ impl Store {
             synced.map_err(Error::io("sync", dir))?;
             return Ok(Compacted::Unchanged { covers });
         }
+        // Before anything is begun: each try would leave another segment.
+        stop_at_what_is_in_the_way(ports, dir, state)?;
+        if !findings.is_empty() {
+            stop_without_quarantine(ports, dir)?;
+        }
         append::seal(&mut locked, &now, state, warnings)?;
         let before = locked.position().clone();
         // Syncs through S before the new segment gets its name.
@@ -290,6 +297,29 @@ impl Store {
             let out = &mut Counted { out, progress };
             work_items::encode(state, place, companions, times.clone(), out).map(drop)
         })
+    }
+}
+
+/// Refuses where something that is no regular file stands at a name that the snapshots of this state need.
+fn stop_at_what_is_in_the_way(ports: &Ports, dir: &Path, state: &PipelineState) -> Result<()> {
+    let data = state.enrichment.is_some().then_some(enrichment::NAME);
+    let extracted = state.extraction.is_some().then_some(extraction::NAME);
+    let companions: Vec<&str> = data.into_iter().chain(extracted).collect();
+    match set::in_the_way(&*ports.disk, dir, &companions)?.first() {
+        Some(found) => Err(set::NotAFile::error(dir.join(&found.file), &found.message)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses where nothing can be kept of what is replaced.
+fn stop_without_quarantine(ports: &Ports, dir: &Path) -> Result<()> {
+    let quarantine = dir.join(WAL).join(QUARANTINE);
+    match ports.disk.metadata(&quarantine) {
+        Ok(found) if found.kind != EntryKind::Dir => {
+            let refused = io::ErrorKind::NotADirectory.into();
+            Err(Error::io("keep files in", quarantine)(refused))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -44,6 +44,7 @@ mod crossed;
 mod audit;
 mod shared;
 mod odd;
+mod in_the_way;
 mod export;
 mod merge;
 mod doctor;

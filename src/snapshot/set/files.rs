@@ -211,7 +211,7 @@ impl Saving<'_> {
 
 /// True for `.<name>.<16 hex>.tmp`, where the name is that of a snapshot, its `.bak` or its `.next`: in the store's own
 /// directory only a compaction makes such files. Which snapshots an older set had is not asked.
-fn is_temp(file: &str) -> bool {
+pub(super) fn is_temp(file: &str) -> bool {
     let stem = file
         .strip_prefix('.')
         .and_then(|rest| rest.strip_suffix(".tmp"));

@@ -85,9 +85,20 @@ pub(super) fn look(
             }
             _ => ("V-SNAPSHOT", warning, "", "phaselog compact"),
         };
-        Finding::of_file(code, weight, found.file.clone())
-            .saying(format!("{what}{}; the log has everything", found.message))
+        let file = found.file.clone();
+        Finding::of_file(code, weight, file)
+            .saying(format!("{what}{}; {}", found.message, what_is_left(found)))
             .with_next(next)
+    }));
+    let in_the_way = set::in_any_way(&*ports.disk, dir);
+    let untold = in_the_way.iter().filter(|found| {
+        let told = |stray: &set::Finding| stray.file == found.file;
+        !strays.iter().any(told)
+    });
+    findings.extend(untold.map(|found| {
+        Finding::of_file("V-NAME", Verdict::Warnings, found.file.clone())
+            .saying(format!("{}: a compaction stops at it", found.message))
+            .with_next("move it away")
     }));
     for name in ports.disk.list(dir).map_err(Error::io("list", dir))? {
         let target = files::temp_target(&name);
@@ -163,6 +174,19 @@ fn flag(ports: &Ports, wal: &Path) -> Option<Finding> {
         Err(error) => Some(finding.saying(format!(
             "it says that a sync of the log failed, and cannot be read ({error})"
         ))),
+    }
+}
+
+/// What is not lost with a file, and what may be: the log has every record, and nothing that somebody typed into the file.
+fn what_is_left(found: &set::Finding) -> &'static str {
+    match found.kind {
+        FindingKind::Damaged if !set::is_bak(&found.file) => {
+            "the log has every record, but not what somebody may have typed into the file, which the next compaction keeps in wal/quarantine/"
+        }
+        FindingKind::Edited { .. } | FindingKind::Unparsable => {
+            "the log has every record, but not what somebody typed into the file; `compact --discard-edits` keeps it in wal/quarantine/"
+        }
+        _ => "the log has everything",
     }
 }
 
