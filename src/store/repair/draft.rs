@@ -127,8 +127,8 @@ impl Drafting<'_> {
             || self.correct(&look)?
             || self.put_newlines_back(&look)?
             || self.put_in_order(&look)?
-            || self.leave_out(&look)?
             || self.put_together(&look)?
+            || self.leave_out(&look)?
         {
             look = self.look()?;
         }
@@ -343,6 +343,9 @@ fn give_up(hurt: &Hurt, range: &LostRange, before: &[LostRange]) -> Step {
     let named: Vec<String> = lost.iter().map(ToString::to_string).collect();
     let what = match *lost {
         [] if range.to_seq >= range.from_seq => "bytes that were given up before".to_owned(),
+        [] if matches!(damage.kind, DamageKind::Sequence | DamageKind::Chain) => {
+            "lines that do not belong here".to_owned()
+        }
         [] => "bytes that are no record".to_owned(),
         [seqs] => seqs.told(),
         _ => format!("records {}", named.join(", ")),

@@ -205,7 +205,10 @@ impl Drafting<'_> {
             let follows = next.is_some_and(|next| {
                 next.seq == damage.seq && hurt.previous.is_none_or(|crc| crc == next.previous)
             });
-            if !follows {
+            // Records among them stand in the wrong place, and may have none other.
+            let between = bytes.get(from..to).unwrap_or_default();
+            let mut lines = between.split(|&byte| byte == b'\n');
+            if !follows || lines.any(|line| frame::parse(line).is_ok()) {
                 continue;
             }
             bytes.drain(from..to);

@@ -56,7 +56,10 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
             let from = damage.seq;
             SeqRange { from, to }.told()
         }
-        Some(to) if to < damage.seq => "bytes that are no record".to_owned(),
+        Some(to) if to < damage.seq => match damage.kind {
+            DamageKind::Sequence | DamageKind::Chain => "lines that do not belong here".to_owned(),
+            _ => "bytes that are no record".to_owned(),
+        },
         _ => format!("record {}", damage.seq),
     };
     let ends_early =

@@ -1,10 +1,10 @@
 //! Lines that are there twice, or in another order: the chain of their checksums puts them right, and nothing is lost.
 
-use phaselog::store::repair::StepKind;
+use phaselog::store::repair::{Occasion, Repaired, StepKind};
 use phaselog::store::verify::{Extent, Verdict};
 use phaselog::testing::SimDisk;
 
-use super::{issued, lines, mend};
+use super::{apply, check_mended, issued, lines, mend, plan};
 use crate::damage::{fresh, open, segments, small_store, verified};
 
 /// The file with these of its lines.
@@ -217,4 +217,43 @@ fn two_versions_of_a_record_are_a_persons_decision() {
     disk.plant(&path, &hurt).unwrap();
     let planned = mend(&disk, &issued(&base), "two versions");
     assert!(!planned.lost.is_empty(), "{planned:?}");
+}
+
+/// Two lines of other lengths that have changed places in front of and behind a record that was given up, and the segment behind
+/// them gone: what is left of it is put together. Once all between the two was given up, and `repair` claimed that again and again.
+#[test]
+fn lines_swapped_around_a_lost_record_cost_nothing() {
+    let base = small_store();
+    let paths = segments(&base);
+    let mut bytes = base.peek(&paths[1]).unwrap();
+    let at = lines(&bytes)[3].0;
+    bytes[at + 4..at + 16].fill(b'!');
+    base.plant(&paths[1], &bytes).unwrap();
+    mend(&base, &issued(&base), "a record");
+    for gone in [false, true] {
+        let disk = fresh(&base);
+        let all = lines(&bytes);
+        let last = all.len() - 1;
+        assert_ne!(all[1].1.len(), all[last].1.len());
+        let mut swapped: Vec<&[u8]> = all.iter().map(|(_, line)| *line).collect();
+        swapped.swap(1, last);
+        disk.plant(&paths[1], &swapped.concat()).unwrap();
+        let known = issued(&base);
+        if gone {
+            disk.uproot(&paths[2]).unwrap();
+        }
+        let planned = plan(&disk);
+        let done = apply(&disk, Occasion::Hurt, &planned.lost);
+        assert!(matches!(done, Repaired::Done { .. }), "{done:?}");
+        // What was given up before is told still.
+        check_mended(&disk, &known, false, "swapped");
+        let given_up: u64 = planned
+            .lost
+            .iter()
+            .map(|it| it.to.get() - it.from.get() + 1)
+            .sum();
+        let behind = lines(&base.peek(&paths[2]).unwrap()).len() as u64;
+        assert_eq!(given_up, if gone { behind } else { 0 }, "{planned:#?}");
+        assert_eq!(disk.peek(&paths[1]).unwrap(), bytes);
+    }
 }
