@@ -1,7 +1,8 @@
 //! One pass over the segments: from a cursor to the log's end, or to what is wrong on the way.
 //!
 //! A sealed segment is as long as its successor's header attests; that header is read first. Ranges that any header
-//! declares lost are passed over, and every later header repeats them, so the last header knows them all.
+//! declares lost are passed over, and every later header repeats them, so the last header knows them all; of each segment the
+//! last header counts that says anything of it.
 
 use std::io;
 use std::path::Path;
