@@ -65,6 +65,17 @@ pub mod key {
     pub const ATTEMPTS: &str = "attempts";
     /// A number.
     pub const RETRY_COUNT: &str = "retry_count";
+    /// All of them.
+    pub const ALL: [&str; 8] = [
+        STARTED_AT,
+        COMPLETED_AT,
+        FAILED_AT,
+        STALE_RESET_AT,
+        ERROR_MESSAGE,
+        IMPORTED_STATUS,
+        ATTEMPTS,
+        RETRY_COUNT,
+    ];
 }
 
 impl Change {

@@ -324,17 +324,17 @@ impl ItemData {
         sources
     }
 
-    /// Who set what stands at a field: those who set it, what holds it, or what it holds.
+    /// Who set what stands at a field: who set it last, or what holds it, and those who set what it holds.
     pub fn set_by(&self, field: &FieldPath) -> impl Iterator<Item = &SetBy> {
         let all = self
             .later
             .iter()
             .flat_map(|(by, fields)| fields.iter().map(move |it| (it, by)));
-        let whole = all.clone().any(|(it, _)| field.is_within(it));
-        let origin = self.origin.as_ref().filter(|_| !whole);
+        let mut whole = all.clone().filter(|(it, _)| field.is_within(it));
+        let whole = whole.next_back().map(|(_, by)| by).or(self.origin.as_ref());
         let field = field.clone();
-        let later = all.filter(move |(it, _)| it.is_within(&field) || field.is_within(it));
-        origin.into_iter().chain(later.map(|(_, by)| by))
+        let inside = all.filter(move |(it, _)| it.is_within(&field) && **it != field);
+        whole.into_iter().chain(inside.map(|(_, by)| by))
     }
 
     /// Takes a change into the data of an item; `data` is `None` as long as it has none. Never fails.

@@ -31,7 +31,7 @@ impl<'a> Members<'a> {
     }
 
     /// Members with these texts, each of them compact JSON.
-    pub(super) fn from_texts(all: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    pub fn from_texts(all: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         Self(
             all.map(|(key, text)| (Cow::Borrowed(key), Part::Text(text)))
                 .collect(),

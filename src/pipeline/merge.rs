@@ -13,11 +13,12 @@
 //! ```
 //!
 //! A file that does not say where in the log it was written has no base: it may only fill in what nobody has touched,
-//! and moves nothing backwards. What is derived (an item's status, its `last_updated`, a summary) is not compared.
+//! and moves nothing backwards; what it brought itself it may change, by what it said the time before (`last`). What is derived (an item's status, its `last_updated`, a summary) is not compared.
 
 mod fields;
 mod one;
 mod fill;
+mod last;
 mod identity;
 mod data;
 mod document;
@@ -37,8 +38,12 @@ use crate::position::Seq;
 use one::One;
 
 pub use data::{Before, Changed, DataConflict, DataMerge, MergedData, at, is_same};
+pub use data::{DataGone, Last};
 pub use document::{DocumentMerge, MergedDocument};
-pub use extraction::{ExtractionConflict, ExtractionMerge, MergedExtraction, says_the_same};
+pub use extraction::{
+    ExtractionConflict, ExtractionGone, ExtractionMerge, MergedExtraction, says_the_same,
+};
+pub use last::{LastTime, SetBy, SetLast, fields_of};
 pub use older::{Differing, Doubt, Doubts, Evidence, Points, doubts};
 
 /// An item as a state file has it.
@@ -97,14 +102,13 @@ pub struct Merge<'a> {
     /// Without a base: whether somebody has worked on that phase of an item. With `None`: whether somebody has held or freed
     /// the item; with a base, whether somebody has freed it since.
     pub touched: &'a dyn Fn(&ItemId, Option<&Phase>) -> bool,
-    /// Without a base: whether all that imports have said of that phase of an item, or (with `None`) of its own fields, came
-    /// with earlier versions of this very file.
-    pub of_file: &'a dyn Fn(&ItemId, Option<&Phase>) -> bool,
+    /// Without a base: which import has set that field last, of a phase of an item or (with `None`) of the item itself.
+    pub set_by: &'a SetBy<'a>,
     /// With a base: whether this record took in what an edit of the file said, so that nobody else has moved what it
     /// changed.
     pub by_file: &'a dyn Fn(Seq) -> bool,
-    /// Without a base: the items that the version of the file had which was taken over before.
-    pub earlier: &'a [ItemId],
+    /// Without a base: what the file said the time before, as far as that is known.
+    pub last: Option<LastTime<'a>>,
     /// The record through which `touched` knows the log; what happened later is touched as well.
     pub through: Seq,
     /// Where all three differ the file counts.
@@ -127,6 +131,8 @@ pub struct Merged {
     /// Items that were added held because no file with the progress of items knew them, and that are held still though this
     /// one does.
     pub still_held: Vec<ItemId>,
+    /// Something stands apart that did not when the same bytes were taken over before: it is told on record.
+    pub is_news: bool,
     /// Numbers in the file that a double could not hold.
     roundings: Roundings,
     /// What a file without a place in the log has otherwise, and no edit changes: by key how often, and the first.
@@ -164,6 +170,8 @@ pub fn merge<'a>(wanted: &Merge<'a>, ours: &dyn Facts) -> Merged {
     let base = wanted.base.as_ref().map(items).unwrap_or_default();
     let since = wanted.base.as_ref().map(|base| by_name(&base.since));
     let since = since.unwrap_or_default();
+    let last = wanted.last.as_ref().map(|last| by_name(&last.items));
+    let last = last.unwrap_or_default();
     let mut seen = 0;
     for theirs in &wanted.theirs {
         let base = base.get(theirs.name.as_str());
@@ -181,6 +189,7 @@ pub fn merge<'a>(wanted: &Merge<'a>, ours: &dyn Facts) -> Merged {
             theirs,
             base,
             since: since.get(theirs.name.as_str()),
+            last: last.get(theirs.name.as_str()),
             merged: &mut merged,
         };
         one.merge();
@@ -190,7 +199,7 @@ pub fn merge<'a>(wanted: &Merge<'a>, ours: &dyn Facts) -> Merged {
             merged.unchanged += 1;
         }
     }
-    if seen < base.len() || !wanted.earlier.is_empty() {
+    if seen < base.len() || wanted.last.is_some() {
         report_gone(wanted, ours, &mut merged);
     }
     sum_up(wanted, &mut merged);
@@ -301,7 +310,8 @@ fn report_gone(wanted: &Merge<'_>, ours: &dyn Facts, merged: &mut Merged) {
     let there: std::collections::HashSet<&str> =
         wanted.theirs.iter().map(|it| it.name.as_str()).collect();
     let of_base = wanted.base.iter().flat_map(|base| &base.items);
-    let known = wanted.earlier.iter();
+    let known = wanted.last.iter().flat_map(|last| &last.items);
+    let known = known.map(|item| item.name);
     let known = known.filter(|name| ours.find(name.as_str()).is_some());
     for name in of_base.map(|item| item.name).chain(known) {
         if there.contains(name.as_str()) {

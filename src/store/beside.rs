@@ -14,6 +14,7 @@
 
 mod against;
 mod finder;
+mod last;
 mod roots;
 mod older;
 mod watch;

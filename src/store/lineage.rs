@@ -64,6 +64,21 @@ pub(super) fn last_from<'i>(
     imports.rfind(|it| is_same_place(disk, &it.path, path))
 }
 
+/// The last that was taken over from the place of a file, if those were other bytes; with `before` the last that had others.
+pub(super) fn last_other<'i>(
+    disk: &dyn Disk,
+    imports: &'i [ImportSource],
+    file: &ImportedFile,
+    before: bool,
+) -> Option<&'i ImportSource> {
+    let is_other = |it: &&ImportSource| it.sha256 != file.sha256;
+    if before {
+        let mut others = imports.iter().filter(is_other);
+        return others.rfind(|it| is_same_place(disk, &it.path, &file.path));
+    }
+    last_from(disk, imports, &file.path).filter(is_other)
+}
+
 /// The original of a file that was taken over, as far as it is kept still and is what it was.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ mod made_of;
 mod document;
 
 use crate::error::Result;
-use crate::pipeline::merge::{Base, FileItem, Judgement, Merge, Merged};
+use crate::pipeline::merge::{Base, FileItem, Judgement, LastTime, Merge, Merged};
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, ItemId, PipelineState, merge};
 use crate::position::Seq;
@@ -113,6 +113,9 @@ impl Compared {
                 (events, told(&against, original, merged))
             };
         told.as_of = state.last_seq;
+        if events.is_empty() {
+            keep_notes(&mut told.findings);
+        }
         (events, told)
     }
 }
@@ -157,6 +160,11 @@ fn has_other_times(state: &PipelineState, original: &Original) -> bool {
     wanted.is_some_and(|wanted| wanted != state.document.times)
 }
 
+/// Leaves of what is said of a file only notes: nothing of it is recorded, and what was judged was told when it was taken over.
+pub(super) fn keep_notes(findings: &mut Vec<Finding>) {
+    findings.retain(|finding| finding.severity != Severity::Judged);
+}
+
 fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
     MergedFile {
         recorded: None,
@@ -171,6 +179,7 @@ fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
             // What an item lacks in it stands here as it does by now.
             let mut findings = original.document.findings.clone();
             findings.retain(|it| it.code != "I-PHASE-SET" || it.item.is_none());
+            keep_notes(&mut findings);
             findings
         },
         still_held: Vec::new(),
@@ -199,12 +208,17 @@ fn run(
             let place = (item.clone(), phase.cloned());
             against.touched.places.contains(&place)
         },
-        of_file: &|item, phase| {
+        set_by: &|item, phase, key| {
             let is_file = |path: usize| against.same_paths.contains(&path);
-            against.touched.came_from(item, phase, &is_file)
+            against.touched.set_by(item, phase, key, &is_file)
         },
         by_file: &|seq| against.by_file.contains(&seq),
-        earlier: &against.earlier,
+        last: against.last.as_ref().map(|last| LastTime {
+            items: last.items.iter().map(file_item).collect(),
+            seq: last.seq,
+            is_snapshot: last.is_snapshot,
+            told: last.told,
+        }),
         through: against.touched.through,
         prefer_file: how.prefer_file,
     };
@@ -241,7 +255,7 @@ fn records(
     merged.judged.extend(told);
     let known = before(&ours.imports, original).is_some() && !against.is_back
         || against.is_snapshot && merged.judged.is_empty();
-    let is_news = file.session.is_some() || !file.extras.is_empty();
+    let is_news = merged.is_news || file.session.is_some() || !file.extras.is_empty();
     if known && merged.events.is_empty() && !is_news && !has_other_times(ours, original) {
         return Vec::new();
     }

@@ -194,15 +194,73 @@ fn who_goes_on_writing_the_file_that_it_came_from_edits_his_own() {
         root["market"]
     ]);
     assert_eq!(now, json!(["B", "n2", "e2", "down"]));
-    // Once another file has said something there, its fields are no more his alone.
+    // What another file has said beside that does not matter; the fields that it brought are its own.
     let mut other = old.clone();
     other["work_items"][0]["phases"]["list"]["zoom"] = json!(3);
     lab.write("other.json", &other.to_string());
     changed(1, &lab, &["other.json"]);
     old["work_items"][0]["phases"]["list"]["notes"] = json!("n3");
     lab.write("old.json", &old.to_string());
+    assert_eq!(judged(&lab, &["old.json"]), (Some(0), vec![]));
+    old["work_items"][0]["phases"]["list"]["zoom"] = json!(4);
+    lab.write("old.json", &old.to_string());
     let (exit, found) = judged(&lab, &["old.json"]);
-    assert_eq!((exit, found.len(), &*found[0][1]), (Some(3), 1, "list"));
+    assert_eq!(
+        (exit, found.len(), &*found[0][2]),
+        (Some(3), 1, r#"{"zoom":4}"#)
+    );
+}
+
+/// Two programs keep a file each of one house: whoever has changed a field last goes on changing it.
+#[test]
+fn who_comes_second_edits_his_own_as_well() {
+    let (lab, old) = taken_over();
+    let mut other = json!({"work_items": [{"address": HOUSE, "url": "x", "nest": {"a": 1}, "tier": "A", "phases": {
+        "list": {"status": "completed", "notes": "n1", "zoom": 1},
+        "map": {"status": "pending", "by": "Al"},
+    }}], "stats": {"n": 1}, "session": {"mode": "solo"}});
+    let import = |other: &Value, args: &[&str]| {
+        lab.write("other.json", &other.to_string());
+        judged(&lab, &[&["other.json"], args].concat())
+    };
+    assert_eq!(import(&other, &[]), (Some(0), vec![]));
+    // Somebody works on the phase: the fields in it that no report changes are the file's still.
+    lab.start(HOUSE, "map");
+    let item = &mut other["work_items"][0];
+    item["url"] = json!("y");
+    item["nest"]["a"] = json!(2);
+    item["phases"]["list"]["zoom"] = json!(2);
+    item["phases"]["map"] = json!({"status": "in_progress", "by": "Bo"});
+    other["stats"]["n"] = json!(2);
+    other["session"]["mode"] = json!("duet");
+    assert_eq!(import(&other, &[]), (Some(0), vec![]));
+    let root = json_of(&lab.must(&["replay"]));
+    let item = &root["work_items"][0];
+    let (list, map) = (&item["phases"]["list"], &item["phases"]["map"]);
+    let now = json!([
+        item["url"],
+        item["nest"]["a"],
+        list["zoom"],
+        map["by"],
+        root["stats"]["n"]
+    ]);
+    assert_eq!(now, json!(["y", 2, 2, "Bo", 2]));
+    assert_eq!(root["session"]["mode"], "duet");
+    // Both files said the same of the tier, and the other changes it: the first learns of that.
+    other["work_items"][0]["tier"] = json!("B");
+    assert_eq!(import(&other, &[]), (Some(0), vec![]));
+    let mut first = old;
+    first["work_items"][0]["tier"] = json!("C");
+    first["work_items"][0]["phases"]["map"]["status"] = json!("in_progress");
+    lab.write("old.json", &first.to_string());
+    let (exit, found) = judged(&lab, &["old.json"]);
+    let found: Vec<[&str; 2]> = found.iter().map(|it| [&*it[2], &*it[3]]).collect();
+    assert_eq!(
+        (exit, &*found),
+        (Some(3), &[[r#"{"tier":"C"}"#, r#"{"tier":"B"}"#]][..])
+    );
+    lab.must(&["compact"]);
+    lab.must(&["verify", "--deep"]);
 }
 
 #[test]

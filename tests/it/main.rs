@@ -39,6 +39,7 @@ mod mutations;
 mod again;
 mod older;
 mod fields;
+mod taken_out;
 mod forms;
 mod crossed;
 mod audit;

@@ -275,3 +275,25 @@ fn without_the_data_everything_else_is_as_with_it() {
     with.forget_data();
     assert_eq!(with, without);
 }
+
+#[test]
+fn who_set_a_field_last_is_whoever_set_it_or_what_holds_it_or_what_it_holds() {
+    let data = patched(&[
+        r#"{"n":{"a":1,"b":2},"x":1}"#,
+        r#"{"n":{"b":3}}"#,
+        r#"{"n":[1]}"#,
+        r#"{"n":{"c":{"d":1}}}"#,
+        r#"{"n":{"c":{"d":2}}}"#,
+    ]);
+    let data = data.unwrap();
+    let by = |field: &str| -> Vec<u64> {
+        let field = FieldPath::parse(field).unwrap();
+        data.set_by(&field).map(|by| by.seq.get()).collect()
+    };
+    // What was set on its own since is no more of whoever brought what holds it.
+    assert_eq!(
+        (by("x"), by("n"), by("n.c")),
+        (vec![1], vec![4, 5], vec![4, 5])
+    );
+    assert_eq!((by("n.c.d"), by("n.c.e")), (vec![5], vec![4]));
+}

@@ -4,6 +4,8 @@
 //! the same field it stays, and a person is told. A file that does not say when it was written may only fill in.
 //! Objects are gone into, lists are compared as a whole.
 
+mod gone;
+
 use crate::pipeline::enrichment::{FieldChange, ItemData, SetBy};
 use crate::pipeline::field::FieldPath;
 use crate::pipeline::json::Json;
@@ -11,6 +13,7 @@ use crate::pipeline::members::Members;
 use crate::pipeline::same::both_same;
 
 use super::older::Doubt;
+pub use gone::{DataGone, Last};
 
 /// Fields by which scripts keep book: a change of these alone is none, and where both changed them nobody need choose.
 const BOOKKEEPING: [&str; 2] = ["_last_updated", "last_updated"];
@@ -43,6 +46,8 @@ pub struct DataMerge<'a> {
     pub ours: Option<&'a ItemData>,
     /// A key that is no field in one of the three: it tells which item the object is about.
     pub address: Option<&'a str>,
+    /// Where it is not known what the file had when it was written: what it said the last time.
+    pub last: Option<Last<'a>>,
     /// True if this record brought what an earlier version of the file had: nobody else has worked on that since.
     pub by_file: &'a dyn Fn(&SetBy) -> bool,
     /// Why what the file has at a field may be no edit.
@@ -58,6 +63,8 @@ pub struct MergedData {
     pub changes: Vec<FieldChange>,
     /// Fields where the log stays.
     pub conflicts: Vec<DataConflict>,
+    /// Fields that a file without a place in the log had the last time, and that stay though it has them no more.
+    pub gone: Vec<DataGone>,
     /// Bookkeeping that was changed in the file and is left out, being all that was.
     pub bookkeeping: bool,
 }
@@ -176,9 +183,13 @@ impl DataMerge<'_> {
             fields(self.ours.map(ItemData::object)),
         );
         let mut base = self.base.map(fields);
+        let mut last = self.last.map(|last| fields(Some(last.had)));
         if let Some(address) = self.address {
             theirs.remove(address);
             ours.remove(address);
+            if let Some(last) = &mut last {
+                last.remove(address);
+            }
             if let Before::Known(base) = &mut base {
                 base.remove(address);
             }
@@ -189,7 +200,7 @@ impl DataMerge<'_> {
             merged: MergedData::default(),
             kept_book: Vec::new(),
         };
-        run.object(&base, &theirs, &ours);
+        run.object(&base, last.as_ref(), &theirs, &ours);
         let Run {
             mut merged,
             kept_book,
@@ -213,18 +224,28 @@ struct Run<'r, 'a> {
 }
 
 impl Run<'_, '_> {
-    fn object(&mut self, base: &Before<Members<'_>>, theirs: &Members<'_>, ours: &Members<'_>) {
+    fn object(
+        &mut self,
+        base: &Before<Members<'_>>,
+        last: Option<&Members<'_>>,
+        theirs: &Members<'_>,
+        ours: &Members<'_>,
+    ) {
         let before = |key: &str| match base {
             Before::Unknown => Before::Unknown,
             Before::Known(base) => Before::Known(base.get(key)),
         };
         for (key, value) in theirs.iter() {
-            self.member(key, before(key), Some(value), ours.get(key));
+            let had = last.and_then(|last| last.get(key));
+            self.member(key, (before(key), had), Some(value), ours.get(key));
         }
-        let Before::Known(base) = base else { return };
+        let Before::Known(base) = base else {
+            return self.gone(last, theirs, ours);
+        };
         for (key, value) in base.iter() {
             if theirs.get(key).is_none() {
-                self.member(key, Before::Known(Some(value)), None, ours.get(key));
+                let before = Before::Known(Some(value));
+                self.member(key, (before, None), None, ours.get(key));
             }
         }
     }
@@ -232,7 +253,7 @@ impl Run<'_, '_> {
     fn member(
         &mut self,
         key: &str,
-        base: Before<Option<&str>>,
+        (base, last): (Before<Option<&str>>, Option<&str>),
         theirs: Option<&str>,
         ours: Option<&str>,
     ) {
@@ -250,24 +271,25 @@ impl Run<'_, '_> {
             Before::Known(before) => before.map(Before::Known),
         };
         if let (Some(inner), Some(own), Some(before)) = (inner, own, before) {
-            self.object(&before, &inner, &own);
+            let last = last.and_then(Members::of);
+            self.object(&before, last.as_ref(), &inner, &own);
         } else {
-            self.leaf(base, theirs, ours, keeps_book);
+            self.leaf((base, last), theirs, ours, keeps_book);
         }
         self.keys.pop();
     }
 
     fn leaf(
         &mut self,
-        base: Before<Option<&str>>,
+        (base, last): (Before<Option<&str>>, Option<&str>),
         theirs: Option<&str>,
         ours: Option<&str>,
         keeps_book: bool,
     ) {
         let field = FieldPath::new(&self.keys);
         let (moved, base) = match base {
-            // Whatever stands there is somebody's.
-            Before::Unknown => (ours.is_some(), None),
+            // Whatever stands there is somebody's, unless the file has changed what stands there since it said so.
+            Before::Unknown => (ours.is_some() && !self.is_as_last(&field, last, ours), None),
             Before::Known(base) => (!is_same(ours, base), base),
         };
         let doubt = (self.wanted.doubt)(&field);
@@ -289,14 +311,6 @@ impl Run<'_, '_> {
                 doubt,
             });
         }
-    }
-
-    fn is_by_file(&self, field: &FieldPath) -> bool {
-        let Some(ours) = self.wanted.ours else {
-            return false;
-        };
-        let mut by = ours.set_by(field).peekable();
-        by.peek().is_some() && by.all(self.wanted.by_file)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a document says beside its items, in fields that nobody knows: as for the fields of an item, one by one.
 
-use super::fields::{keeps_book, unknown_since};
+use super::fields::{is_null, keeps_book, unknown_since};
 use crate::pipeline::json::{Extras, Json};
 use crate::pipeline::same::both_same;
 use crate::pipeline::spelling::{Roundings, respelled_fields};
@@ -11,12 +11,16 @@ pub struct DocumentMerge<'a> {
     pub base: Option<&'a Extras>,
     /// Where the file is to count: what an edit of it said that was taken over since.
     pub since: Option<&'a Extras>,
+    /// Without a base: what it said the last time that it was taken over.
+    pub last: Option<&'a Extras>,
     /// What it has.
     pub theirs: &'a Extras,
     /// What the log has.
     pub ours: &'a Extras,
     /// What the file has otherwise it may have as it was.
     pub is_older: bool,
+    /// All that the log has came with earlier versions of the file, which counts where the two differ.
+    pub is_own: bool,
     /// Where all three differ the file counts.
     pub prefer_file: bool,
 }
@@ -55,8 +59,11 @@ impl DocumentMerge<'_> {
             if both_same(value, now) || then.is_some_and(|then| both_same(value, then)) {
                 continue;
             }
-            let moved = self.is_older || then.map_or(now.is_some(), |then| !both_same(now, then));
-            if !moved || self.prefer_file {
+            // Whatever stands there is somebody's, unless the file has changed what stands there since it said so.
+            let said = self.last.and_then(|last| last.get(key));
+            let is_other = || now.is_some() && (said.is_none() || !both_same(now, said));
+            let moved = self.is_older || then.map_or_else(is_other, |then| !both_same(now, then));
+            if !moved || self.is_own || self.prefer_file {
                 all.set(&field.after, key, field.value.clone());
                 changed = true;
             } else if then.is_some() || !keeps_book(key) {
@@ -64,16 +71,18 @@ impl DocumentMerge<'_> {
                 merged.conflicts.push(conflict);
             }
         }
-        for field in base.iter().flat_map(|base| base.iter()) {
+        let counts = base.is_some() || self.prefer_file;
+        let before = base.or(self.last);
+        for field in before.iter().flat_map(|before| before.iter()) {
             let ours = self.ours.get(&field.key);
-            if theirs.get(&field.key).is_some() || ours.is_none() {
+            let Some(stays) = ours.filter(|_| theirs.get(&field.key).is_none()) else {
                 continue;
-            }
+            };
             let mut without = all.clone();
             without.remove(&field.key);
-            if !without.is_empty() && both_same(ours, Some(&field.value)) {
+            if counts && !without.is_empty() && both_same(ours, Some(&field.value)) {
                 (all, changed) = (without, true);
-            } else {
+            } else if base.is_some() || !keeps_book(&field.key) && !is_null(stays) {
                 merged.gone.push(field.key.to_string());
             }
         }

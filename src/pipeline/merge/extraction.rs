@@ -9,6 +9,8 @@ use crate::pipeline::extraction::{
 pub struct ExtractionMerge<'a> {
     /// What the file had; `Known(None)` if it did not have the item.
     pub base: Before<Option<&'a ExtractionChange>>,
+    /// Without a base: what it said the last time that it was taken over, as far as its form says that now.
+    pub last: Option<&'a ExtractionChange>,
     /// What it has.
     pub theirs: &'a ExtractionChange,
     /// What the log has.
@@ -29,6 +31,17 @@ pub struct MergedExtraction {
     pub change: Option<ExtractionChange>,
     /// Where the log stays.
     pub conflicts: Vec<ExtractionConflict>,
+    /// What a file without a place in the log said the last time, and that stays though it says it no more.
+    pub gone: Vec<ExtractionGone>,
+}
+
+/// What was taken out of a file without a place in the log, the item itself standing in it still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtractionGone {
+    /// `extraction`, `property_last_checked` or `retry_counts`.
+    pub what: &'static str,
+    /// What the log has.
+    pub stays: String,
 }
 
 /// What was changed on both sides, or what a file without a place in the log has otherwise.
@@ -57,7 +70,7 @@ impl ExtractionMerge<'_> {
                 matches!(self.base, Before::Known(Some(base)) if says_the_same(base, self.theirs));
             return MergedExtraction {
                 change: (!unchanged).then(|| self.theirs.clone()),
-                conflicts: Vec::new(),
+                ..MergedExtraction::default()
             };
         };
         let nothing = ExtractionChange {
@@ -65,6 +78,8 @@ impl ExtractionMerge<'_> {
             imported: None,
         };
         let base = match self.base {
+            // Nobody else has moved it since the file said that.
+            Before::Unknown if self.prefer_file && !self.moved => self.last,
             Before::Unknown => None,
             Before::Known(base) => Some(base.unwrap_or(&nothing)),
         };
@@ -143,7 +158,33 @@ impl ExtractionMerge<'_> {
                 found: found.collect(),
             })),
         });
-        MergedExtraction { change, conflicts }
+        let gone = self.gone(base.is_some(), ours);
+        MergedExtraction {
+            change,
+            conflicts,
+            gone,
+        }
+    }
+
+    /// What the file said the last time and says no more, where nothing becomes of that.
+    fn gone(&self, is_compared: bool, ours: &ItemExtraction) -> Vec<ExtractionGone> {
+        let Some(last) = self.last.filter(|_| !is_compared) else {
+            return Vec::new();
+        };
+        let theirs = self.theirs;
+        let at = |of: &ExtractionChange| of.imported.as_ref().and_then(|it| it.last_checked);
+        let (mut gone, ours_at) = (Vec::new(), ours.last_checked);
+        let mut stays = |what, stays| gone.push(ExtractionGone { what, stays });
+        if last.status.is_some() && theirs.status.is_none() && ours.status.is_some() {
+            stays("extraction", word(ours.status));
+        }
+        if let (Some(_), None, Some(ours)) = (at(last), at(theirs), ours_at) {
+            stays("property_last_checked", ours.to_string());
+        }
+        if retries(last) > 0 && retries(theirs) == 0 && ours.retry_count > 0 {
+            stays("retry_counts", ours.retry_count.to_string());
+        }
+        gone
     }
 
     fn status(
@@ -153,8 +194,9 @@ impl ExtractionMerge<'_> {
     ) -> Choice<Option<ExtractionStatus>> {
         let theirs = self.theirs.status;
         if base.is_none() && !self.prefer_file && !self.moved && theirs.is_some() {
-            // An earlier version of the file said so; a later one moves it on, never back.
-            if rank(theirs) < rank(ours.status) {
+            // What the file said itself it may take back; else it moves on what it said before that, never back.
+            let said = self.last.is_some_and(|last| last.status == ours.status);
+            if !said && rank(theirs) < rank(ours.status) {
                 return Choice::Conflict;
             }
             return Choice::Theirs(theirs);

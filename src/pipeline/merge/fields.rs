@@ -100,20 +100,24 @@ impl<'p> Fields<'p> {
         set
     }
 
-    /// What a file without a place in the log brings: the fields that are unknown here, all that differ where the file
-    /// `counts`, and none of those that the log tells itself where somebody has worked on the phase.
+    /// What a file without a place in the log brings: the fields that are unknown here, those for which the file `counts`, and
+    /// of what the log tells itself none where somebody has worked on the phase. `last` is what it said the time before.
     pub(super) fn fill_in(
         &self,
         ours: &PhaseState,
-        how: Filling,
+        last: Option<&ImportedPhase>,
+        how: &Filling<'_>,
         report: &mut Report<'_>,
     ) -> Extras {
         let mut set = Extras::default();
-        for ((key, theirs), ours) in of_file(self.0).into_iter().zip(of_log(ours)) {
+        let had = last.map(of_file).unwrap_or_default().map(|(_, had)| had);
+        let of_log = of_log(ours).into_iter().zip(had);
+        for ((key, theirs), (ours, had)) in of_file(self.0).into_iter().zip(of_log) {
             let Some(theirs) = theirs.filter(|it| Some(it) != ours.as_ref()) else {
                 continue;
             };
-            if how == Filling::Counts || how == Filling::Untouched && ours.is_none() {
+            let is_free = how.prefer_file || !how.is_touched;
+            if is_free && (ours.is_none() || (how.counts)(key, had.as_ref(), ours.as_ref())) {
                 set.push("", key, theirs);
             } else if key != key::IMPORTED_STATUS {
                 report(Conflict {
@@ -123,8 +127,9 @@ impl<'p> Fields<'p> {
                 });
             }
         }
-        let counts = how == Filling::Counts;
-        joined(set, &missing(&self.0.extras, &ours.extras, counts, report))
+        let last = last.map(|last| &last.extras);
+        let extras = missing(&self.0.extras, &ours.extras, last, how.counts, report);
+        joined(set, &extras)
     }
 
     /// What the file has otherwise than its base, or without one than the log, beside its status and what that brings.
@@ -160,15 +165,17 @@ impl<'p> Fields<'p> {
     }
 }
 
-/// How a file without a place in the log fills in a phase, or an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Filling {
-    /// Only imports have said anything of it.
-    Untouched,
-    /// Somebody has worked on it.
-    Touched,
-    /// The file counts: it was asked for, or all that is known came with earlier versions of this very file.
-    Counts,
+/// Says whether a file without a place in the log counts where it has another value than the log: the key, what the file had
+/// the time before, and what the log has.
+pub(super) type Counts<'c> = dyn Fn(&str, Option<&Json>, Option<&Json>) -> bool + 'c;
+
+/// How a file without a place in the log fills in a phase.
+pub(super) struct Filling<'c> {
+    /// Somebody has worked on it: what the log tells itself is not filled in.
+    pub(super) is_touched: bool,
+    pub(super) counts: &'c Counts<'c>,
+    /// The file counts, whoever has worked on it.
+    pub(super) prefer_file: bool,
 }
 
 /// What the known fields of a phase in a file are compared with.
@@ -294,11 +301,12 @@ pub(super) fn changed(
     (set, unset)
 }
 
-/// Unknown fields of which the log does not know anything; all that differ where the file counts.
+/// Unknown fields of which the log does not know anything, and those for which the file counts.
 pub(super) fn missing(
     theirs: &Extras,
     ours: &Extras,
-    counts: bool,
+    last: Option<&Extras>,
+    counts: &Counts<'_>,
     report: &mut Report<'_>,
 ) -> Extras {
     let mut set = Extras::default();
@@ -308,7 +316,8 @@ pub(super) fn missing(
             continue;
         }
         // Programs write null for what they do not know.
-        if known.is_none_or(is_null) || counts {
+        let had = || last.and_then(|last| last.get(&field.key));
+        if known.is_none_or(is_null) || counts(&field.key, had(), known) {
             set.push(&field.after, &field.key, field.value.clone());
         } else if !keeps_book(&field.key) && !is_null(&field.value) {
             report(Conflict {
@@ -331,7 +340,8 @@ const fn of_status(status: Status) -> &'static [&'static str] {
     }
 }
 
-fn is_null(value: &Json) -> bool {
+/// What programs write for what they do not know.
+pub(super) fn is_null(value: &Json) -> bool {
     value.as_str() == "null"
 }
 
@@ -349,7 +359,7 @@ pub(super) fn joined(mut one: Extras, other: &Extras) -> Extras {
 }
 
 /// The known fields of a phase in a file, each with its key.
-fn of_file(phase: &ImportedPhase) -> [(&'static str, Value); 8] {
+pub(super) fn of_file(phase: &ImportedPhase) -> [(&'static str, Value); 8] {
     [
         (key::STARTED_AT, time(phase.started_at)),
         (key::COMPLETED_AT, time(phase.completed_at)),
@@ -363,7 +373,7 @@ fn of_file(phase: &ImportedPhase) -> [(&'static str, Value); 8] {
 }
 
 /// The same fields of a phase in the log, in the same order.
-fn of_log(phase: &PhaseState) -> [Value; 8] {
+pub(super) fn of_log(phase: &PhaseState) -> [Value; 8] {
     [
         time(phase.started_at),
         time(phase.completed_at),

@@ -1,9 +1,11 @@
 //! One item in a file that does not say where in the log it was written: it fills in what nobody here knows, and what it has
 //! otherwise is told.
 
-use super::fields::{Conflict, Fields, Filling, shown};
-use super::one::{One, Three};
+use super::fields::{Conflict, Fields, Filling, joined, missing, shown};
+use super::last::known_gone;
+use super::one::{One, Three, phase_of};
 use crate::pipeline::event::ImportedPhase;
+use crate::pipeline::json::Json;
 use crate::pipeline::members::Members;
 use crate::pipeline::names::Phase;
 use crate::pipeline::short::short;
@@ -19,33 +21,48 @@ impl One<'_, '_> {
         let prefer = self.wanted.prefer_file;
         let is_other = theirs.status != ours.status;
         let backwards = rank(theirs.status) < rank(ours.status);
-        if is_other && (three.moved || backwards) && !prefer {
+        let stays = is_other && (three.moved || backwards) && !prefer;
+        let last = self.last.and_then(|last| phase_of(last, three.name));
+        let mut unset = self.gone(
+            Some(three.name),
+            (&theirs.extras, &ours.extras),
+            last.map(|last| &last.extras),
+        );
+        if stays {
             return self.conflict(three);
         }
-        let how =
-            if prefer || !three.moved && (self.wanted.of_file)(&self.ours.name, Some(three.name)) {
-                Filling::Counts
-            } else if three.moved {
-                Filling::Touched
-            } else {
-                Filling::Untouched
-            };
         let mut differs = Vec::new();
+        let (item, name) = (self.ours.name.clone(), three.name);
+        let wanted = self.wanted;
+        let how = Filling {
+            is_touched: three.moved,
+            counts: &|key, had, ours| {
+                prefer || wanted.is_of_file((&item, Some(name)), key, (had, ours))
+            },
+            prefer_file: prefer,
+        };
         let fields = Fields::of(theirs);
         if !is_other {
-            let set = fields.fill_in(ours, how, &mut |it| differs.push(it));
-            self.stays(Some(three.name), &differs);
-            return self.edit(three, None, set, Vec::new());
+            let mut set = fields.fill_in(ours, last, &how, &mut |it| differs.push(it));
+            self.stays(Some(name), &differs);
+            let gone = last
+                .map(|last| known_gone(theirs, last, ours))
+                .unwrap_or_default();
+            let moved = three.moved.then_some(ours.since);
+            for key in self.taken_out((Some(name), moved), gone) {
+                set.push("", &key, Json::from_compact("null".to_owned()));
+            }
+            return self.edit(three, None, set, unset);
         }
         // Its times and its error come with the status.
         let set = fields.with_status(None);
-        let counts = how == Filling::Counts;
-        let extras = super::fields::missing(&theirs.extras, &ours.extras, counts, &mut |it| {
+        let had = last.map(|last| &last.extras);
+        let extras = missing(&theirs.extras, &ours.extras, had, how.counts, &mut |it| {
             differs.push(it);
         });
-        self.stays(Some(three.name), &differs);
-        let set = super::fields::joined(set, &extras);
-        self.edit(three, Some(ours.status), set, Vec::new());
+        self.stays(Some(name), &differs);
+        unset.retain(|key| extras.get(key).is_none());
+        self.edit(three, Some(ours.status), joined(set, &extras), unset);
     }
 
     /// Says which fields of a phase, or of the item itself, the file has otherwise: one finding for all of them.
@@ -86,7 +103,7 @@ impl One<'_, '_> {
 
     /// Says how the phases stand that the item lacks in the file, as they stay.
     pub(super) fn lacking(&mut self) {
-        // Taken out of our own file it is told of as that.
+        // Taken out of a file that had them they are told of as that.
         if self.wanted.base.is_some() {
             return;
         }
@@ -94,7 +111,9 @@ impl One<'_, '_> {
         let has = |name: &Phase| theirs.iter().any(|phase| phase.phase == *name);
         let in_file = |name: &Phase| self.wanted.phases.iter().any(|it| it.phase == *name);
         let planned = self.plan.phases().iter().enumerate();
+        let is_gone = |name: &Phase| self.had_phase(name);
         let lacking = planned.filter(|(_, plan)| in_file(&plan.phase) && !has(&plan.phase));
+        let lacking = lacking.filter(|(_, plan)| !is_gone(&plan.phase));
         let lacking: Vec<String> = lacking
             .map(|(index, plan)| {
                 let status = self

@@ -9,7 +9,7 @@ use crate::pipeline::edit::{Change, Edit};
 use crate::pipeline::event::{Event, ImportedPhase};
 use crate::pipeline::facts::Facts;
 use crate::pipeline::item::{Item, PhaseState};
-use crate::pipeline::json::Extras;
+use crate::pipeline::json::{Extras, Json};
 use crate::pipeline::names::Phase;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::spelling::respelled_fields;
@@ -25,6 +25,8 @@ pub(super) struct One<'m, 'a> {
     pub(super) base: Option<&'m FileItem<'a>>,
     /// Where the file is to count: what an edit of it said that was taken over since.
     pub(super) since: Option<&'m FileItem<'a>>,
+    /// What a file without a place in the log said of it the time before.
+    pub(super) last: Option<&'m FileItem<'a>>,
     pub(super) merged: &'m mut Merged,
 }
 
@@ -48,8 +50,8 @@ impl<'m> One<'m, '_> {
         for phase in &theirs.phases {
             self.phase(phase);
         }
-        if let Some(base) = self.base {
-            for phase in &base.state.phases {
+        if let Some(before) = self.base.or(self.with_phases()) {
+            for phase in &before.state.phases {
                 if !theirs.phases.iter().any(|it| it.phase == phase.phase) {
                     let message = format!(
                         "the phase was taken out of the item in {}; nothing is deleted for that",
@@ -238,10 +240,16 @@ impl<'m> One<'m, '_> {
             };
             fields::changed(theirs, &extras, &mut |it| conflicts.push(it))
         } else {
-            let counts = prefer || (self.wanted.of_file)(&ours.name, None);
-            let set = fields::missing(theirs, &ours.extras, counts, &mut |it| conflicts.push(it));
+            let last = self.last.map(|last| &last.state.extras);
+            let wanted = self.wanted;
+            let counts = |key: &str, had: Option<&Json>, is: Option<&Json>| {
+                prefer || wanted.is_of_file((&ours.name, None), key, (had, is))
+            };
+            let mut report = |it| conflicts.push(it);
+            let set = fields::missing(theirs, &ours.extras, last, &counts, &mut report);
             self.stays(None, &std::mem::take(&mut conflicts));
-            (set, Vec::new())
+            let unset = self.gone(None, (theirs, &ours.extras), last);
+            (set, unset)
         };
         for it in conflicts {
             let message = format!(
@@ -436,7 +444,7 @@ fn phase_in<'s>(state: &'s dyn Facts, item: &str, phase: &Phase) -> Cow<'s, Phas
 }
 
 /// A phase of an item as a file has it.
-fn phase_of<'f>(item: &FileItem<'f>, name: &Phase) -> Option<&'f ImportedPhase> {
+pub(super) fn phase_of<'f>(item: &FileItem<'f>, name: &Phase) -> Option<&'f ImportedPhase> {
     let phases: &'f [ImportedPhase] = &item.state.phases;
     phases.iter().find(|phase| phase.phase == *name)
 }

@@ -150,9 +150,9 @@ fn merged(base: &PipelineState, theirs: &File, ours: &PipelineState, prefer_file
             since: Vec::new(),
         }),
         touched: &|_, _| false,
-        of_file: &|_, _| false,
+        set_by: &|_, _, _| None,
         by_file: &|_| false,
-        earlier: &[],
+        last: None,
         through: Seq::NONE,
         prefer_file,
     };
@@ -178,9 +178,9 @@ fn filled_in(
         phases: ours.plan.phases(),
         base: None,
         touched: &is_touched,
-        of_file: &|_, _| false,
+        set_by: &|_, _, _| None,
         by_file: &|_| false,
-        earlier: &[],
+        last: None,
         through: ours.last_seq,
         prefer_file: prefer,
     };

@@ -17,7 +17,7 @@ use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Extras;
 use crate::pipeline::merge::Changed;
 use crate::pipeline::spelling::Roundings;
-use crate::pipeline::{ExtractionChange, Item, ItemExtraction, ItemId, PipelineState};
+use crate::pipeline::{ExtractionChange, Item, ItemExtraction, ItemId, Json, PipelineState};
 use crate::position::Seq;
 use crate::snapshot::import::Finding;
 
@@ -35,9 +35,25 @@ pub(super) enum Against {
         by_file: HashSet<Seq>,
         /// Another file of its kind lies in the store: its readers know its form.
         has_own: bool,
-        /// The items that the version of the file had which was taken over before.
-        earlier: Vec<ItemId>,
+        /// What the file said the time before.
+        last: Option<Box<LastTime>>,
     },
+}
+
+/// What a file that nothing tells the age of said the time before.
+pub(super) struct LastTime {
+    /// The record that took it over.
+    pub(super) seq: Seq,
+    /// The last record that took over what the file says now.
+    pub(super) told: Seq,
+    /// Its items.
+    pub(super) items: Vec<ItemId>,
+    /// Of their data what the file had that it has otherwise by now, or no more.
+    pub(super) data: HashMap<ItemId, Json>,
+    /// What it said of extractions, item by item.
+    pub(super) said: HashMap<ItemId, ExtractionChange>,
+    /// Its fields that we do not know.
+    pub(super) extras: Extras,
 }
 
 /// What a file said when it was written, or when it was taken over last.
@@ -137,12 +153,26 @@ impl Against {
         }
     }
 
-    /// True if the log stands apart from what the file was made from. Of a file that does not tell what that was: if
-    /// it was not an earlier version of that file that said so last.
+    /// What the file said the time before, where nothing tells what it was made from.
+    pub(super) fn last(&self) -> Option<&LastTime> {
+        match self {
+            Self::Nothing { last, .. } => last.as_deref(),
+            Self::Base(_) | Self::Snapshot(_) => None,
+        }
+    }
+
+    /// True if the log stands apart from what the file was made from. Of a file that does not tell what that was: if it was not
+    /// an earlier version of that file that said so last, nor stood so already when that said the same.
     pub(super) fn has_moved(&self, name: &ItemId, ours: &ItemExtraction) -> bool {
         match self {
             Self::Base(base) => base.has_moved(name, ours),
-            Self::Nothing { by_file, .. } => !by_file.contains(&ours.since),
+            Self::Nothing { by_file, last, .. } => {
+                let is_as_said = |last: &LastTime| {
+                    let said = last.said.get(name).and_then(|said| said.status);
+                    said.is_some() && said == ours.status && ours.since <= last.seq
+                };
+                !(by_file.contains(&ours.since) || last.as_deref().is_some_and(is_as_said))
+            }
             Self::Snapshot(_) => true,
         }
     }

@@ -14,7 +14,7 @@ use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, Item, ItemId, Json, PipelineState};
 use crate::ports::{FromStart, Ports};
 use crate::position::Seq;
-use crate::snapshot::import::{self, BesideDocument, BesideItem, Says};
+use crate::snapshot::import::{self, BesideDocument, Says};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, sha256};
 
 use super::super::Options;
@@ -25,10 +25,12 @@ use super::super::originals::{Values, kept_at};
 use super::super::replay::{self, At};
 use super::against::{Against, Base};
 use super::older::{self, Doubtful, Present};
-use super::one::can_say;
 use super::roots::Roots;
 use super::taking::place;
 use super::watch::said_in;
+
+/// The data that a file had, item by item, with what another has otherwise.
+pub(super) type Data = HashMap<ItemId, Option<Box<Changed>>>;
 
 /// Finds out what files are compared with; each state is replayed once.
 pub(super) struct Finder<'f> {
@@ -114,29 +116,12 @@ impl Finder<'_> {
         let own = self.dir.join(name);
         let is_it = is_same_place(disk, &own.display().to_string(), &file.path);
         let has_own = !is_it && disk.metadata(&own).is_ok();
-        let earlier = self.earlier(file)?;
+        let last = self.last_time(original)?.map(Box::new);
         Ok(Against::Nothing {
             by_file,
             has_own,
-            earlier,
+            last,
         })
-    }
-
-    /// The items that stood in what was taken over last from where the file lies, as far as its form could say them.
-    fn earlier(&self, file: &ImportedFile) -> Result<Vec<ItemId>> {
-        let last = last_from(&*self.ports.disk, self.imports, &file.path);
-        let Some(last) = last.filter(|last| last.sha256 != file.sha256) else {
-            return Ok(Vec::new());
-        };
-        let Some(version) = self.version_of(last, file)? else {
-            return Ok(Vec::new());
-        };
-        let is_said = |item: &BesideItem| match &item.says {
-            Says::Extraction(said) => can_say(&file.shape, said),
-            Says::Data(_) => true,
-        };
-        let items = version.document.items.into_iter().filter(is_said);
-        Ok(items.map(|item| item.name).collect())
     }
 
     /// The edit of the file that was taken over last since its snapshot was written, and that lay there since: who edits a
@@ -167,7 +152,11 @@ impl Finder<'_> {
     }
 
     /// What was taken over there, read again.
-    fn version_of(&self, import: &ImportSource, file: &ImportedFile) -> Result<Option<Version>> {
+    pub(super) fn version_of(
+        &self,
+        import: &ImportSource,
+        file: &ImportedFile,
+    ) -> Result<Option<Version>> {
         let Some(bytes) = original_of(self.ports, self.dir, import)? else {
             return Ok(None);
         };
@@ -207,23 +196,13 @@ impl Finder<'_> {
         original: &BesideOriginal,
         by_file: HashSet<Seq>,
     ) -> Result<Box<Base>> {
-        let (mut spans, mut said, mut data) = (HashMap::new(), HashMap::new(), HashMap::new());
-        for item in &version.document.items {
-            let name = item.name.clone();
-            match &item.says {
-                Says::Data(span) => {
-                    spans.insert(name.clone(), span);
-                    data.insert(name, None);
-                }
-                Says::Extraction(change) => drop(said.insert(name, change.clone())),
-            }
-        }
-        let mut values = Values::open(self.ports, version.path.clone())?;
-        let mut had = |name: &ItemId| {
-            let span = spans.get(name);
-            span.map(|span| values.json(span)).transpose()
-        };
-        let roundings = self.compare(original, &mut had, &mut data)?;
+        let items = version.document.items.iter();
+        let said = items.filter_map(|item| match &item.says {
+            Says::Data(_) => None,
+            Says::Extraction(change) => Some((item.name.clone(), change.clone())),
+        });
+        let said = said.collect();
+        let (data, roundings) = self.held_against(version, original)?;
         Ok(Box::new(Base {
             state,
             version: Some(version.seq),
@@ -239,12 +218,34 @@ impl Finder<'_> {
         }))
     }
 
+    /// The items that a version of the file had data of, with what the file has otherwise.
+    pub(super) fn held_against(
+        &self,
+        version: &Version,
+        original: &BesideOriginal,
+    ) -> Result<(Data, Roundings)> {
+        let (mut spans, mut data) = (HashMap::new(), Data::new());
+        for item in &version.document.items {
+            if let Says::Data(span) = &item.says {
+                spans.insert(item.name.clone(), span);
+                data.insert(item.name.clone(), None);
+            }
+        }
+        let mut values = Values::open(self.ports, version.path.clone())?;
+        let mut had = |name: &ItemId| {
+            let span = spans.get(name);
+            span.map(|span| values.json(span)).transpose()
+        };
+        let roundings = self.compare(original, &mut had, &mut data)?;
+        Ok((data, roundings))
+    }
+
     /// Notes what the file has otherwise than what it `had`.
     fn compare(
         &self,
         original: &BesideOriginal,
         had: &mut dyn FnMut(&ItemId) -> Result<Option<Json>>,
-        data: &mut HashMap<ItemId, Option<Box<Changed>>>,
+        data: &mut Data,
     ) -> Result<Roundings> {
         let mut roundings = Roundings::default();
         let mut values = Values::of(self.ports, None, original)?;
@@ -405,13 +406,13 @@ fn also(base: &mut Base, mut since: Base, original: &BesideOriginal) {
 }
 
 /// A version of a file that was taken over.
-struct Version {
+pub(super) struct Version {
     /// The record with it.
-    seq: Seq,
+    pub(super) seq: Seq,
     /// Where its original is kept.
     path: PathBuf,
     /// What it says.
-    document: BesideDocument,
+    pub(super) document: BesideDocument,
 }
 
 /// Takes bytes as long as they are those that a file has.

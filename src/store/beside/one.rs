@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Json;
-use crate::pipeline::merge::{Before, DataConflict, Doubt};
+use crate::pipeline::members::Members;
+use crate::pipeline::merge::{Before, DataConflict, DataGone, Doubt};
 use crate::pipeline::short::short;
 use crate::pipeline::spelling::Roundings;
 use crate::pipeline::{ExtractionChange, ExtractionStatus, ItemId};
@@ -22,6 +23,8 @@ pub(super) struct One<'o> {
     /// Its name, for records and messages.
     pub(super) file: String,
     pub(super) against: Option<&'o Against>,
+    /// The paths under which it was taken over before.
+    pub(super) paths: HashSet<&'o str>,
     /// Where its data is read.
     pub(super) values: Values,
     pub(super) result: BesideResult,
@@ -29,6 +32,8 @@ pub(super) struct One<'o> {
     pub(super) bookkeeping: usize,
     /// Numbers in it that a double could not hold.
     pub(super) roundings: Roundings,
+    /// Something stands apart that did not when the same bytes were taken over before: it is told on record.
+    pub(super) is_news: bool,
 }
 
 impl<'o> One<'o> {
@@ -123,6 +128,18 @@ pub(super) fn news(original: &BesideOriginal, against: Option<&Against>) -> Vec<
     findings
 }
 
+/// Leaves of what a file said only what one of that form can say.
+pub(super) fn said_in_form(shape: &str, said: &mut ExtractionChange) {
+    if let Some(rest) = said.imported.as_deref_mut() {
+        if shape != "v2" {
+            rest.retry_count = 0;
+        }
+        if shape == "older" {
+            rest.last_checked = None;
+        }
+    }
+}
+
 /// True if a file of that form can say this of an extraction.
 pub(super) fn can_say(shape: &str, said: &ExtractionChange) -> bool {
     shape == "v2" || said.status != Some(ExtractionStatus::InProgress)
@@ -144,8 +161,10 @@ pub(super) fn gone(one: &mut One<'_>) {
             names.retain(|name| said(name).is_none_or(|said| can_say(&file.shape, said)));
             names
         }
-        Some(Against::Nothing { earlier, .. }) => earlier.iter().collect(),
-        Some(Against::Snapshot(_)) | None => Vec::new(),
+        Some(against) => against
+            .last()
+            .map_or_else(Vec::new, |last| last.items.iter().collect()),
+        None => Vec::new(),
     };
     known.retain(|name| !there.contains(name));
     for name in known {
@@ -157,6 +176,32 @@ pub(super) fn gone(one: &mut One<'_>) {
         let finding = one.judge("I-ONLY-IN", None, found, decided, message);
         finding.item = Some(name.to_string());
     }
+}
+
+/// Says of fields of an item that they stay, though they were taken out of the file.
+pub(super) fn fields_gone(item: &BesideItem, gone: &[DataGone], one: &mut One<'_>) {
+    let (free, set_since): (Vec<&DataGone>, Vec<_>) = gone.iter().partition(|it| it.is_free);
+    let mut parts = Vec::new();
+    for (gone, why) in [
+        (free, ", --prefer file takes OUT out"),
+        (set_since, ": somebody else has set OUT since"),
+    ] {
+        let fields: Vec<&str> = gone.iter().map(|it| it.field.as_str()).collect();
+        let (were, out) = match gone.len() {
+            0 => continue,
+            1 => ("was taken out of FILE; it stays", "it"),
+            _ => ("were taken out of FILE; they stay", "them"),
+        };
+        let (were, why) = (were.replace("FILE", &one.file), why.replace("OUT", out));
+        parts.push(format!("{} {were}{why}", fields.join(", ")));
+    }
+    if parts.is_empty() {
+        return;
+    }
+    let texts = gone.iter().map(|it| (it.field.as_str(), it.stays.as_str()));
+    let stays = Members::from_texts(texts).to_json().to_string();
+    let found = "not in the file any more";
+    one.judge("I-ONLY-IN", Some(item), found, &stays, parts.join("; "));
 }
 
 /// What was decided about a field, in a sentence.

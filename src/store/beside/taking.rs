@@ -7,7 +7,7 @@ use crate::pipeline::enrichment::{FieldChange, SetBy};
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::{Extras, Json};
 use crate::pipeline::merge::{
-    Before, DataMerge, DocumentMerge, ExtractionMerge, MergedDocument, says_the_same,
+    Before, DataMerge, DocumentMerge, ExtractionMerge, Last, MergedDocument, says_the_same,
 };
 use crate::pipeline::short::short;
 use crate::pipeline::spelling::{Roundings, respelled};
@@ -16,10 +16,12 @@ use crate::ports::Disk;
 use crate::snapshot::import::{BesideItem, Finding, Says, Span};
 
 use super::super::given::BesideOriginal;
+use super::super::lineage::is_same_place;
+use super::super::merge::keep_notes;
 use super::super::originals::Values;
 use super::against::{Against, Had};
 use super::cross::{cross, phases};
-use super::one::{One, doubted, gone, news, said_by_shape, shown, words};
+use super::one::{One, doubted, fields_gone, gone, news, said_by_shape, shown, words};
 use super::shape::{form, shape};
 use super::{BesideResult, KnownAs, before, is_there_again, known_as};
 
@@ -71,9 +73,11 @@ impl<'s> Taking<'s> {
             file: file.to_string_lossy().into_owned(),
             against,
             values: open()?,
+            paths: self.paths_of(&document.file.path),
             result: BesideResult::default(),
             bookkeeping: 0,
             roundings: Roundings::default(),
+            is_news: false,
         };
         if let Some(base) = one.base() {
             one.roundings.join(base.roundings.clone());
@@ -108,12 +112,14 @@ impl<'s> Taking<'s> {
         let is_news = self.events.len() > at
             || is_changed
             || is_back
+            || one.is_news
             || before(&self.state.imports, original).is_none();
         if is_news {
             self.events.insert(at, Event::Imported(Box::new(imported)));
             one.result.recorded = true;
         } else {
             one.result.known = known;
+            keep_notes(&mut one.result.findings);
         }
         let place = |finding: &Finding| (finding.line, finding.column);
         one.result.findings.sort_by_key(place);
@@ -155,9 +161,11 @@ impl<'s> Taking<'s> {
         } = DocumentMerge {
             base,
             since: None,
+            last: one.against.and_then(Against::last).map(|last| &last.extras),
             theirs,
             ours,
             is_older: one.base().is_some_and(|base| base.doubtful.is_older),
+            is_own: false,
             prefer_file: self.prefer_file,
         }
         .merge();
@@ -231,8 +239,15 @@ impl<'s> Taking<'s> {
         let theirs = &theirs;
         one.roundings
             .add("", &rounded, &|field| place(field, &item.name));
+        let last = one.against.and_then(Against::last);
+        let last = last.and_then(|last| {
+            let had = last.data.get(&item.name)?;
+            let (seq, told) = (last.seq, last.told);
+            Some(Last { seq, had, told })
+        });
         let merged = DataMerge {
             base,
+            last,
             theirs,
             ours: Some(ours),
             address: one.address(item, theirs),
@@ -241,8 +256,11 @@ impl<'s> Taking<'s> {
             prefer_file: self.prefer_file,
         }
         .merge();
+        fields_gone(item, &merged.gone, one);
         for it in merged.conflicts {
-            let has_base = matches!(base, Before::Known(_));
+            let is_out = it.found.is_none();
+            one.is_news |= is_out;
+            let has_base = is_out || matches!(base, Before::Known(_));
             let (found, decided) = (shown(it.found.as_ref()), shown(it.decided.as_ref()));
             let message = words(&it, has_base);
             one.judge("I-EDIT-CONFLICT", Some(item), &found, &decided, message);
@@ -252,6 +270,15 @@ impl<'s> Taking<'s> {
             self.enrich(item, None, merged.changes, one);
         }
         Ok(())
+    }
+
+    /// The paths of imports that lead to where this one leads.
+    fn paths_of(&self, path: &str) -> HashSet<&'s str> {
+        let paths: HashSet<&str> = self.state.imports.iter().map(|it| &*it.path).collect();
+        let paths = paths.into_iter();
+        paths
+            .filter(|it| is_same_place(self.disk, it, path))
+            .collect()
     }
 
     /// True if that was set by an earlier version of this very file.
@@ -264,7 +291,7 @@ impl<'s> Taking<'s> {
         let last = imports.partition_point(|it| it.seq < by.seq);
         let came_with = last.checked_sub(1).map(|last| &imports[last]);
         by.source.as_deref() == Some(&*one.file)
-            && came_with.is_some_and(|it| it.path == one.original.document.file.path)
+            && came_with.is_some_and(|it| one.paths.contains(&*it.path))
     }
 
     fn enrich(
@@ -295,6 +322,8 @@ impl<'s> Taking<'s> {
     ) {
         let base = one.before(|base| base.extraction(&item.name));
         let mut theirs = change.clone();
+        let last = one.against.and_then(Against::last);
+        let last = last.and_then(|last| last.said.get(&item.name));
         if let Before::Known(Some(before)) = base {
             said_by_shape(&one.original.document.file.shape, before, &mut theirs);
         }
@@ -314,6 +343,7 @@ impl<'s> Taking<'s> {
             });
         let merged = ExtractionMerge {
             base,
+            last,
             theirs: &theirs,
             ours,
             moved,
@@ -336,6 +366,21 @@ impl<'s> Taking<'s> {
                 "{of} is {found} in the file, {decided} in the store{when}; the store counts"
             );
             one.judge("I-EDIT-CONFLICT", Some(item), found, decided, message);
+        }
+        if !merged.gone.is_empty() {
+            let what: Vec<&str> = merged.gone.iter().map(|it| it.what).collect();
+            let stays: Vec<&str> = merged.gone.iter().map(|it| &*it.stays).collect();
+            let (what, stays) = (what.join(", "), stays.join(", "));
+            let message = format!(
+                "the file says nothing of its {what} any more; the store has {stays}, and that stays"
+            );
+            one.judge(
+                "I-ONLY-IN",
+                Some(item),
+                "not in the file any more",
+                &stays,
+                message,
+            );
         }
         if let Some(change) = merged.change {
             self.events.push(Event::Extracted {

@@ -21,6 +21,7 @@ pub(super) fn record(
     let (base, document) = (against.base.as_ref(), &ours.document);
     let then = base.map(|made| &made.document.file);
     let since = base.and_then(|made| made.since.as_ref());
+    let last = against.last.as_ref().and_then(|last| last.file.as_ref());
     // Who goes on writing the one file that all of it came from edits his own.
     let counts = how.prefer_file || base.is_none() && against.is_only_file();
     let MergedDocument {
@@ -31,10 +32,12 @@ pub(super) fn record(
     } = DocumentMerge {
         base: then.map(|then| &then.extras),
         since: since.map(|since| &since.file.extras),
+        last: last.map(|last| &last.extras),
         theirs: &file.extras,
         ours: &document.extras,
         is_older: false,
-        prefer_file: counts,
+        is_own: counts,
+        prefer_file: how.prefer_file,
     }
     .merge();
     file.extras = extras;
@@ -73,7 +76,10 @@ pub(super) fn record(
         let is = |other: Option<&Json>| other.is_some_and(|other| same(&session, other));
         let is_edit = base.is_none() || !is(then);
         let is_free = match base {
-            None => now.is_none(),
+            None => {
+                let last = last.and_then(|last| last.session.as_ref());
+                now.is_none() || now.zip(last).is_some_and(|(now, last)| same(now, last))
+            }
             Some(_) => now.is_none() || now.zip(then).is_some_and(|(now, then)| same(now, then)),
         };
         if is_edit && !is(now) {

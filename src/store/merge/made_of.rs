@@ -5,22 +5,23 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::pipeline::event::ImportedFile;
-use crate::pipeline::merge::MadeFrom;
+use crate::pipeline::merge::{MadeFrom, fields_of};
 use crate::pipeline::state::ImportSource;
-use crate::pipeline::{Event, ItemId, PipelineState};
+use crate::pipeline::{Event, PipelineState};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::LogPlace;
-use crate::snapshot::import::{self, ImportedDocument};
+use crate::snapshot::import::{self, ImportedDocument, NewImport};
 use crate::snapshot::set::ROOT;
 use crate::snapshot::work_items::{self, Names};
 
 use super::super::Options;
 use super::super::given::{MergeOptions, Original};
 use super::super::lineage::{
-    Lineage, is_own_place, is_same_place, last_from, original_of, put_back,
+    Lineage, is_own_place, is_same_place, last_from, last_other, original_of, put_back,
 };
 use super::super::replay::{self, Past};
+use super::super::strays::last_import;
 use super::touched::{Touched, touched};
 use super::{before, file_name};
 
@@ -37,8 +38,21 @@ pub(super) struct Against {
     pub(super) is_snapshot: bool,
     /// Its bytes were taken over before, and others from the same place since, or a snapshot was put there.
     pub(super) is_back: bool,
-    /// Of a file that does not say when it was written: the items that stood in what was there before.
-    pub(super) earlier: Vec<ItemId>,
+    /// Of a file that does not say when it was written: what it said the time before.
+    pub(super) last: Option<Said>,
+}
+
+/// What a file that does not say when it was written said the time before.
+pub(super) struct Said {
+    /// The record that took it over.
+    pub(super) seq: Seq,
+    /// That is no version of the file, but the snapshot that was put there since.
+    pub(super) is_snapshot: bool,
+    /// The last record that took over what the file says now.
+    pub(super) told: Seq,
+    pub(super) items: Vec<NewImport>,
+    /// What it said beside its items; `None` of a snapshot.
+    pub(super) file: Option<ImportedFile>,
 }
 
 impl Against {
@@ -109,7 +123,7 @@ impl Place<'_> {
                 by_file: HashSet::new(),
                 is_snapshot: false,
                 is_back,
-                earlier: self.earlier(original, how)?,
+                last: self.last(original, how)?,
             });
         };
         let name = file_name(original);
@@ -145,41 +159,60 @@ impl Place<'_> {
             by_file,
             is_snapshot: work_items::decode_names(&original.bytes).usable().is_some(),
             is_back,
-            earlier: Vec::new(),
+            last: None,
         })
     }
 
-    /// The items that stood in what was taken over last from where the file lies, or in the snapshot that was put there since.
-    fn earlier(&self, original: &Original, how: MergeOptions<'_>) -> Result<Vec<ItemId>> {
+    /// What was taken over last from where the file lies, if that was something else; or the fields in the snapshot that was put
+    /// there since.
+    fn last(&self, original: &Original, how: MergeOptions<'_>) -> Result<Option<Said>> {
         let document = &original.document;
         // What stands behind the damage of a file was taken out by nobody.
         if document.findings.iter().any(|it| it.code == "I-SALVAGED") {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let (disk, file) = (&*self.ports.disk, &document.file);
         let last = last_from(disk, self.imports, &file.path);
         let is_own = file_name(original) == ROOT && is_own_place(disk, self.dir, &original.path);
         let taken = last.map_or(Seq::NONE, |last| last.seq);
+        let told = last_import(self.imports, &file.sha256).unwrap_or(Seq::NONE);
         if is_own && self.compacted > taken {
             // Nor did anybody take out of a snapshot of another log what that never had.
             if work_items::stated_names(&original.bytes).is_some() {
-                return Ok(Vec::new());
+                return Ok(None);
             }
-            let past =
-                replay::past_without_data(self.ports, self.dir, self.options, self.compacted)?;
-            let items = past.state.items().iter();
-            return Ok(items.map(|item| item.name.clone()).collect());
+            let seq = self.compacted;
+            let past = replay::past_without_data(self.ports, self.dir, self.options, seq)?;
+            let plan = &past.state.plan;
+            let items = past.state.items().iter().map(|item| NewImport {
+                name: item.name.clone(),
+                id: None,
+                state: fields_of(item, plan),
+                held: None,
+            });
+            return Ok(Some(Said {
+                seq,
+                is_snapshot: true,
+                told,
+                items: items.collect(),
+                file: None,
+            }));
         }
-        let Some(last) = last.filter(|last| last.sha256 != file.sha256) else {
-            return Ok(Vec::new());
+        // Asked to let the file count, the same bytes are held against what lay there before them.
+        let Some(last) = last_other(disk, self.imports, file, how.prefer_file) else {
+            return Ok(None);
         };
         let Some(bytes) = original_of(self.ports, self.dir, last)? else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
-        let Ok(version) = import::read(&last.path, &bytes, how.reading) else {
-            return Ok(Vec::new());
-        };
-        Ok(version.items.into_iter().map(|item| item.name).collect())
+        let version = import::read(&last.path, &bytes, how.reading).ok();
+        Ok(version.map(|version| Said {
+            seq: last.seq,
+            is_snapshot: false,
+            told,
+            items: version.items,
+            file: Some(version.file),
+        }))
     }
 
     /// What the file was made from: the log at its place, written as a snapshot and read as the file is read; or an edit of

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::error::Result;
+use crate::pipeline::edit::key;
 use crate::pipeline::event::ImportedFile;
+use crate::pipeline::merge::SetLast;
 use crate::pipeline::{Event, ItemId, Phase, codec};
 use crate::ports::Ports;
 use crate::position::Seq;
@@ -17,23 +19,30 @@ use super::super::records::{self, Found, Ground};
 pub(super) struct Touched {
     /// Items with their phases; without one, items that were held or freed.
     pub(super) places: HashSet<(ItemId, Option<Phase>)>,
-    /// Whose imports have said something of a phase of an item, or of its own fields.
-    brought: HashMap<(ItemId, Option<Phase>), Bringer>,
-    /// The same of all phases of an item and its own fields, by the import that added it.
-    added: HashMap<ItemId, usize>,
+    /// Which imports have set fields of a phase of an item, or its own, since that added it.
+    brought: HashMap<(ItemId, Option<Phase>), Vec<Brought>>,
+    /// Which import added an item, with all that it brought.
+    added: HashMap<ItemId, Bringer>,
     /// The paths of imports with the progress of items, as records have them.
     paths: Vec<String>,
     /// The last record that was asked.
     pub(super) through: Seq,
 }
 
-/// Where what imports have said of one place came from.
+/// Where what an import has set came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bringer {
-    /// From this path alone.
-    Path(usize),
-    Several,
+struct Bringer {
+    /// Which of the paths.
+    path: usize,
+    /// The record.
+    seq: Seq,
 }
+
+/// A field, and who brought what stands there.
+type Brought = (Box<str>, Bringer);
+
+/// The key of a phase's status. It brings all along that a report of that kind does.
+const STATUS: &str = "status";
 
 /// Walks the log for what was done by anything but an import.
 pub(super) fn touched(ports: &Ports, dir: &Path, options: &Options) -> Result<Touched> {
@@ -50,7 +59,7 @@ pub(super) fn touched(ports: &Ports, dir: &Path, options: &Options) -> Result<To
         if let Found::Record(raw) = found
             && let Ok(record) = codec::decode(raw.seq, raw.payload)
         {
-            touched.note(&record.event, &mut here);
+            touched.note(&record.event, raw.seq, &mut here);
         }
         true
     })?;
@@ -66,22 +75,26 @@ impl Touched {
         }
     }
 
-    /// True if all that imports have said of a phase of an item, or (with `None`) of its own fields, came from files for
-    /// which `is_file` is true, by the paths that they had.
-    pub(super) fn came_from(
+    /// Which import has set a field last, of a phase of an item or (with `None`) of the item itself. Which paths `is_file` takes
+    /// are those of the file that is asked about.
+    pub(super) fn set_by(
         &self,
         item: &ItemId,
         phase: Option<&Phase>,
+        key: &str,
         is_file: &dyn Fn(usize) -> bool,
-    ) -> bool {
+    ) -> Option<SetLast> {
         let brought = self.brought.get(&(item.clone(), phase.cloned()));
-        let added = self.added.get(item).copied();
-        let own = match brought {
-            None => return added.is_some_and(is_file),
-            Some(Bringer::Several) => return false,
-            Some(Bringer::Path(path)) => *path,
-        };
-        is_file(own) && added.is_none_or(is_file)
+        let is_it = |it: &str| it == key || it == STATUS && key::ALL.contains(&key);
+        let own = brought.into_iter().flatten();
+        let own = own.filter(|(it, _)| is_it(it)).map(|(_, by)| *by);
+        let last = own
+            .chain(self.added.get(item).copied())
+            .max_by_key(|by| by.seq)?;
+        Some(SetLast {
+            is_file: is_file(last.path),
+            seq: last.seq,
+        })
     }
 
     /// The paths of imports with the progress of items, each once.
@@ -89,7 +102,7 @@ impl Touched {
         &self.paths
     }
 
-    fn note(&mut self, event: &Event, here: &mut Option<usize>) {
+    fn note(&mut self, event: &Event, seq: Seq, here: &mut Option<usize>) {
         let place = match event {
             Event::Imported(file) if file.kind != ImportedFile::WORK_ITEMS => {
                 *here = None;
@@ -108,18 +121,27 @@ impl Touched {
                 imported: Some(_),
                 ..
             } => {
-                if let Some(here) = *here {
-                    self.added.insert(item.clone(), here);
+                if let Some(path) = *here {
+                    self.added.insert(item.clone(), Bringer { path, seq });
                 }
                 None
             }
             // What a file brought another version of that file may change.
             Event::Edited(edit) => {
-                if let Some(here) = *here {
+                if let Some(path) = *here {
                     let place = (edit.item.clone(), edit.phase.clone());
-                    let own = self.brought.entry(place).or_insert(Bringer::Path(here));
-                    if *own != Bringer::Path(here) {
-                        *own = Bringer::Several;
+                    let (own, by) = (
+                        self.brought.entry(place).or_default(),
+                        Bringer { path, seq },
+                    );
+                    let change = &edit.change;
+                    let set = change.set.iter().map(|field| &*field.key);
+                    let unset = change.unset.iter().map(String::as_str);
+                    for key in set.chain(unset).chain(change.now.map(|_| STATUS)) {
+                        match own.iter_mut().find(|(known, _)| **known == *key) {
+                            Some((_, known)) => *known = by,
+                            None => own.push((key.into(), by)),
+                        }
                     }
                 }
                 None

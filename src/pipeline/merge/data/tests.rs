@@ -46,6 +46,7 @@ fn merged(base: Before<Option<&str>>, theirs: &str, ours: &ItemData, prefer: boo
         theirs: &json(theirs),
         ours: Some(ours),
         address: Some("full_address"),
+        last: None,
         by_file: &|by| by.source.as_deref() == Some("file"),
         doubt: &|_| None,
         prefer_file: prefer,
@@ -183,6 +184,7 @@ fn run(base: &str, theirs: &str, ours: &ItemData, prefer_file: bool) -> MergedDa
         theirs: &json(theirs),
         ours: Some(ours),
         address: None,
+        last: None,
         by_file: &|_| false,
         doubt: &|_| None,
         prefer_file,
@@ -244,4 +246,77 @@ proptest! {
             }
         }
     }
+}
+
+/// What a file without a place in the log had the last time, with record 5: `y` and `n.b` are gone from it.
+fn taken_out(ours: &ItemData, prefer_file: bool, told: u64) -> MergedData {
+    let (theirs, had) = (
+        json(r#"{"x":1,"n":{"a":1}}"#),
+        json(r#"{"y":1,"n":{"a":1,"b":2}}"#),
+    );
+    DataMerge {
+        base: Before::Unknown,
+        last: Some(Last {
+            seq: Seq::new(5),
+            had: &had,
+            told: Seq::new(told),
+        }),
+        theirs: &theirs,
+        ours: Some(ours),
+        address: None,
+        by_file: &|by| by.source.as_deref() == Some("file"),
+        doubt: &|_| None,
+        prefer_file,
+    }
+    .merge()
+}
+
+#[test]
+fn what_was_taken_out_of_a_file_goes_where_it_counts_and_nobody_else_has_set_it() {
+    let all = r#"{"x":1,"y":1,"n":{"a":1,"b":2},"q":1}"#;
+    let gone = |ours: &ItemData| -> Vec<(String, bool)> {
+        let merged = taken_out(ours, false, 0);
+        assert_eq!((merged.changes, merged.conflicts), (vec![], vec![]));
+        let gone = merged.gone.iter();
+        gone.map(|it| (it.field.to_string(), it.is_free)).collect()
+    };
+    let words = |ours: &ItemData, told| -> (Vec<String>, Vec<String>) {
+        let merged = taken_out(ours, true, told);
+        assert_eq!(merged.gone, vec![]);
+        let changes = merged.changes.iter().map(FieldChange::words);
+        let conflicts = merged.conflicts.iter().map(|it| it.field.to_string());
+        (changes.collect(), conflicts.collect())
+    };
+    // The file brought all of it: what it has not, goes.
+    let own = item(all, "file");
+    let free = |fields: &[(&str, bool)]| -> Vec<(String, bool)> {
+        fields
+            .iter()
+            .map(|(it, free)| ((*it).to_owned(), *free))
+            .collect()
+    };
+    assert_eq!(gone(&own), free(&[("n.b", true), ("y", true)]));
+    let out = ["n.b: 2 -> nothing", "y: 1 -> nothing", "q: 1 -> nothing"];
+    assert_eq!(words(&own, 0), (out.map(str::to_owned).to_vec(), vec![]));
+    // Somebody else did, before the file said the same: nobody has set it since. What the file never had is not its own.
+    let other = item(all, "w");
+    assert_eq!(gone(&other), free(&[("n.b", true), ("y", true)]));
+    assert_eq!(words(&other, 0).0, out[..2]);
+    // Since then somebody has set one of them.
+    let mut moved = Some(Box::new(other));
+    let patch = DataPatch {
+        patch: json(r#"{"y":3}"#),
+        source: Some("w".to_owned()),
+        confidence: None,
+    };
+    let change = patch.changes(moved.as_deref()).unwrap();
+    ItemData::apply(&mut moved, &change, Seq::new(7), Timestamp::EPOCH);
+    let moved = moved.unwrap();
+    assert_eq!(gone(&moved), free(&[("n.b", true), ("y", false)]));
+    assert_eq!(
+        words(&moved, 6),
+        (vec![out[0].to_owned()], vec!["y".to_owned()])
+    );
+    // And that was told.
+    assert_eq!(words(&moved, 8), (vec![out[0].to_owned()], vec![]));
 }
