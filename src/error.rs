@@ -96,12 +96,23 @@ pub enum Error {
         written: bool,
     },
     /// Somebody else changed a snapshot. Take the changes with `import`, or drop them with `compact --discard-edits`.
-    #[error("{} was changed by another program since it was written{}", file.display(), unreadable_now(unreadable.as_deref()))]
+    #[error("{} was changed by another program since it was written{}{}", file.display(), unreadable_now(unreadable.as_deref()), and(beyond.as_deref()))]
     Edited {
         /// The file.
         file: PathBuf,
         /// Why it cannot be read any more, if so: then it is to be mended first.
         unreadable: Option<String>,
+        /// Why nothing in it can be taken in, if so: what it says of its place in the log is not true.
+        beyond: Option<String>,
+    },
+    /// A file that was changed says that it was written at a place which the log does not have. `compact --discard-edits` sets it
+    /// aside, if it is the store's own.
+    #[error("{} belongs to another history than wal/: {what}", file.display())]
+    NoSuchPlace {
+        /// The file that does not fit.
+        file: PathBuf,
+        /// What does not fit.
+        what: String,
     },
     /// A file is not what it should be.
     #[error("{}{}: {message}", path.display(), place(*line, *column))]
@@ -363,6 +374,10 @@ impl From<Rejection> for Error {
 }
 
 /// What follows in a message where a file cannot be read any more.
+fn and(what: Option<&str>) -> String {
+    what.map_or_else(String::new, |what| format!("; {what}"))
+}
+
 fn unreadable_now(why: Option<&str>) -> String {
     why.map_or_else(String::new, |why| {
         format!(", and cannot be read any more: {why}")

@@ -175,8 +175,13 @@ impl<'a> Context<'a> {
     fn tell(&mut self, warnings: &[Warning], compacted: crate::Result<Option<Compacted>>) {
         self.warn(warnings);
         if let Err(error) = compacted {
+            // The command's own record stands, and what was not recorded is that of the snapshots.
+            let why = match &error {
+                Error::NotRecorded { source } => source.to_string(),
+                error => error.to_string(),
+            };
             self.print
-                .warning(&format!("the snapshots were not written: {error}"));
+                .warning(&format!("the snapshots were not written: {why}"));
         }
     }
 

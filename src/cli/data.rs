@@ -14,6 +14,9 @@ use super::failure::Failure;
 use super::hints::quote;
 use super::values;
 
+/// What some programs write before a text in UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Who says what is found out, and how sure they are.
 #[derive(Debug, Default, Args)]
 pub(super) struct SourceArgs {
@@ -56,7 +59,7 @@ impl FoundArgs {
     /// What is given: data, and the end of an extraction.
     pub(super) fn read(
         self,
-        context: &Context<'_>,
+        context: &mut Context<'_>,
     ) -> Result<(Option<DataPatch>, Option<ExtractionStatus>), Failure> {
         let extraction = self.extraction.map(|ended| match ended {
             Ended::Completed => ExtractionStatus::Completed,
@@ -115,12 +118,22 @@ fn confidence(text: &str) -> Result<Json, String> {
 ///
 /// # Errors
 /// Usage for what stands on the command line; in a file [`Error::Parse`] with line and column.
-pub(super) fn object(context: &Context<'_>, flag: &str, given: &str) -> Result<Json, Failure> {
+pub(super) fn object(context: &mut Context<'_>, flag: &str, given: &str) -> Result<Json, Failure> {
     let file = match given.strip_prefix('@') {
         Some(file) => Some(file),
         None => (given == "-").then_some("-"),
     };
     let text = values::text(context, given)?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        // As in a file that is imported: it says nothing, and nobody sees it.
+        let what = match file {
+            None => flag,
+            Some("-") => "standard input",
+            Some(file) => file,
+        };
+        let said = format!("{what} begins with a byte order mark; it was passed over");
+        context.print.warning(&said);
+    }
     let read = import::strict_json(file.unwrap_or(flag), text.as_bytes());
     let read = read.and_then(|json| match Members::of(json.as_str()) {
         Some(_) => Ok(json),

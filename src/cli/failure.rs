@@ -66,7 +66,7 @@ impl Failure {
             Error::UnknownSeq { .. } => ("E-UNKNOWN-SEQ", 6),
             Error::Damaged(_) => ("E-DAMAGED", 7),
             Error::AmbiguousTail(_) => ("E-AMBIGUOUS-TAIL", 7),
-            Error::OtherLog { .. } => ("E-OTHER-LOG", 7),
+            Error::OtherLog { .. } | Error::NoSuchPlace { .. } => ("E-OTHER-LOG", 7),
             Error::NoStore { .. } => ("E-NO-STORE", 10),
             Error::LockTimeout { .. } => ("E-LOCK-TIMEOUT", 11),
             Error::NewerFormat { .. } => ("E-NEWER-FORMAT", 12),
@@ -164,6 +164,7 @@ impl Failure {
                 file: at, seq: s, ..
             } => (*file, *seq) = (path(at), json!(s)),
             Error::OtherLog { file: at, .. }
+            | Error::NoSuchPlace { file: at, .. }
             | Error::Edited { file: at, .. }
             | Error::Io { path: at, .. }
             | Error::LockTimeout { path: at, .. } => *file = path(at),

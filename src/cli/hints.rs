@@ -111,24 +111,20 @@ pub(super) fn hint(error: &Error, shell: &Shell) -> String {
             "move away what stands there: it is none of the store's; then repeat the command".to_owned()
         }
         Error::Poisoned { .. } => "look at the disk (dmesg), then repeat the command".to_owned(),
-        Error::Edited {
-            file,
-            unreadable: Some(_),
-        } => {
-            let file = file.display().to_string();
-            format!(
-                "{} says where; mend it and import it, or {} drops it and keeps a copy",
-                shell.command("import --dry-run", &[&file]),
-                command("compact --discard-edits")
-            )
-        }
-        Error::Edited { file, .. } => format!(
-            "{} takes the changes in; {} drops them and keeps a copy",
-            shell.command("import", &[&file.display().to_string()]),
+        Error::NoSuchPlace { .. } => format!(
+            "of the store's own files, {} keeps a copy and writes them anew; any other belongs to another copy of the store",
             command("compact --discard-edits")
         ),
+        Error::Edited {
+            file,
+            unreadable,
+            beyond,
+        } => about_edit(file, unreadable.is_some(), beyond.is_some(), shell),
         Error::NetworkFileSystem { .. } => {
             "PHASELOG_ALLOW_NETWORK=1 goes on at your own risk".to_owned()
+        }
+        Error::Parse { path, .. } if path.as_os_str() == "-" => {
+            "mend there what comes on standard input, and repeat the command".to_owned()
         }
         Error::Parse { .. } => "mend the file there and repeat the command".to_owned(),
         Error::TooLarge { .. } | Error::TooLargeAt { .. } => {
@@ -149,6 +145,28 @@ pub(super) fn hint(error: &Error, shell: &Shell) -> String {
         }
         Error::Io { source, .. } => about_io(source),
         Error::Rejected(rejection) => about_rejection(rejection, shell),
+    }
+}
+
+/// What to do with a file that somebody changed.
+fn about_edit(
+    file: &std::path::Path,
+    is_unreadable: bool,
+    is_beyond: bool,
+    shell: &Shell,
+) -> String {
+    let (file, discard) = (
+        file.display().to_string(),
+        shell.command("compact --discard-edits", &[]),
+    );
+    if is_beyond {
+        format!("{discard} keeps a copy of it and writes it anew")
+    } else if is_unreadable {
+        let look = shell.command("import --dry-run", &[&file]);
+        format!("{look} says where; mend it and import it, or {discard} drops it and keeps a copy")
+    } else {
+        let import = shell.command("import", &[&file]);
+        format!("{import} takes the changes in; {discard} drops them and keeps a copy")
     }
 }
 

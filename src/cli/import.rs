@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::log::files::temp_target;
+use crate::log::group::AT_ONCE;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::time::SnapshotTimes;
 use crate::snapshot::import::{self, Finding, ImportedDocument, Severity, Zone};
@@ -97,6 +98,17 @@ fn zone(text: &str) -> Result<Zone, String> {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+    let paths = args.paths.clone();
+    take_in(args, context).map_err(|failure| match &failure.error {
+        Error::TooLarge { what, .. } if what == AT_ONCE => {
+            let hint = too_large::in_parts(&paths, context);
+            failure.with_hint(hint)
+        }
+        _ => failure,
+    })
+}
+
+fn take_in(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let now = context.ports.clock.now().at;
     let options = import::Options {
         zone: args.assume_tz,

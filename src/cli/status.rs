@@ -1,5 +1,7 @@
 //! `status`: how far the pipeline is, what runs, and how long it will take.
 
+mod stands;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use crate::pipeline::time::human_duration;
 use crate::pipeline::{PipelineState, Status, Timestamp};
 use crate::position::Seq;
 use crate::store::{View, Warning};
+
+use stands::SnapshotFacts;
 
 use super::context::Context;
 use super::estimate;
@@ -64,13 +68,6 @@ struct StatusReport {
     warnings: Vec<Warning>,
 }
 
-struct SnapshotFacts {
-    seq: Option<Seq>,
-    behind: u64,
-    current: bool,
-    edited: Vec<String>,
-}
-
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     let Args { at, watch } = args;
     let look = at.look(context)?;
@@ -81,7 +78,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         Look::Then(..) => Vec::new(),
     };
     context.warn(&exposed);
-    let mut next = report(store.clone(), look, &exposed)?;
+    let mut next = report(store.clone(), look, &exposed, context)?;
     loop {
         if clears {
             // Home, then everything below: the terminal does not flicker as it would if it were cleared first.
@@ -96,11 +93,17 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         if nobody_reads(context) {
             return Ok(exit::DONE);
         }
-        next = report(store.clone(), look_again(next.look, context)?, &exposed)?;
+        let look = look_again(next.look, context)?;
+        next = report(store.clone(), look, &exposed, context)?;
     }
 }
 
-fn report(store: String, look: Look, exposed: &[Warning]) -> Result<StatusReport, Failure> {
+fn report(
+    store: String,
+    look: Look,
+    exposed: &[Warning],
+    context: &Context<'_>,
+) -> Result<StatusReport, Failure> {
     let overview = overview(look.state(), look.now(), look.known());
     let as_of = look.now().at;
     let leases = leases(&overview, &look);
@@ -108,7 +111,7 @@ fn report(store: String, look: Look, exposed: &[Warning]) -> Result<StatusReport
         Look::Now(view) => (
             view.head()?,
             view.durable_seq(),
-            Some(snapshot_facts(view)),
+            Some(SnapshotFacts::of(view, context)),
             view.complete(),
             [view.warnings(), exposed].concat(),
         ),
@@ -149,19 +152,6 @@ fn leases(overview: &Overview, look: &Look) -> Vec<LeaseFacts> {
         LeaseFacts::of(&standing.expect("it is in progress"), now)
     });
     running.collect()
-}
-
-fn snapshot_facts(view: &View) -> SnapshotFacts {
-    SnapshotFacts {
-        seq: view.snapshot_seq(),
-        behind: view.snapshot_behind(),
-        current: view.snapshot_is_current(),
-        edited: view
-            .edited()
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect(),
-    }
 }
 
 /// The state in one line, as `phaselog` alone and `status` show it.
@@ -261,9 +251,11 @@ impl Report for StatusReport {
             "throughput_per_hour": per_hour, "eta_secs": eta_secs,
             "estimate": estimate::json(&self.overview, &self.state().plan),
             "snapshot": {
-                "seq": snapshot.and_then(|facts| facts.seq),
+                "seq": snapshot.and_then(|facts| facts.files.seq()),
                 "behind": snapshot.map(|facts| facts.behind),
-                "edited": snapshot.map_or(&[][..], |facts| &facts.edited),
+                "edited": snapshot.map_or_else(Vec::new, SnapshotFacts::edited),
+                "in_place": snapshot.map(|facts| facts.files.root.is_some()),
+                "older_than": snapshot.and_then(|facts| facts.files.older_than),
             },
             "complete": self.complete,
             "warnings": self.warnings.iter()
@@ -418,22 +410,10 @@ impl StatusReport {
             lines.push(("log head", format!("{head} at @{}", self.state().last_seq)));
         }
         if let Some(facts) = &self.snapshot {
-            let files = match (facts.seq, facts.behind) {
-                (None, _) if facts.edited.is_empty() => {
-                    "not written yet: phaselog compact".to_owned()
-                }
-                (None, _) => "no whole set: another program changed it".to_owned(),
-                (Some(seq), _) if facts.current => format!("as of @{seq}, up to date"),
-                (Some(seq), behind) => {
-                    format!(
-                        "as of @{seq}, {} behind",
-                        count(usize::try_from(behind).unwrap_or(usize::MAX), "record")
-                    )
-                }
-            };
+            let files = facts.words();
             lines.push(("files", files));
-            if !facts.edited.is_empty() {
-                lines.push(("edited", escape(&facts.edited.join(", "))));
+            if !facts.files.edited.is_empty() {
+                lines.push(("edited", escape(&facts.edited().join(", "))));
             }
         }
         lines.iter().fold(String::new(), |mut all, (name, text)| {

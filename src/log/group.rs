@@ -22,6 +22,9 @@ pub const MORE: &str = r#"{"more":true,"#;
 /// memory by whoever judges it. The first segment of a store is put in place whole and may have more.
 pub const MAX_GROUP: u64 = 512 << 20;
 
+/// What [`Error::TooLarge`] says of a group that is larger.
+pub const AT_ONCE: &str = "what is recorded at once";
+
 /// True if the record is not the last of its group.
 pub fn is_more(payload: &str) -> bool {
     payload.starts_with(MORE)
@@ -139,7 +142,7 @@ fn line_bytes(payload: &str) -> u64 {
 fn size_is_taken(bytes: u64) -> Result<()> {
     if bytes > MAX_GROUP {
         return Err(Error::TooLarge {
-            what: "what is recorded at once".to_owned(),
+            what: AT_ONCE.to_owned(),
             bytes,
             limit: MAX_GROUP,
         });

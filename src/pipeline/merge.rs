@@ -89,6 +89,9 @@ pub enum MadeFrom {
 /// How the reason of a hold begins that an item was given because one file knew it, and no other.
 pub const KNOWN_ONLY_TO: &str = "known only to ";
 
+/// What is decided of an item that a file holds, and that somebody has freed here.
+pub const STAYS_FREE: &str = "it stays free";
+
 /// A merge that is wanted.
 pub struct Merge<'a> {
     /// The file's name, for records and messages.

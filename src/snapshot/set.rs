@@ -68,6 +68,8 @@ pub fn is_bak(name: &str) -> bool {
 pub struct Loaded {
     /// The usable set, if there is one; else the log is replayed from its first record.
     pub snapshot: Option<LoadedSet>,
+    /// The last record in the root that lies in its own place, if that is whole and of the log, whatever became of what it names.
+    pub root: Option<Seq>,
     /// What is not as it was written. Whoever reads beside a live compaction looks again before it believes them, and
     /// a file that an `imported` record names by its SHA-256 is none.
     pub findings: Vec<Finding>,
@@ -156,6 +158,9 @@ pub enum FindingKind {
         /// The place in the log that it covered when it was written, if it says so.
         log_seq: Option<Seq>,
     },
+    /// As `Edited`, and what it says of its place in the log is not true: the log ends before that. Nobody can tell what was
+    /// changed in it.
+    Beyond,
     /// What lay there before the snapshot that belongs there, put in its place by somebody: as the set before had it, or as it
     /// was once taken over.
     PutBack,
@@ -335,6 +340,7 @@ fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source])
     let moment = Moment::now(disk, dir);
     let mut stamps = moment.stamps().cloned();
     let (survey, seen) = survey_whole(disk, dir, log, sources, moment)?;
+    let root = survey.root;
     let mut findings: Vec<Finding> = survey.strays.into_iter().map(finding).collect();
     let mut valid = survey.valid;
     if let Some(set) = &mut valid
@@ -364,6 +370,7 @@ fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source])
     });
     Ok(Loaded {
         snapshot,
+        root,
         findings,
         stamps,
         seen,
@@ -397,6 +404,7 @@ fn survey_whole(
     };
     let survey = Survey {
         valid,
+        root: names.root,
         strays: names.strays,
         claims: names.claims,
         next: names.next,

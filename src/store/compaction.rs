@@ -132,15 +132,8 @@ impl Store {
                 &finding.message,
             ));
         }
-        if !self.snapshot.edited.is_empty() && !discard_edits {
-            let file = &self.snapshot.edited[0];
-            let unreadable = findings.iter().find(|finding| {
-                finding.kind == FindingKind::Unparsable && file.as_os_str() == &*finding.file
-            });
-            return Err(Error::Edited {
-                file: self.dir.join(file),
-                unreadable: unreadable.map(|finding| finding.message.clone()),
-            });
+        if !discard_edits {
+            self.refuse_edits(&findings)?;
         }
         let now = self.ports.clock.now();
         let (ground, mut locked) = append::under_lock(self)?;
@@ -214,6 +207,23 @@ impl Store {
         })
     }
 
+    /// Refuses to replace what somebody else changed.
+    fn refuse_edits(&self, findings: &[set::Finding]) -> Result<()> {
+        let Some(file) = self.snapshot.edited.first() else {
+            return Ok(());
+        };
+        let why = |kind: FindingKind| {
+            let mut findings = findings.iter();
+            let found = findings.find(|it| it.kind == kind && file.as_os_str() == &*it.file);
+            found.map(|it| it.message.clone())
+        };
+        Err(Error::Edited {
+            file: self.dir.join(file),
+            unreadable: why(FindingKind::Unparsable),
+            beyond: why(FindingKind::Beyond),
+        })
+    }
+
     /// Takes the cache along; false if a new one has to be made.
     fn cache_follows(&mut self) -> bool {
         if self.options.cache == CacheMode::Never {
@@ -238,7 +248,11 @@ impl Store {
     fn refresh(&mut self, on_disk: set::Looked) -> Vec<set::Finding> {
         let facts = &mut self.snapshot;
         let place = (&self.ports, &*self.dir);
-        let findings = strays::unexplained(place, on_disk.findings, &self.state, facts.compacted);
+        let mut findings =
+            strays::unexplained(place, on_disk.findings, &self.state, facts.compacted);
+        // Another process may have written a snapshot of what came since, and somebody may have changed that.
+        let mark = Log::new(self.ports.clone(), &self.dir).mark();
+        strays::beyond(&mut findings, self.state.last_seq.max(mark));
         facts.edited = strays::edited(&findings);
         if let Some(set::Usable {
             seq: covers, bytes, ..

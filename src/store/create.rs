@@ -93,7 +93,7 @@ impl Store {
     /// are used up, so that they are not in memory twice.
     ///
     /// # Errors
-    /// Nothing was recorded then, of any of the files. As [`Store::open`]; [`Error::OtherLog`] if the file names a place that the store's log does not have.
+    /// Nothing was recorded then, of any of the files. As [`Store::open`]; [`Error::NoSuchPlace`] if the file names a place that the store's log does not have.
     pub fn import(
         ports: &Ports,
         dir: &Path,

@@ -13,6 +13,8 @@ use crate::snapshot::set::{Seen, Stamps};
 pub(super) struct SnapshotFacts {
     /// The last record in the valid snapshot; `None` if there is none.
     pub(super) seq: Option<Seq>,
+    /// The last record in the root that lies in its own place, if that is whole, whatever became of what it names.
+    pub(super) root: Option<Seq>,
     /// The size of the valid set in bytes.
     pub(super) bytes: u64,
     /// Bytes of log behind it.

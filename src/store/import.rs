@@ -31,7 +31,7 @@ impl Store {
     /// as it was written.
     ///
     /// # Errors
-    /// As [`Store::open`]; [`crate::Error::OtherLog`] if the root beside a file names a place that the log does not have.
+    /// As [`Store::open`]; [`crate::Error::NoSuchPlace`] if the root beside a file names a place that the log does not have.
     pub fn import_beside(
         ports: &Ports,
         dir: &Path,

@@ -12,11 +12,11 @@ mod made_of;
 mod document;
 
 use crate::error::Result;
-use crate::pipeline::merge::{Base, FileItem, Judgement, LastTime, Merge, Merged};
+use crate::pipeline::merge::{Base, FileItem, Judgement, LastTime, Merge, Merged, STAYS_FREE};
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, ItemId, PipelineState, merge};
 use crate::position::Seq;
-use crate::snapshot::import::{Finding, ImportedDocument, NewImport, Severity};
+use crate::snapshot::import::{Finding, HELD, ImportedDocument, NewImport, Severity};
 use crate::snapshot::work_items::{self};
 
 use super::given::{MergeOptions, Original};
@@ -77,7 +77,7 @@ pub(super) struct Compared {
 /// Finds what a file is compared with that brings news. It is no more than read.
 ///
 /// # Errors
-/// [`crate::Error::OtherLog`] if it names a place that the log does not have; as [`super::replay::each`].
+/// [`crate::Error::NoSuchPlace`] if it names a place that the log does not have; as [`super::replay::each`].
 pub(super) fn compare(
     place: &Place<'_>,
     log: &str,
@@ -291,6 +291,12 @@ fn told(against: &Against, original: &Original, merged: Merged) -> MergedFile {
         let item = it.item.as_deref().filter(|_| it.code == "I-PHASE-SET");
         item.is_none_or(is_added)
     });
+    // Whoever stays free is not held, whatever the file by itself would come to.
+    let stays_free = |item: &str| {
+        let mut judged = merged.judged.iter();
+        judged.any(|it| it.decided == STAYS_FREE && it.item.as_deref() == Some(item))
+    };
+    findings.retain(|it| it.decided != HELD || !it.item.as_deref().is_some_and(stays_free));
     findings.extend(merged.judged.into_iter().map(finding));
     MergedFile {
         recorded: None,

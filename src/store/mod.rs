@@ -49,6 +49,7 @@ pub mod history;
 pub mod export;
 pub mod given;
 mod originals;
+mod as_written;
 mod lineage;
 pub mod merge;
 pub mod beside;

@@ -57,11 +57,13 @@ pub(super) fn recover(
     let own = log.id()?.map(|id| id.to_string());
     let Loaded {
         snapshot,
+        root,
         findings,
         stamps,
         seen,
     } = load_snapshot(ports, dir, own.as_deref())?;
     let mut facts = SnapshotFacts {
+        root,
         seen,
         ..SnapshotFacts::default()
     };
@@ -92,10 +94,13 @@ pub(super) fn recover(
             snapshot: Seq::NONE,
         }));
     }
-    let findings = strays::unexplained((ports, dir), findings, &state, facts.compacted);
+    let mut findings = strays::unexplained((ports, dir), findings, &state, facts.compacted);
+    strays::beyond(&mut findings, state.last_seq);
     strays::stop_at_other_history(dir, &findings)?;
     facts.edited = strays::edited(&findings);
-    facts.stamps = stamps.filter(|_| findings.is_empty());
+    // A set that is older than the one that was written last is told of, so it is not remembered as what it should be.
+    let is_last = facts.seq.is_none_or(|seq| facts.compacted <= seq);
+    facts.stamps = stamps.filter(|_| findings.is_empty() && is_last);
     let mut warnings: Vec<Warning> = findings.iter().map(strays::snapshot_warning).collect();
     if let Tail::Torn { bytes, .. } = end.tail {
         warnings.push(torn_warning(&end.position, bytes));
@@ -128,6 +133,9 @@ fn from_cache(ports: &Ports, dir: &Path, log: &Log) -> Option<Recovered> {
     };
     // Seqs that were given up are no records: then how many were read cannot be told from where it ends.
     let whole = known.position.lost.is_empty();
+    // Nothing about the files is odd, so a root in its place is the one that is known.
+    let is_there = || ports.disk.exists(&dir.join(set::ROOT)).unwrap_or(false);
+    facts.root = facts.seq.filter(|_| is_there());
     let from = From::Position(known.position);
     let access = Access::ReadOnly;
     let end = log

@@ -81,6 +81,20 @@ pub(super) fn unexplained(
         .collect()
 }
 
+/// Tells apart which roots that were changed say that they were written at a record behind `last`, where the log ends.
+pub(super) fn beyond(findings: &mut [Finding], last: Seq) {
+    for finding in findings {
+        if let FindingKind::Edited { log_seq: Some(seq) } = finding.kind
+            && finding.file == set::ROOT
+            && seq > last
+        {
+            finding.kind = FindingKind::Beyond;
+            finding.message =
+                format!("it says that it was written at record {seq}, and the log ends at {last}");
+        }
+    }
+}
+
 /// A root of another log is another history, and nobody knows which of the two is meant.
 ///
 /// Beside a root of ours, or none, a `.bak` of another log is only of no use: the log has everything.
@@ -131,6 +145,7 @@ pub(super) fn edited(findings: &[Finding]) -> Vec<PathBuf> {
         matches!(
             kind,
             FindingKind::Edited { .. }
+                | FindingKind::Beyond
                 | FindingKind::PutBack
                 | FindingKind::Unparsable
                 | FindingKind::Unnamed
@@ -150,6 +165,13 @@ pub(super) fn snapshot_warning(finding: &Finding) -> Warning {
             "W-EDITED",
             format!(
                 "{file} was changed by another program since it was written; the state comes from the log, and the file is left alone: `import` takes the changes in, `compact --discard-edits` drops them"
+            ),
+        ),
+        FindingKind::Beyond => Warning::new(
+            "W-EDITED",
+            format!(
+                "{file} was changed by another program since it was written, and {}: nothing in it can be taken in; the state comes from the log, and the file is left alone: `compact --discard-edits` keeps a copy of it and writes it anew",
+                finding.message
             ),
         ),
         FindingKind::PutBack => Warning::new(

@@ -250,7 +250,11 @@ fn survey(ports: &Ports, dir: &Path, log: &Log, extent: &Extent, under_lock: boo
     let (mut findings, state) = collector.finish(&end)?;
     // A file that was taken over, byte for byte, is ours to replace.
     let found = loaded.findings.clone();
-    let strays = strays::unexplained((ports, dir), found, &state, compacted);
+    let mut strays = strays::unexplained((ports, dir), found, &state, compacted);
+    // What is hurt may be what a snapshot was written of.
+    if findings.iter().all(|it| it.weight < Verdict::Ambiguous) {
+        strays::beyond(&mut strays, state.last_seq);
+    }
     around::look(ports, dir, log, &strays, &mut findings)?;
     findings.extend(refused.map(|why| around::refused(dir, &why)));
     let verdict = findings.iter().map(|finding| finding.weight).max();

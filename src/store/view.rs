@@ -1,6 +1,7 @@
 //! A store to look at: what is shown is durable, or said not to be.
 
 mod follow;
+mod files;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use crate::pipeline::lease::Evidence;
 use crate::pipeline::{Now, PipelineState};
 use crate::ports::{FileId, Ports};
 use crate::position::Seq;
+
+pub use files::Files;
 
 use super::facts::SnapshotFacts;
 use super::known::Known;
@@ -169,18 +172,6 @@ impl View {
     /// The last record in the valid snapshot; `None` if there is none.
     pub fn snapshot_seq(&self) -> Option<Seq> {
         self.snapshot.seq
-    }
-
-    /// How many records the snapshot is behind.
-    pub fn snapshot_behind(&self) -> u64 {
-        self.last_seq().get() - self.snapshot.seq.unwrap_or(Seq::NONE).get()
-    }
-
-    /// True if nothing but bookkeeping follows the snapshot: it says all there is to say.
-    pub fn snapshot_is_current(&self) -> bool {
-        self.snapshot
-            .seq
-            .is_some_and(|seq| self.snapshot.last_change <= seq)
     }
 
     /// Records read behind the snapshot.

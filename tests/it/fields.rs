@@ -313,8 +313,17 @@ fn who_was_freed_here_stays_free_unless_the_file_counts() {
     let wanted = [HOUSE, "-", "map was imported as deferred", "it stays free"];
     assert_eq!((exit, found), (Some(3), vec![wanted.map(str::to_owned)]));
     assert_eq!(is_held(), false);
+    // Nor does the report say beside that that it is held.
+    other["work_items"][0]["phases"]["map"]["status"] = json!("pending");
+    other["work_items"][0]["status"] = json!("cancelled");
+    lab.write("other.json", &other.to_string());
+    let told = lab.run(&["import", "--dry-run", "other.json"]).stdout;
+    assert!(
+        told.contains("it stays free") && !told.contains("it is held"),
+        "{told}"
+    );
     let counted = judged(&lab, &["--prefer", "file", "other.json"]);
-    assert_eq!((counted, is_held()), ((Some(0), vec![]), json!(true)));
+    assert_eq!((counted.0, is_held()), (Some(3), json!(true)));
 }
 
 /// Numbers as a double does not hold them, and what Python's `json` makes of them.

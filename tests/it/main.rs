@@ -49,6 +49,7 @@ mod in_the_way;
 mod export;
 mod merge;
 mod doctor;
+mod stands;
 mod enrich;
 mod importing;
 mod companions;

@@ -1,6 +1,12 @@
-//! Why a file is too large to be read: the place of the text in it that is longer than any record.
+//! Why a file is too large to be read: the place of the text in it that is longer than any record. And what to do where files
+//! have more than is recorded at once.
 
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::snapshot::set::{COMPANIONS, ROOT};
+
+use super::super::context::Context;
 
 /// A text of JSON, by where it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +62,34 @@ pub(super) fn longer_than(limit: u64, from: &mut dyn Read) -> io::Result<Option<
             }
         }
     }
+}
+
+/// How files are taken in that have more than is recorded at once: each on its own, or in parts.
+pub(super) fn in_parts(paths: &[PathBuf], context: &Context<'_>) -> String {
+    let disk = &*context.ports.disk;
+    let known = |dir: &Path| -> Vec<PathBuf> {
+        let names = [ROOT].into_iter().chain(COMPANIONS);
+        let files = names.map(|name| dir.join(name));
+        files
+            .filter(|file| disk.exists(file).unwrap_or(false))
+            .collect()
+    };
+    let files = paths.iter().flat_map(|path| match disk.list(path) {
+        Ok(_) => known(path),
+        Err(_) => vec![path.clone()],
+    });
+    let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
+    if files.len() < 2 {
+        return "make files of it with some of its items each, and import them one after the other"
+            .to_owned();
+    }
+    let shell = &context.print.shell;
+    let each = files.iter().map(|file| shell.command("import", &[file]));
+    let each: Vec<String> = each.collect();
+    format!(
+        "one import for each file, in this order: {}",
+        each.join("; ")
+    )
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::fields::{self, Fields, shown};
-use super::{FileItem, Judgement, KNOWN_ONLY_TO, MadeFrom, Merge, Merged};
+use super::{FileItem, Judgement, KNOWN_ONLY_TO, MadeFrom, Merge, Merged, STAYS_FREE};
 use crate::pipeline::edit::{Change, Edit};
 use crate::pipeline::event::{Event, ImportedPhase};
 use crate::pipeline::facts::Facts;
@@ -294,7 +294,7 @@ impl<'m> One<'m, '_> {
                 "in {} it is to be held ({reason}), and somebody has freed it here; it stays free, --prefer file lets the file count",
                 self.wanted.file
             );
-            return self.judge("I-EDIT-CONFLICT", None, reason, "it stays free", message);
+            return self.judge("I-EDIT-CONFLICT", None, reason, STAYS_FREE, message);
         }
         self.merged.events.push(Event::Held {
             item: self.ours.name.clone(),

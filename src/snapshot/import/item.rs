@@ -229,7 +229,7 @@ fn given_up(
     let word = &says.word;
     let message = format!("the item is {word}, but phases of it are open; it is held");
     let remark = Remark::judged("I-ITEM-STATUS", says.at).about(about);
-    reader.remark(remark.found(word).decided("held").says(message));
+    reader.remark(remark.found(word).decided(super::HELD).says(message));
     Some(format!("{HELD_BY_ITEM}{word}"))
 }
 

@@ -174,6 +174,9 @@ pub fn strict_json(path: &str, bytes: &[u8]) -> Result<Json, Error> {
     reader.json(&root)
 }
 
+/// What is decided of an item that the file gives up as a whole.
+pub const HELD: &str = "held";
+
 /// Reads a state file.
 ///
 /// # Errors

@@ -12,6 +12,10 @@
 //!   8  unlink .next
 //! ```
 //!
+//! Where somebody has changed a file of the set in place, the valid set is the one before it: it lies in the `.bak`s, and step 3
+//! leaves them as they are. Were the newer root linked over its `.bak`, there would be no usable set from then on until step 6: what
+//! that root names is nowhere as it was. So a `.bak` does not advance past a set that was edited; the next compaction takes it on.
+//!
 //! What somebody else put at one of our names is never replaced without being asked, and not without a copy.
 
 use std::io;

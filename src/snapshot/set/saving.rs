@@ -53,6 +53,7 @@ impl Saving<'_> {
         Error::Edited {
             file: self.dir.join(name),
             unreadable: unreadable.map(str::to_owned),
+            beyond: None,
         }
     }
 

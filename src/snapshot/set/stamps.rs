@@ -126,6 +126,7 @@ impl Seen {
         Survey {
             claims: Claims(self.set.inside.companions.clone()),
             valid: Some(self.set.names_only()),
+            root: (self.set.source == Source::Root).then_some(self.set.inside.place.seq),
             strays: Vec::new(),
             next: Content::Missing,
         }

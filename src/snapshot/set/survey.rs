@@ -9,6 +9,7 @@ use super::reading::{is_named, names_in};
 use super::{COMPANIONS, Companion, FindingKind, MAX_FILE_BYTES, NEXT, Source, Usable, bak};
 use crate::error::{Error, Result};
 use crate::ports::{Disk, EntryKind, File};
+use crate::position::Seq;
 use crate::snapshot::work_items::{Decoded, Names, WorkItems, claimed_names, decode, decode_names};
 use crate::snapshot::{CompanionName, LogPlace};
 
@@ -17,6 +18,8 @@ use crate::snapshot::{CompanionName, LogPlace};
 pub(super) struct Survey<T> {
     /// The usable set.
     pub(super) valid: Option<Set<T>>,
+    /// The last record in the root that lies in its own place, if that is whole and of the log, whatever became of what it names.
+    pub(super) root: Option<Seq>,
     /// Files at our names that are not what we wrote there.
     pub(super) strays: Vec<Stray>,
     /// What any root says about files beside it.
@@ -218,7 +221,7 @@ pub(super) struct Place<'a> {
 /// Looks at everything; the root is looked for in `sources`.
 pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<Survey<T>> {
     let Place { disk, dir, log, .. } = place;
-    let (mut valid, mut strays) = (None, Vec::new());
+    let (mut valid, mut strays, mut in_root) = (None, Vec::new(), None);
     let (mut claims, mut out_of_place) = (Claims::default(), Vec::new());
     // Roots with companions that are nowhere, and the first of these.
     let mut incomplete = Vec::new();
@@ -238,6 +241,9 @@ pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<
             let content = in_memory(content)?;
             strays.push(Stray { content, ..stray });
             continue;
+        }
+        if source == Source::Root {
+            in_root = Some(of.seq);
         }
         claims.0.extend_from_slice(names);
         let (mut companions, mut nowhere) = (Vec::new(), None);
@@ -313,6 +319,7 @@ pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<
     }
     Ok(Survey {
         valid,
+        root: in_root,
         strays,
         claims,
         next,

@@ -1,23 +1,23 @@
 //! Finds what a file beside the root is compared with: reads the roots around it, the log, and what was taken over from there.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Extras;
 use crate::pipeline::merge::Changed;
 use crate::pipeline::spelling::{Roundings, respelled};
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, Item, ItemId, Json, PipelineState};
-use crate::ports::{FromStart, Ports};
+use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::import::{self, BesideDocument, Says};
 use crate::snapshot::{LogPlace, TimeStyle, enrichment, extraction, sha256};
 
 use super::super::Options;
+use super::super::as_written;
 use super::super::given::{BesideOriginal, MergeOptions};
 use super::super::lineage::{Lineage, is_same_place, last_from, original_of};
 use super::super::merge::{Replay, past_at};
@@ -50,7 +50,7 @@ impl Finder<'_> {
     /// What the file is compared with; `put_back` as in [`Base`].
     ///
     /// # Errors
-    /// [`Error::OtherLog`] if the root beside it names a place that this log does not have; as [`past_at`].
+    /// [`Error::NoSuchPlace`] if the root beside it names a place that this log does not have; as [`past_at`].
     pub(super) fn find(
         &mut self,
         original: &BesideOriginal,
@@ -302,7 +302,8 @@ impl Finder<'_> {
         let Some(companion) = &state.enrichment else {
             return Ok((self.nothing(original, by_file)?, Present::default()));
         };
-        if self.is_as_written(&state, original)? {
+        let (disk, path) = (&*self.ports.disk, &original.path);
+        if as_written::is_of(disk, path, enrichment::NAME, &state)? {
             return Ok((Against::Snapshot(state.last_seq), Present::default()));
         }
         let shape = enrichment::Shape::of(&state);
@@ -335,15 +336,6 @@ impl Finder<'_> {
             state: Rc::new(state),
         };
         Ok((Against::Base(Box::new(base)), present))
-    }
-
-    /// True if the file is what a snapshot of that state is.
-    fn is_as_written(&self, state: &PipelineState, original: &BesideOriginal) -> Result<bool> {
-        let (disk, path) = (&*self.ports.disk, &original.path);
-        let file = disk.open_read(path).map_err(Error::io("read", path))?;
-        let len = original.document.file.bytes;
-        let mut same = Same(FromStart::new(&*file));
-        Ok(enrichment::encode(state, &mut same).is_ok() && same.0.at() == len)
     }
 
     fn extraction(
@@ -413,24 +405,4 @@ pub(super) struct Version {
     path: PathBuf,
     /// What it says.
     pub(super) document: BesideDocument,
-}
-
-/// Takes bytes as long as they are those that a file has.
-struct Same<'f>(FromStart<'f>);
-
-impl io::Write for Same<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut there = Vec::with_capacity(bytes.len());
-        let wanted = bytes.len() as u64;
-        io::Read::take(&mut self.0, wanted).read_to_end(&mut there)?;
-        if there == bytes {
-            Ok(bytes.len())
-        } else {
-            Err(io::ErrorKind::InvalidData.into())
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -161,6 +161,7 @@ impl Moving {
         SnapshotFacts {
             uncached: None,
             seq: self.snapshot_seq,
+            root: None,
             bytes: self.snapshot_bytes,
             tail_bytes: self.tail_bytes,
             last_change: self.last_change,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::error::Error;
 use crate::ports::Ports;
 use crate::snapshot::import;
 use crate::snapshot::set::{self, ROOT};
@@ -11,6 +12,42 @@ use super::super::given::{MergeOptions, Original};
 use super::super::{Options, View};
 use super::{Finding, Severity};
 use crate::log::files::{QUARANTINE, temp_target};
+
+/// How far what scripts read is behind the log.
+pub(super) fn behind(ports: &Ports, dir: &Path, view: &View, findings: &mut Vec<Finding>) {
+    if !view.edited().is_empty() {
+        return;
+    }
+    let files = view.files(ports, dir);
+    let Some(seq) = files.seq() else {
+        let mut names = [ROOT].into_iter().chain(set::COMPANIONS);
+        let is_there = names.any(|name| ports.disk.exists(&dir.join(name)).unwrap_or(false));
+        let said = if is_there {
+            "there are no snapshots yet: scripts read the files that were taken over, and nothing that was recorded since"
+        } else {
+            "there are no snapshots yet; scripts that read the files see nothing"
+        };
+        let finding = Finding::note("D-BEHIND", ".").saying(said);
+        return findings.push(finding.then("compact", &[]));
+    };
+    let behind = view.behind(Some(seq));
+    let said = match (files.root, files.older_than) {
+        (None, _) => format!(
+            "no file of that name is as it was written; its .bak is of record {seq}, {behind} records behind the log"
+        ),
+        // Nobody is accused: so does a compaction leave it that was cut short after it had found no better set.
+        (Some(_), Some(newer)) => format!(
+            "the files are of record {seq}, {behind} records behind the log, though those of {newer} were written here: an older set lies there by now; the log has everything"
+        ),
+        _ if view.says_all(seq) => return,
+        _ => format!("it is {behind} records behind the log"),
+    };
+    findings.push(
+        Finding::note("D-BEHIND", ROOT)
+            .saying(said)
+            .then("compact", &[]),
+    );
+}
 
 /// What the changes in an edited snapshot would come to: the log and the file, side by side.
 pub(super) fn edited(
@@ -30,11 +67,15 @@ pub(super) fn edited(
         findings.retain(|it| !(it.place == name && matches!(it.code, "V-EDITED" | "V-FOREIGN")));
         findings.extend(match compare(ports, dir, options, &path) {
             Ok(found) => found,
-            Err(error) => vec![
-                Finding::warning("D-EDITED", &name)
-                    .saying(format!("it was changed and cannot be taken in: {error}"))
-                    .then("import --dry-run", &[&path.display().to_string()]),
-            ],
+            Err(error) => {
+                let finding = Finding::warning("D-EDITED", &name)
+                    .saying(format!("it was changed and cannot be taken in: {error}"));
+                let path = path.display().to_string();
+                vec![match error {
+                    Error::NoSuchPlace { .. } => finding.then("compact --discard-edits", &[]),
+                    _ => finding.then("import --dry-run", &[&path]),
+                }]
+            }
         });
     }
 }

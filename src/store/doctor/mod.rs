@@ -15,6 +15,7 @@ mod surroundings;
 mod clock;
 mod state;
 mod files;
+mod newer;
 mod unborn;
 
 use std::io;
@@ -204,7 +205,9 @@ fn of_store(ports: &Ports, dir: &Path, options: &Options, mut findings: Vec<Find
                 as_of = Some(view.last_seq());
                 clock::look(ports, dir, options, &view, &mut findings);
                 state::look(&view, &mut findings);
+                files::behind(ports, dir, &view, &mut findings);
                 files::edited(ports, dir, options, &view, &mut findings);
+                newer::look(ports, dir, options, &view, &mut findings);
             }
             Err(error) => findings.push(
                 Finding::new("D-UNREADABLE", Severity::Damage, ".")

@@ -54,25 +54,6 @@ pub(super) fn look(view: &View, findings: &mut Vec<Finding>) {
                 .then("resume", &[]),
         );
     }
-    if !view.edited().is_empty() {
-        return;
-    }
-    if view.snapshot_seq().is_none() {
-        findings.push(
-            Finding::note("D-BEHIND", ".")
-                .saying("there are no snapshots yet; scripts that read the files see nothing")
-                .then("compact", &[]),
-        );
-    } else if !view.snapshot_is_current() {
-        findings.push(
-            Finding::note("D-BEHIND", "work_items.json")
-                .saying(format!(
-                    "it is {} records behind the log",
-                    view.snapshot_behind()
-                ))
-                .then("compact", &[]),
-        );
-    }
 }
 
 fn future(

@@ -98,7 +98,7 @@ impl Place<'_> {
     /// What the file is compared with.
     ///
     /// # Errors
-    /// [`Error::OtherLog`] if it names a place that the log does not have; as [`replay::each`].
+    /// [`Error::NoSuchPlace`] if it names a place that the log does not have; as [`replay::each`].
     pub(super) fn against(
         &self,
         log: &str,
@@ -298,7 +298,7 @@ pub(in crate::store) fn past_at(
     file: &Path,
     replay: &Replay,
 ) -> Result<Past> {
-    let other = |what: String| Error::OtherLog {
+    let other = |what: String| Error::NoSuchPlace {
         file: file.to_owned(),
         what,
     };

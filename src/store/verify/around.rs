@@ -71,6 +71,15 @@ pub(super) fn look(
         let (warning, take) = (Verdict::Warnings, "phaselog import --dry-run");
         let (code, weight, what, next) = match found.kind {
             FindingKind::Edited { .. } | FindingKind::Unparsable => ("V-EDITED", warning, "", take),
+            FindingKind::Beyond => {
+                let what = "it was changed by another program: ";
+                (
+                    "V-EDITED",
+                    warning,
+                    what,
+                    "phaselog compact --discard-edits",
+                )
+            }
             FindingKind::PutBack => {
                 let what = "it was put back in place of the snapshot: ";
                 ("V-EDITED", warning, what, take)

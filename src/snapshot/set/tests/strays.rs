@@ -113,7 +113,7 @@ fn a_companion_that_somebody_changed_is_read_from_its_bak_or_not_at_all() {
     assert!(kinds(&disk).contains(&("a.json".to_owned(), FindingKind::Unparsable)));
     let refused = save(&disk.actor("E"), &set(4, BOTH), false);
     assert!(
-        matches!(refused, Err(Error::Edited { file, unreadable: Some(why) })
+        matches!(refused, Err(Error::Edited { file, unreadable: Some(why), .. })
             if file == Path::new("data/a.json") && why.starts_with("it is no JSON"))
     );
     let saved = save(&disk.actor("E"), &set(4, BOTH), true).unwrap();
