@@ -36,7 +36,7 @@
 //! assert!(matches!(again, Receipt::Unchanged(_)));
 //!
 //! let view = View::open(&ports, &dir, &options)?;
-//! assert_eq!(view.state().items()[0].status().as_str(), "completed");
+//! assert_eq!(view.state().item_at(0).status().as_str(), "completed");
 //! # Ok(())
 //! # }
 //! ```

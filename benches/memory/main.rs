@@ -1,5 +1,5 @@
-//! What a state takes in memory, an item of six completed phases: as the fold leaves it, as it stands when a store was opened,
-//! and at the peak of opening and of compacting one. Each is a process of its own, and its own account of itself
+//! What a state takes in memory, an item of six completed phases: as the fold leaves it, as it stands when a store was opened
+//! from its cache or recovered from the snapshot, and at the peak of that and of compacting. Each is a process of its own, and its own account of itself
 //! (`/proc/self/status`). Then, with data beside it, what the program's commands hold at most (`with_data`).
 //!
 //! ```text
@@ -15,17 +15,25 @@
 
 mod with_data;
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
 
 use clap::Parser;
 use phaselog::pipeline::{
-    Event, ItemId, NewItem, Phase, PhasePlan, PipelineState, Plan, Record, Timestamp,
+    Command, Event, ItemId, NewItem, Phase, PhasePlan, PipelineState, Plan, Record, Report,
+    ReportKind, Timestamp,
 };
 use phaselog::position::Seq;
-use phaselog::{Options, Ports, Store, View};
+use phaselog::store::CacheMode;
+use phaselog::{Options, Ports, SharedStore, Store, View};
 
 const PHASES: usize = 6;
+
+/// How many submit at the same time where a store is made.
+const THREADS: usize = 64;
+
+/// Time between two records.
+const SECONDS_A_RECORD: i64 = 37;
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -35,7 +43,7 @@ struct Args {
     /// Bytes of data of each item in the second table; 0 for none of it
     #[arg(long, default_value_t = 3_000)]
     data: usize,
-    /// Does one of the measured things: fold, open, compact
+    /// Does one of the measured things: fold, open, recover, compact
     #[arg(long, num_args = 2, value_names = ["WHAT", "STORE"])]
     one: Option<Vec<String>>,
     /// Given by `cargo bench`
@@ -52,8 +60,8 @@ fn main() {
     let store = scratch.path().join("store");
     make(&store, args.items);
     println!("bytes an item of {PHASES} phases, {} items:", args.items);
-    for what in ["fold", "open", "compact"] {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+    for what in ["fold", "open", "recover", "compact"] {
+        let mut command = Process::new(std::env::current_exe().unwrap());
         let items = args.items.to_string();
         command.args(["--items", &items, "--one", what]).arg(&store);
         assert!(command.status().unwrap().success(), "{what}");
@@ -72,31 +80,62 @@ fn name(index: usize) -> ItemId {
     ItemId::new(&format!("{index} N Example St, Phoenix, AZ 85001")).unwrap()
 }
 
-/// A store whose items are all pending: what a snapshot of it says of a phase is as long as ever.
-fn make(dir: &std::path::Path, items: usize) {
+/// A store whose items are all done, phase by phase, and a snapshot of it.
+fn make(dir: &Path, items: usize) {
     let new = |index| NewItem {
         name: name(index),
         id: None,
     };
-    let items: Vec<NewItem> = (0..items).map(new).collect();
+    let new: Vec<NewItem> = (0..items).map(new).collect();
     let ports = Ports::real();
-    let _ = Store::init(&ports, dir, &Options::default(), &plan(), &items).unwrap();
-    let mut store = Store::open(ports, dir, Options::default()).unwrap();
+    let _ = Store::init(&ports, dir, &Options::default(), &plan(), &new).unwrap();
+    let store = Store::open(ports, dir, Options::default()).unwrap();
+    let shared = SharedStore::new(store);
+    let submit = &|command: Command| shared.submit(&command).unwrap();
+    for phase in plan().phases() {
+        // What many threads submit shares a sync.
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                scope.spawn(move || {
+                    for index in (thread..items).step_by(THREADS) {
+                        let (item, phase) = (name(index), phase.phase.clone());
+                        let _ = submit(Command::Start {
+                            item: item.clone(),
+                            phase: phase.clone(),
+                            worker: Some("w1".into()),
+                            owner: None,
+                        });
+                        let report = Report::new(item, phase, None, ReportKind::Complete);
+                        let _ = submit(Command::Report(report));
+                    }
+                });
+            }
+        });
+    }
+    drop(shared);
+    let mut store = Store::open(Ports::real(), dir, Options::default()).unwrap();
     let _ = store.compact(false).unwrap();
 }
 
-fn one(what: &str, store: &std::path::Path, items: usize) {
+fn one(what: &str, store: &Path, items: usize) {
     let before = status("VmRSS");
     let (ports, options) = (Ports::real(), Options::default());
     // What is measured stays until the figures are out.
     let (kept, names): (Box<dyn std::any::Any>, usize) = match what {
         "fold" => {
             let state = folded(items);
-            let names = state.items().iter().map(|item| item.name.as_str().len());
+            let names = state.items().map(|item| item.name.as_str().len());
             let names = names.sum();
             (Box::new(state), names)
         }
         "open" => (Box::new(View::open(&ports, store, &options).unwrap()), 0),
+        "recover" => {
+            let options = Options {
+                cache: CacheMode::Never,
+                ..options
+            };
+            (Box::new(View::open(&ports, store, &options).unwrap()), 0)
+        }
         _ => {
             let mut store = Store::open(ports, store, options).unwrap();
             let more = NewItem {
@@ -104,9 +143,7 @@ fn one(what: &str, store: &std::path::Path, items: usize) {
                 id: None,
             };
             let items = vec![more];
-            let _ = store
-                .submit(&phaselog::pipeline::Command::Add { items })
-                .unwrap();
+            let _ = store.submit(&Command::Add { items }).unwrap();
             let _ = store.compact(false).unwrap();
             (Box::new(store), 0)
         }
@@ -125,7 +162,8 @@ fn folded(items: usize) -> PipelineState {
     let mut seq = Seq::NONE;
     let mut apply = |event| {
         seq = seq.next();
-        let at = Timestamp::from_micros(1_795_000_000_000_000 + i64::try_from(seq.get()).unwrap());
+        let passed = SECONDS_A_RECORD * 1_000_000 * i64::try_from(seq.get()).unwrap();
+        let at = Timestamp::from_micros(1_795_000_000_000_000 + passed);
         state.apply(&Record {
             seq,
             at: at.unwrap(),
@@ -145,7 +183,10 @@ fn folded(items: usize) -> PipelineState {
             id,
             imported,
         });
-        for phase in &phases {
+    }
+    // Phase by phase, as a batch goes: from one record of an item to its next it is far.
+    for phase in &phases {
+        for index in 0..items {
             let (item, phase) = (name(index), phase.phase.clone());
             let token = apply(Event::Started {
                 item: item.clone(),

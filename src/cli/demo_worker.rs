@@ -158,10 +158,10 @@ fn claim(name: &str, store: &mut Store, context: &mut Context<'_>) -> Result<Opt
 fn first_ready(state: &PipelineState, context: &Context<'_>) -> Option<(ItemId, Phase)> {
     let now = context.ports.clock.now();
     let is_new = |place: &crate::pipeline::Place| {
-        state.items()[place.item].phases[place.phase].status == Status::Pending
+        state.item_at(place.item).phases[place.phase].status == Status::Pending
     };
     let place = ready::ready(state, &now).find(is_new)?;
-    let item = state.items()[place.item].name.clone();
+    let item = state.item_at(place.item).name.clone();
     let phase = state.plan.phases()[place.phase].phase.clone();
     Some((item, phase))
 }

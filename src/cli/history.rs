@@ -58,7 +58,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 .map_or_else(|| rejection.into(), Failure::from));
         }
     };
-    let item = &ground.state().items()[index];
+    let item = ground.state().item_at(index);
     let (item, id) = (item.name.clone(), item.id());
     let range = range.resolve(context, &ground)?;
     let phase = phase.as_ref();

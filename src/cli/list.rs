@@ -1,5 +1,7 @@
 //! `list`: the items, or one phase of them, by status.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::pipeline::lease::Standing;
@@ -109,17 +111,18 @@ fn phase_status(word: &str) -> Result<Status, Failure> {
 }
 
 impl ListReport {
-    fn item(&self, index: usize) -> &Item {
-        &self.look.state().items()[index]
+    fn item(&self, index: usize) -> Cow<'_, Item> {
+        self.look.state().item_at(index)
     }
 
     fn row(&self, index: usize) -> Vec<&str> {
-        let item = self.item(index);
+        let (item, state) = (self.item(index), self.look.state());
+        let name = state.name_at(index);
         match self.phase {
-            None => vec![item.name.as_str(), item.status().as_str()],
+            None => vec![name, item.status().as_str()],
             Some(phase) => {
-                let name = self.look.state().plan.phases()[phase].phase.as_str();
-                vec![item.name.as_str(), name, item.phases[phase].status.as_str()]
+                let planned = state.plan.phases()[phase].phase.as_str();
+                vec![name, planned, item.phases[phase].status.as_str()]
             }
         }
     }
@@ -127,7 +130,8 @@ impl ListReport {
     /// The phases of an item that the next `resume` hands back, of the phase that the list is about if it is about one.
     fn stuck(&self, index: usize) -> Vec<(usize, LeaseFacts)> {
         let (plan, now) = (&self.look.state().plan, self.look.now());
-        let phases = self.item(index).phases.iter().enumerate();
+        let item = self.item(index);
+        let phases = item.phases.iter().enumerate();
         let phases = phases.filter(|(phase, _)| self.phase.is_none_or(|wanted| wanted == *phase));
         let standing = phases.filter_map(|(phase, state)| {
             let limit_us = plan.phases()[phase].limit_micros();
@@ -143,7 +147,7 @@ impl ListReport {
         for &index in &self.picked {
             for (phase, lease) in self.stuck(index) {
                 let phase = &self.look.state().plan.phases()[phase].phase;
-                let (item, line) = (escape(self.item(index).name.as_str()), lease.line());
+                let (item, line) = (escape(self.look.state().name_at(index)), lease.line());
                 context.print.aside(&format!("{phase} of {item}: {line}"));
             }
         }

@@ -177,8 +177,8 @@ fn report<'s>(
         {
             continue;
         }
-        let is_pending = state.items()[place.item].phases[place.phase].status == Status::Pending;
-        if reason == Reason::Ready || (args.all && is_pending) {
+        let is_pending = || state.item_at(place.item).phases[place.phase].status == Status::Pending;
+        if reason == Reason::Ready || (args.all && is_pending()) {
             pending.push((item, phase));
             continue;
         }
@@ -203,7 +203,7 @@ fn report<'s>(
 }
 
 fn names(state: &PipelineState, place: Place) -> (&str, &str) {
-    let item = state.items()[place.item].name.as_str();
+    let item = state.name_at(place.item);
     (item, state.plan.phases()[place.phase].phase.as_str())
 }
 

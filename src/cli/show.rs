@@ -1,5 +1,7 @@
 //! `show`: one item.
 
+use std::borrow::Cow;
+
 use std::fmt::Write as _;
 
 use anstyle::AnsiColor;
@@ -62,7 +64,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
         context.print.report(&ShowReport { look, index });
         return Ok(exit::DONE);
     }
-    let known = look.state().items()[index].data.as_deref();
+    let known = look.state().data_at(index);
     if data {
         // For programs as much as for people: the object alone, its numbers as they were written.
         match known {
@@ -110,14 +112,14 @@ fn sources_json(known: &ItemData) -> Value {
 }
 
 impl ShowReport {
-    fn item(&self) -> &Item {
-        &self.look.state().items()[self.index]
+    fn item(&self) -> Cow<'_, Item> {
+        self.look.state().item_at(self.index)
     }
 
     fn reason(&self, phase: usize) -> Reason {
         ready::reason_known(
             &self.look.state().plan,
-            self.item(),
+            &self.item(),
             phase,
             self.look.now(),
             self.look.known(),
@@ -127,7 +129,8 @@ impl ShowReport {
     /// How a phase in progress stands with its limit; `None` for any other.
     fn lease(&self, index: usize) -> Option<LeaseFacts> {
         let limit_us = self.look.state().plan.phases()[index].limit_micros();
-        let phase = &self.item().phases[index];
+        let item = self.item();
+        let phase = &item.phases[index];
         let standing = Standing::of(phase, limit_us, self.look.now(), self.look.known())?;
         Some(LeaseFacts::of(&standing, self.look.now()))
     }

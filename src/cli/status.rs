@@ -146,7 +146,8 @@ fn look_again(look: Look, context: &Context<'_>) -> Result<Look, Failure> {
 fn leases(overview: &Overview, look: &Look) -> Vec<LeaseFacts> {
     let (plan, now) = (&look.state().plan, look.now());
     let running = overview.running.iter().map(|run| {
-        let phase = &look.state().items()[run.place.item].phases[run.place.phase];
+        let item = look.state().item_at(run.place.item);
+        let phase = &item.phases[run.place.phase];
         let limit_us = plan.phases()[run.place.phase].limit_micros();
         let standing = Standing::of(phase, limit_us, now, look.known());
         LeaseFacts::of(&standing.expect("it is in progress"), now)
@@ -218,7 +219,7 @@ impl Report for StatusReport {
                     Value::from(row)
                 });
         let in_progress = running.iter().zip(&self.leases).map(|(run, lease)| {
-            let item = &self.state().items()[run.place.item];
+            let item = self.state().item_at(run.place.item);
             let (planned, phase) = (
                 &self.state().plan.phases()[run.place.phase],
                 &item.phases[run.place.phase],
@@ -330,7 +331,7 @@ impl StatusReport {
         ]);
         let running = self.overview.running.iter().zip(&self.leases);
         for (run, lease) in running.take(RUNNING_SHOWN) {
-            let item = &self.state().items()[run.place.item];
+            let item = self.state().item_at(run.place.item);
             let (planned, phase) = (
                 &self.state().plan.phases()[run.place.phase],
                 &item.phases[run.place.phase],

@@ -117,8 +117,8 @@ impl TokenArg {
 pub(super) fn find_item<'a>(
     state: &'a PipelineState,
     text: &str,
-) -> Result<&'a crate::pipeline::Item, Failure> {
-    Ok(&state.items()[lookup::resolve(state, text)?])
+) -> Result<std::borrow::Cow<'a, crate::pipeline::Item>, Failure> {
+    Ok(state.item_at(lookup::resolve(state, text)?))
 }
 
 /// A text as given, or the content of `@FILE`, or standard input for `-`.

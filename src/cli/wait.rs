@@ -66,7 +66,7 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
                 continue;
             }
         };
-        let item = item.map(|index| state.items()[index].name.clone());
+        let item = item.map(|index| state.item_at(index).name.clone());
         let as_of_seq = state.last_seq;
         context.print.report(&Ended {
             as_of_seq,

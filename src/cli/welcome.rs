@@ -28,11 +28,7 @@ pub(super) fn run(context: &mut Context<'_>) -> Result<u8, Failure> {
         Ok(view) => {
             let overview = overview(view.state(), view.now(), view.known());
             let store = context.dir().display().to_string();
-            let item = view
-                .state()
-                .items()
-                .first()
-                .map_or("ITEM", |item| item.name.as_str());
+            let item = view.state().name(0).unwrap_or("ITEM");
             let ready = ready::ready(view.state(), view.now()).count();
             let mut headline = headline(&store, &overview);
             let (running, stuck) = (overview.running_total, overview.counts.stuck);

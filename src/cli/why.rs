@@ -49,13 +49,13 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> 
     let Args { item, phase } = args;
     let view = context.view()?;
     let state = view.state();
-    let item = &state.items()[lookup::resolve(state, item.as_str())?];
+    let item = state.item_at(lookup::resolve(state, item.as_str())?);
     let phase = match &phase {
         Some(phase) => lookup::resolve_phase(state, phase)?,
-        None => why::telling_phase(item)
+        None => why::telling_phase(&item)
             .ok_or_else(|| Failure::usage("the plan has no phases: there is nothing to tell"))?,
     };
-    let why = why::why(&state.plan, item, phase, view.now(), view.known());
+    let why = why::why(&state.plan, &item, phase, view.now(), view.known());
     let limit_us = state.plan.phases()[phase].limit_micros();
     let standing = Standing::of(&item.phases[phase], limit_us, view.now(), view.known());
     let lease = standing.map(|standing| LeaseFacts::of(&standing, view.now()));

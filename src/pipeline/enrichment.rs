@@ -18,6 +18,8 @@
 mod differences;
 mod words;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::field::FieldPath;
@@ -338,7 +340,7 @@ impl ItemData {
     }
 
     /// Takes a change into the data of an item; `data` is `None` as long as it has none. Never fails.
-    pub fn apply(data: &mut Option<Box<Self>>, change: &DataChange, seq: Seq, at: Timestamp) {
+    pub fn apply(data: &mut Option<Arc<Self>>, change: &DataChange, seq: Seq, at: Timestamp) {
         let by = SetBy {
             seq,
             at,
@@ -347,7 +349,7 @@ impl ItemData {
         };
         if let Some(object) = &change.object {
             let (object, origin) = (object.clone(), Some(by.clone()));
-            *data = Some(Box::new(Self {
+            *data = Some(Arc::new(Self {
                 object,
                 origin,
                 later: Vec::new(),
@@ -359,13 +361,13 @@ impl ItemData {
         let data = data.get_or_insert_with(|| {
             // Its beginning was in a range that a repair gave up.
             let object = Json::from_compact("{}".to_owned());
-            Box::new(Self {
+            Arc::new(Self {
                 object,
                 origin: None,
                 later: Vec::new(),
             })
         });
-        data.change(&change.changes, by);
+        Arc::make_mut(data).change(&change.changes, by);
     }
 
     fn change(&mut self, changes: &[FieldChange], by: SetBy) {

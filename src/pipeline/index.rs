@@ -11,6 +11,7 @@
 //! stands in the root. Made from the whole state when first asked for, so that a replay pays nothing, and kept up to
 //! date from then on. It says nothing that the items do not say: two states are equal whatever their indexes.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -28,7 +29,11 @@ pub(super) struct LazyIndex(OnceLock<Index>);
 
 impl LazyIndex {
     /// The index of these items.
-    pub(super) fn get(&self, plan: &Plan, items: &[Item]) -> &Index {
+    pub(super) fn get<'i>(
+        &self,
+        plan: &Plan,
+        items: impl ExactSizeIterator<Item = Cow<'i, Item>>,
+    ) -> &Index {
         self.0.get_or_init(|| Index::of(plan, items))
     }
 
@@ -59,24 +64,22 @@ pub(super) struct Index {
 }
 
 impl Index {
-    fn of(plan: &Plan, items: &[Item]) -> Self {
+    fn of<'i>(plan: &Plan, items: impl ExactSizeIterator<Item = Cow<'i, Item>>) -> Self {
         let phases = plan.phases().len();
-        let mut index = Self {
-            due: Vec::with_capacity(phases),
-            running: BTreeSet::new(),
-        };
-        for phase in 0..phases {
-            let leaves = items.iter().map(|item| leaf(plan, item, phase));
-            index.due.push(Earliest::of(leaves.collect()));
-        }
-        for (item, inside) in items.iter().enumerate() {
+        let mut leaves = vec![Vec::with_capacity(items.len()); phases];
+        let mut running = BTreeSet::new();
+        for (item, inside) in items.enumerate() {
+            for (phase, leaves) in leaves.iter_mut().enumerate() {
+                leaves.push(leaf(plan, &inside, phase));
+            }
             for (phase, state) in inside.phases.iter().enumerate() {
                 if state.status == Status::InProgress {
-                    index.running.insert(Place { item, phase });
+                    running.insert(Place { item, phase });
                 }
             }
         }
-        index
+        let due = leaves.into_iter().map(Earliest::of).collect();
+        Self { due, running }
     }
 
     fn refresh(&mut self, plan: &Plan, index: usize, item: &Item) {

@@ -1,7 +1,7 @@
 //! One item and its phases, as they stand.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub struct Item {
     /// Its phases, in the order of the plan.
     pub phases: Vec<PhaseState>,
     /// What is known about it, if anything is.
-    pub data: Option<Box<ItemData>>,
+    pub data: Option<Arc<ItemData>>,
     /// How its image extraction stands, if anything is known of it.
     pub extraction: Option<Box<ItemExtraction>>,
     /// Fields that another program gave it.
@@ -178,7 +178,9 @@ impl PartialEq for PhaseState {
             &other.started_at,
             &other.completed_at,
         );
-        often == of_other && **self == **other
+        // Nearly all have nothing of the rest.
+        let neither = self.rare.is_none() && other.rare.is_none();
+        often == of_other && (neither || **self == **other)
     }
 }
 
@@ -196,9 +198,21 @@ impl PhaseState {
         self.rare.as_deref_mut()
     }
 
+    /// True if it has anything of [`Rare`].
+    pub(super) fn has_rare(&self) -> bool {
+        self.rare
+            .as_deref()
+            .is_some_and(|rare| *rare != Rare::default())
+    }
+
+    /// True if it is as it was at first.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.since == Seq::NONE && *self == Self::default()
+    }
+
     /// Gives the room of [`Rare`] back if nothing is in it: to be called once everything is written.
     pub fn tidy(&mut self) {
-        if self.rare.as_deref() == Some(&Rare::default()) {
+        if !self.has_rare() {
             self.rare = None;
         }
     }

@@ -1,5 +1,7 @@
 //! Which items are listed, and what changed between two states.
 
+use std::borrow::Cow;
+
 use super::enrichment::{FieldChange, differences};
 use super::extraction::ExtractionStatus;
 use super::facts::Facts;
@@ -81,10 +83,11 @@ pub fn changes(before: &PipelineState, after: &PipelineState) -> Vec<Change> {
     for item in after.items() {
         let was = before
             .index_of(item.name.as_str())
-            .map(|index| &before.items()[index]);
+            .map(|index| before.item_at(index));
         for (planned, phase) in after.plan.phases().iter().zip(&item.phases) {
             let name = planned.phase.as_str();
             let from = was
+                .as_ref()
                 .zip(before.plan.index_of(name))
                 .and_then(|(was, index)| was.phases.get(index));
             let (from, to) = (from.map(|phase| phase.status), Some(phase.status));
@@ -119,18 +122,17 @@ pub fn changes(before: &PipelineState, after: &PipelineState) -> Vec<Change> {
 /// Each field of the items' data that differs, in the order of the later state. An item that is gone is told by its
 /// phases.
 pub fn data_changes(before: &PipelineState, after: &PipelineState) -> Vec<(ItemId, FieldChange)> {
-    let of_item = |item: &Item| {
+    let of_item = |item: Cow<'_, Item>| {
         let was = before
             .index_of(item.name.as_str())
-            .map(|index| &before.items()[index]);
-        let was = was.and_then(|item| item.data.as_deref());
+            .and_then(|index| before.data_at(index));
         let name = item.name.clone();
         let changes = differences(was, item.data.as_deref()).into_iter();
         changes
             .map(move |change| (name.clone(), change))
             .collect::<Vec<_>>()
     };
-    after.items().iter().flat_map(of_item).collect()
+    after.items().flat_map(of_item).collect()
 }
 
 /// An item whose extraction stands otherwise: how it stood, and how it stands.
@@ -139,11 +141,15 @@ pub type ExtractionMoved = (ItemId, Option<ExtractionStatus>, Option<ExtractionS
 /// Each item whose extraction stands otherwise, in the order of the later state.
 pub fn extraction_changes(before: &PipelineState, after: &PipelineState) -> Vec<ExtractionMoved> {
     let status = |item: &Item| item.extraction.as_ref().and_then(|it| it.status);
-    let moved = after.items().iter().map(|item| {
+    let moved = after.items().map(|item| {
         let was = before
             .index_of(item.name.as_str())
-            .map(|index| &before.items()[index]);
-        (item.name.clone(), was.and_then(status), status(item))
+            .map(|index| before.item_at(index));
+        (
+            item.name.clone(),
+            was.as_deref().and_then(status),
+            status(&item),
+        )
     });
     moved.filter(|(_, from, to)| from != to).collect()
 }
@@ -163,7 +169,7 @@ mod tests {
             }
             item
         });
-        PipelineState::from_parts(plan, items.collect())
+        PipelineState::from_parts(plan, items)
     }
 
     #[test]

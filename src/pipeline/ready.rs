@@ -1,5 +1,7 @@
 //! What is ready, in order, and why the rest is not.
 
+use std::borrow::Cow;
+
 use super::facts::{Facts, Place};
 use super::item::{Item, PhaseState};
 use super::lease::{Evidence, RecordsOnly, Standing};
@@ -145,9 +147,13 @@ pub fn open_with_reasons<'a>(
     facts: &'a dyn Facts,
     now: &'a Now,
 ) -> impl Iterator<Item = (Place, Reason)> + 'a {
+    // One after the other are of one item.
+    let mut known: Option<(usize, Cow<'_, Item>)> = None;
     facts.open_phases().filter_map(move |place| {
-        let item = facts.item(place.item)?;
-        Some((place, reason(facts.plan(), &item, place.phase, now)))
+        let of_it = known.take().filter(|(index, _)| *index == place.item);
+        let of_it = of_it.or_else(|| Some((place.item, facts.item(place.item)?)));
+        let (_, item) = known.insert(of_it?);
+        Some((place, reason(facts.plan(), item, place.phase, now)))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Where the items of a state stand: all of them in memory, or those that were touched, over a base that has the rest.
 //!
 //! ```text
-//!   whole   every item, by index and by name, and the index of what can be started
+//!   whole   every item, by index and by name, and the index of what can be started; packed but for those changed last
 //!   part    base: the items as of some record       touched: those that changed since, or are about to; they hide the base's
 //! ```
 //!
@@ -9,61 +9,38 @@
 //! (a new plan) a part cannot take: it is unsound from then on, and so it is once its base could not be read. What an
 //! unsound part says does not count; whoever works with one asks [`Shelf::is_sound`] before anything is written.
 
+mod slot;
+mod part;
+mod whole;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::base::Base;
-use super::by_name::ByName;
+use super::enrichment::ItemData;
 use super::facts::Place;
-use super::index::{self, LazyIndex};
 use super::item::{Item, PhaseState};
 use super::names::ItemId;
 use super::op_ids::OpIds;
 use super::plan::Plan;
+use super::row::holding;
 use super::status::Status;
 use super::time::Timestamp;
-use super::wide::{NEVER, NOW, Tree};
+use super::wide::NEVER;
+use part::Part;
+use whole::Whole;
+
+pub use slot::Packed;
+pub use whole::Items;
 
 /// The items.
 #[derive(Clone, Debug)]
 pub(super) enum Shelf {
     Whole(Whole),
     Part(Part),
-}
-
-/// All items, in memory.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Whole {
-    items: Vec<Item>,
-    by_name: ByName,
-    /// What can be started, in order; says nothing that the items do not say.
-    index: LazyIndex,
-}
-
-/// The items that were touched, over a base.
-#[derive(Clone)]
-pub(super) struct Part {
-    base: Arc<dyn Base>,
-    touched: BTreeMap<usize, Item>,
-    by_name: HashMap<ItemId, usize>,
-    /// How many items there are, those behind the base's included.
-    count: usize,
-    /// How many phases each of the base's items has.
-    phases: usize,
-    /// The base's operation ids, once somebody asked.
-    operations: OnceLock<OpIds>,
-    sound: bool,
-}
-
-impl std::fmt::Debug for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Part")
-            .field("touched", &self.touched)
-            .field("count", &self.count)
-            .field("sound", &self.sound)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Default for Shelf {
@@ -75,6 +52,9 @@ impl Default for Shelf {
 /// Equal if they hold the same items, wherever those stand.
 impl PartialEq for Shelf {
     fn eq(&self, other: &Self) -> bool {
+        if let (Self::Whole(one), Self::Whole(other)) = (self, other) {
+            return one == other;
+        }
         let mut indexes = 0..self.len();
         self.len() == other.len() && indexes.all(|index| self.item(index) == other.item(index))
     }
@@ -83,46 +63,27 @@ impl PartialEq for Shelf {
 impl Shelf {
     /// The items that a base has.
     pub(super) fn over(base: Arc<dyn Base>, phases: usize) -> Self {
-        Self::Part(Part {
-            count: base.count(),
-            phases,
-            base,
-            touched: BTreeMap::new(),
-            by_name: HashMap::new(),
-            operations: OnceLock::new(),
-            sound: true,
-        })
+        Self::Part(Part::over(base, phases))
     }
 
     /// These items, of which no two have one name.
-    pub(super) fn of_distinct(items: Vec<Item>) -> Self {
-        Self::Whole(Whole {
-            items,
-            ..Whole::default()
-        })
+    pub(super) fn of_distinct(items: Vec<Packed>) -> Self {
+        Self::Whole(Whole::of_distinct(items))
     }
 
-    /// Adds an item out of a snapshot, unless one of its name is there.
-    pub(super) fn push(&mut self, item: Item) {
-        if self.index_of(item.name.as_str()).is_none() {
-            self.put(item);
+    /// Adds an item out of a snapshot, unless one of its name is there: then false.
+    pub(super) fn push(&mut self, item: Item) -> bool {
+        let is_new = self.index_of(item.name.as_str()).is_none();
+        if is_new {
+            self.add(item);
         }
+        is_new
     }
 
-    fn put(&mut self, item: Item) -> usize {
+    fn add(&mut self, item: Item) -> usize {
         match self {
-            Self::Whole(whole) => {
-                whole.items.push(item);
-                whole.by_name.add_last(&whole.items);
-                whole.items.len() - 1
-            }
-            Self::Part(part) => {
-                let index = part.count;
-                part.count += 1;
-                part.by_name.insert(item.name.clone(), index);
-                part.touched.insert(index, item);
-                index
-            }
+            Self::Whole(whole) => whole.add(item),
+            Self::Part(part) => part.add(item),
         }
     }
 
@@ -130,7 +91,7 @@ impl Shelf {
     pub(super) fn is_sound(&self) -> bool {
         match self {
             Self::Whole(_) => true,
-            Self::Part(part) => part.sound && part.base.is_sound(),
+            Self::Part(part) => part.is_sound(),
         }
     }
 
@@ -150,80 +111,95 @@ impl Shelf {
     }
 
     /// All items, in their order; `None` if not all are in memory.
-    pub(super) fn all(&self) -> Option<&[Item]> {
+    pub(super) fn all(&self) -> Option<Items<'_>> {
         match self {
-            Self::Whole(whole) => Some(&whole.items),
+            Self::Whole(whole) => Some(whole.items()),
             Self::Part(_) => None,
         }
     }
 
-    /// All items, to be changed; `None`, and unsound, if not all are in memory. The index is made anew afterwards.
-    pub(super) fn all_mut(&mut self) -> Option<&mut [Item]> {
-        self.give_up_part();
-        match self {
-            Self::Whole(whole) => {
-                whole.index.forget();
-                Some(&mut whole.items)
-            }
+    /// The items with anything that few have, or with phases that do; none if not all are in memory.
+    pub(super) fn rare(&self) -> impl Iterator<Item = (usize, Cow<'_, Item>)> {
+        let whole = match self {
+            Self::Whole(whole) => Some(whole),
             Self::Part(_) => None,
+        };
+        let found = whole.map(|whole| whole.items_with(holding::RARE));
+        found.into_iter().flatten()
+    }
+
+    /// See [`super::Facts::open_phases`].
+    pub(super) fn open_phases(&self) -> Box<dyn Iterator<Item = Place> + '_> {
+        let open = |(item, inside): (usize, Cow<'_, Item>)| {
+            let phases = inside.phases.iter().enumerate();
+            let open =
+                phases.filter(|(_, it)| matches!(it.status, Status::Pending | Status::Failed));
+            let open: Vec<usize> = open.map(|(phase, _)| phase).collect();
+            open.into_iter().map(move |phase| Place { item, phase })
+        };
+        match self {
+            Self::Whole(whole) => Box::new(whole.items_with(holding::OPEN).flat_map(open)),
+            Self::Part(part) => {
+                let items = (0..part.len()).filter_map(|index| Some((index, part.item(index)?)));
+                Box::new(items.flat_map(open))
+            }
+        }
+    }
+
+    /// Changes every item; unsound if not all are in memory.
+    pub(super) fn change_all(&mut self, mut change: impl FnMut(&mut Item)) {
+        self.give_up_part();
+        if let Self::Whole(whole) = self {
+            whole.change_all(&mut change);
         }
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Whole(whole) => whole.items.len(),
-            Self::Part(part) => part.count,
+            Self::Whole(whole) => whole.len(),
+            Self::Part(part) => part.len(),
         }
     }
 
     pub(super) fn index_of(&self, name: &str) -> Option<usize> {
         match self {
-            Self::Whole(whole) => whole.by_name.find(name, &whole.items),
-            Self::Part(part) => {
-                let touched = part.by_name.get(name).copied();
-                touched.or_else(|| part.base.find(name))
-            }
+            Self::Whole(whole) => whole.find(name),
+            Self::Part(part) => part.find(name),
         }
     }
 
     /// The indexes of all items with that id, in order.
     pub(super) fn find_id(&self, id: &str) -> Vec<usize> {
-        let has = |item: &Item| item.id().eq_ignore_ascii_case(id);
         match self {
             Self::Whole(whole) => {
-                let indexes = 0..whole.items.len();
-                indexes.filter(|&index| has(&whole.items[index])).collect()
+                let items = whole.items().enumerate();
+                let found = items.filter(|(_, item)| item.id().eq_ignore_ascii_case(id));
+                found.map(|(index, _)| index).collect()
             }
-            Self::Part(part) => {
-                let untouched = |index: &usize| !part.touched.contains_key(index);
-                let mut found = part.base.find_id(id);
-                found.retain(untouched);
-                let touched = part.touched.iter().filter(|(_, item)| has(item));
-                found.extend(touched.map(|(&index, _)| index));
-                found.sort_unstable();
-                found
-            }
+            Self::Part(part) => part.find_id(id),
         }
     }
 
     pub(super) fn item(&self, index: usize) -> Option<Cow<'_, Item>> {
         match self {
-            Self::Whole(whole) => whole.items.get(index).map(Cow::Borrowed),
-            Self::Part(part) => match part.touched.get(&index) {
-                Some(item) => Some(Cow::Borrowed(item)),
-                None if index < part.base.count() => Some(Cow::Owned(part.of_base(index).0)),
-                None => None,
-            },
+            Self::Whole(whole) => whole.item(index),
+            Self::Part(part) => part.item(index),
         }
     }
 
-    /// The item of that name, if it is in memory.
-    pub(super) fn in_memory(&self, name: &ItemId) -> Option<&Item> {
+    /// The name of an item in memory.
+    pub(super) fn name(&self, index: usize) -> Option<&str> {
         match self {
-            Self::Whole(whole) => whole
-                .items
-                .get(whole.by_name.find(name.as_str(), &whole.items)?),
-            Self::Part(part) => part.touched.get(part.by_name.get(name)?),
+            Self::Whole(whole) => whole.name(index),
+            Self::Part(_) => None,
+        }
+    }
+
+    /// The data of an item in memory, if it has any.
+    pub(super) fn data(&self, index: usize) -> Option<&ItemData> {
+        match self {
+            Self::Whole(whole) => whole.data(index),
+            Self::Part(_) => None,
         }
     }
 
@@ -231,50 +207,58 @@ impl Shelf {
     pub(super) fn item_mut(&mut self, name: &ItemId, phases: usize) -> &mut Item {
         let index = match self.index_of(name.as_str()) {
             Some(index) => index,
-            None => self.put(Item::new(name.clone(), phases)),
+            None => self.add(Item::new(name.clone(), phases)),
         };
-        self.at_mut(index, name)
+        match self {
+            Self::Whole(whole) => whole
+                .at_mut(index)
+                .expect("it was found, or added just now"),
+            Self::Part(part) => part.at_mut(index, name),
+        }
     }
 
-    fn at_mut(&mut self, index: usize, name: &ItemId) -> &mut Item {
+    /// The item at an index, to be changed by who puts a state together; `None` if there is none, or not all are in memory.
+    pub(super) fn at_mut(&mut self, index: usize) -> Option<&mut Item> {
+        self.give_up_part();
         match self {
-            Self::Whole(whole) => &mut whole.items[index],
-            Self::Part(part) => {
-                if !part.touched.contains_key(&index) {
-                    let (item, sound) = part.of_base(index);
-                    part.sound &= sound;
-                    part.touched.insert(index, item);
-                    part.by_name.insert(name.clone(), index);
-                }
-                let touched = part.touched.get_mut(&index);
-                touched.expect("it was touched before, or just now")
+            Self::Whole(whole) => {
+                whole.index.forget();
+                whole.at_mut(index)
             }
+            Self::Part(_) => None,
+        }
+    }
+
+    /// Puts in the data of an item; `None` if there is none, or not all are in memory.
+    pub(super) fn set_data(&mut self, index: usize, data: Option<ItemData>) -> Option<()> {
+        self.give_up_part();
+        match self {
+            Self::Whole(whole) => {
+                whole.slot_mut(index)?.set_data(data.map(Arc::new));
+                Some(())
+            }
+            Self::Part(_) => None,
         }
     }
 
     /// Loads an item, so that a record about it can be taken in without asking the base.
     pub(super) fn touch(&mut self, name: &ItemId) {
-        if let Self::Part(part) = self
-            && !part.by_name.contains_key(name)
-            && let Some(index) = part.base.find(name.as_str())
-        {
-            self.at_mut(index, name);
+        if let Self::Part(part) = self {
+            part.touch(name);
         }
     }
 
     /// Takes in what changed in one item.
     pub(super) fn refresh(&mut self, plan: &Plan, name: &ItemId) {
-        if let Self::Whole(whole) = self
-            && let Some(index) = whole.by_name.find(name.as_str(), &whole.items)
-        {
-            whole.index.refresh(plan, index, &whole.items[index]);
+        if let Self::Whole(whole) = self {
+            whole.refresh(plan, name.as_str());
         }
     }
 
     /// The phase of an item in memory, to be changed for a look.
     pub(super) fn phase_mut(&mut self, place: Place) -> Option<&mut PhaseState> {
         match self {
-            Self::Whole(whole) => whole.items.get_mut(place.item)?.phases.get_mut(place.phase),
+            Self::Whole(whole) => whole.at_mut(place.item)?.phases.get_mut(place.phase),
             Self::Part(_) => None,
         }
     }
@@ -283,42 +267,30 @@ impl Shelf {
     pub(super) fn operations(&self) -> Option<&OpIds> {
         match self {
             Self::Whole(_) => None,
-            Self::Part(part) => Some(part.operations.get_or_init(|| part.base.operations())),
+            Self::Part(part) => Some(part.operations()),
         }
     }
 
     /// See [`super::Facts::in_progress`].
     pub(super) fn in_progress(&self, plan: &Plan) -> Box<dyn Iterator<Item = Place> + '_> {
         match self {
-            Self::Whole(whole) => match whole.index.made() {
-                Some(index) => Box::new(index.running()),
-                // To look through the items once takes a tenth of what an index of them takes.
-                None => Box::new(whole.items.iter().enumerate().flat_map(|(item, inside)| {
-                    let phases = in_progress_of(inside).into_iter();
-                    phases.map(move |phase| Place { item, phase })
-                })),
-            },
-            Self::Part(part) => {
-                let tree = plan.phases().len();
-                let mut items = Vec::new();
-                let mut next = part.first_due(tree, 0, NOW);
-                while let Some(index) = next {
-                    items.push(index);
-                    next = part.first_due(tree, index + 1, NOW);
+            Self::Whole(whole) => {
+                match whole.index.made() {
+                    Some(index) => Box::new(index.running()),
+                    // To look through the items once takes a tenth of what an index of them takes.
+                    None => Box::new(whole.items_with(holding::RUNNING).flat_map(
+                        |(item, inside)| {
+                            let phases = in_progress_of(&inside).into_iter();
+                            phases.map(move |phase| Place { item, phase })
+                        },
+                    )),
                 }
-                let touched = part.touched.iter();
-                items.extend(
-                    touched
-                        .filter(|(_, item)| index::running(item) == NOW)
-                        .map(|(&index, _)| index),
-                );
-                items.sort_unstable();
-                Box::new(items.into_iter().flat_map(|item| {
-                    let found = self.item(item);
-                    let phases = found.map_or_else(Vec::new, |found| in_progress_of(&found));
-                    phases.into_iter().map(move |phase| Place { item, phase })
-                }))
             }
+            Self::Part(part) => Box::new(part.running(plan).into_iter().flat_map(|item| {
+                let found = part.item(item);
+                let phases = found.map_or_else(Vec::new, |found| in_progress_of(&found));
+                phases.into_iter().map(move |phase| Place { item, phase })
+            })),
         }
     }
 
@@ -332,21 +304,14 @@ impl Shelf {
     ) -> Option<Place> {
         match self {
             Self::Whole(whole) => {
-                let index = whole.index.get(plan, &whole.items);
+                let index = whole.index.get(plan, whole.items());
                 index.first_ready(from, phase, now)
             }
             Self::Part(part) => {
                 let phases = phase.map_or(0..plan.phases().len(), |phase| phase..phase + 1);
                 let firsts = phases.filter_map(|phase| {
                     let begin = from.item + usize::from(phase < from.phase);
-                    let below = part.first_due(phase, begin, now.micros());
-                    let due = |item: &Item| {
-                        let due = index::leaf(plan, item, phase);
-                        due <= now.micros() && due != NEVER
-                    };
-                    let mut touched = part.touched.range(begin..);
-                    let above = touched.find(|(_, item)| due(item)).map(|(&index, _)| index);
-                    let item = below.into_iter().chain(above).min()?;
+                    let item = part.first_ready(plan, phase, begin, now.micros())?;
                     Some(Place { item, phase })
                 });
                 firsts.min()
@@ -354,48 +319,13 @@ impl Shelf {
         }
     }
 
-    /// From when on the first of a phase can be started: [`NOW`], a time, or [`NEVER`].
+    /// From when on the first of a phase can be started: [`super::wide::NOW`], a time, or [`NEVER`].
     pub(super) fn earliest(&self, plan: &Plan, phase: usize) -> i64 {
         match self {
-            Self::Whole(whole) => whole.index.get(plan, &whole.items).earliest(phase),
-            Self::Part(part) if phase < plan.phases().len() => {
-                let skipped: Vec<usize> = part.touched.keys().copied().collect();
-                let read = |(level, at)| part.base.knot(phase, level, at);
-                let tree = Tree {
-                    levels: part.base.levels(),
-                    knot: &read,
-                };
-                let touched = part.touched.values();
-                touched
-                    .map(|item| index::leaf(plan, item, phase))
-                    .chain([tree.least_but(&skipped)])
-                    .min()
-                    .unwrap_or(NEVER)
-            }
+            Self::Whole(whole) => whole.index.get(plan, whole.items()).earliest(phase),
+            Self::Part(part) if phase < plan.phases().len() => part.earliest(plan, phase),
             Self::Part(_) => NEVER,
         }
-    }
-}
-
-impl Part {
-    /// An item of the base; second whether it counts. Where it cannot be read it is something of the right shape, for what was
-    /// found a moment ago is there for whoever asks; and nothing of what is said with it counts.
-    fn of_base(&self, index: usize) -> (Item, bool) {
-        if let Some(item) = self.base.item(index) {
-            return (item, true);
-        }
-        let name = ItemId::new("?").expect("it is not empty");
-        (Item::new(name, self.phases), false)
-    }
-
-    /// The first item of the base at or behind `from` that is due in that tree and was not touched.
-    fn first_due(&self, tree: usize, from: usize, now: i64) -> Option<usize> {
-        let read = |(level, at)| self.base.knot(tree, level, at);
-        let tree = Tree {
-            levels: self.base.levels(),
-            knot: &read,
-        };
-        tree.first(from, now, &|index| self.touched.contains_key(&index))
     }
 }
 
@@ -406,6 +336,3 @@ fn in_progress_of(item: &Item) -> Vec<usize> {
         .map(|(index, _)| index)
         .collect()
 }
-
-#[cfg(test)]
-mod tests;

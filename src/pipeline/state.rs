@@ -12,12 +12,15 @@ mod facts;
 mod learn;
 mod edits;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::base::Base;
 use super::edit::Edit;
+use super::enrichment::ItemData;
 use super::event::{Event, ImportedFile, ImportedItem, Record};
+use super::extraction::ItemExtraction;
 use super::item::{Hold, Item, Lease, PhaseState, Rare, Refusal, Return};
 use super::json::{Extras, Json};
 use super::names::{ItemId, Phase};
@@ -30,6 +33,7 @@ use super::time::{SnapshotTimes, Timestamp};
 use crate::faults::{self, Fault};
 use crate::position::Seq;
 
+pub use super::shelf::{Items, Packed};
 pub use learn::Companion;
 
 /// Everything that a fold over the log keeps.
@@ -86,19 +90,24 @@ pub struct Document {
 
 impl PipelineState {
     /// A state out of a snapshot. Two items with one name cannot be told apart: the second is dropped.
-    pub fn from_parts(plan: Plan, items: Vec<Item>) -> Self {
+    pub fn from_parts(plan: Plan, items: impl IntoIterator<Item = Item>) -> Self {
         let mut state = Self {
             plan,
             ..Self::default()
         };
         for item in items {
-            state.shelf.push(item);
+            state.push(item);
         }
         state
     }
 
+    /// Adds an item out of a snapshot, unless one of its name is there: then false.
+    pub fn push(&mut self, item: Item) -> bool {
+        self.shelf.push(item)
+    }
+
     /// A state with items that a state had, each of another name: they are not compared with each other again.
-    pub fn from_distinct(plan: Plan, items: Vec<Item>) -> Self {
+    pub fn from_distinct(plan: Plan, items: Vec<Packed>) -> Self {
         Self {
             plan,
             shelf: Shelf::of_distinct(items),
@@ -125,11 +134,6 @@ impl PipelineState {
     /// The items over the base, by index, that were touched since; `None` if all items are in memory.
     pub fn touched(&self) -> Option<&BTreeMap<usize, Item>> {
         self.shelf.touched()
-    }
-
-    /// The item of that name, if it is in memory.
-    pub fn in_memory(&self, item: &ItemId) -> Option<&Item> {
-        self.shelf.in_memory(item)
     }
 
     /// Puts the state, as it stands, on another base, which has every item as it is here.
@@ -168,10 +172,67 @@ impl PipelineState {
     ///
     /// # Panics
     /// If not all items are in memory: [`PipelineState::over`] is for who asks for one.
-    pub fn items(&self) -> &[Item] {
-        self.shelf
-            .all()
-            .expect("a state over a base is asked for one item at a time")
+    pub fn items(&self) -> Items<'_> {
+        let all = self.shelf.all();
+        all.expect("a state over a base is asked for one item at a time")
+    }
+
+    /// The items with anything that few have, a hold, an extraction, fields of other programs, or with phases that have any of
+    /// [`super::item::Rare`]; in order, with their indexes.
+    pub fn rare_items(&self) -> impl Iterator<Item = (usize, Cow<'_, Item>)> {
+        self.shelf.rare()
+    }
+
+    /// The item at an index that this state gave.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn item_at(&self, index: usize) -> Cow<'_, Item> {
+        let item = self.shelf.item(index);
+        item.expect("an index leads to the item that it was given for")
+    }
+
+    /// The name of the item at an index, without a look at the rest; `None` if there is none, or not all are in memory.
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.shelf.name(index)
+    }
+
+    /// The name of the item at an index that this state gave, without a look at the rest.
+    ///
+    /// # Panics
+    /// If there is none, or not all items are in memory.
+    pub fn name_at(&self, index: usize) -> &str {
+        let name = self.name(index);
+        name.expect("an index leads to the item that it was given for")
+    }
+
+    /// The data of an item, if it has any, without a look at the rest: of a state that has all items in memory.
+    pub fn data_at(&self, index: usize) -> Option<&ItemData> {
+        self.shelf.data(index)
+    }
+
+    /// The data of each item that has any, in order, with the item's index.
+    pub fn data(&self) -> impl Iterator<Item = (usize, &ItemData)> {
+        let indexes = 0..self.shelf.len();
+        indexes.filter_map(|index| Some((index, self.shelf.data(index)?)))
+    }
+
+    /// How the extraction of each item stands of which anything is known, by the item's name and in their order.
+    pub fn extractions(&self) -> impl Iterator<Item = (&str, Box<ItemExtraction>)> {
+        self.rare_items().filter_map(|(index, item)| {
+            let extraction = item.into_owned().extraction?;
+            Some((self.shelf.name(index)?, extraction))
+        })
+    }
+
+    /// The item at an index, to be changed by who puts a snapshot together; `None` if there is none.
+    pub fn item_at_mut(&mut self, index: usize) -> Option<&mut Item> {
+        self.shelf.at_mut(index)
+    }
+
+    /// Changes every item, for who puts a snapshot together.
+    pub fn change_all(&mut self, change: impl FnMut(&mut Item)) {
+        self.shelf.change_all(change);
     }
 
     /// The index of an item.
@@ -180,12 +241,9 @@ impl PipelineState {
     }
 
     /// How a phase of an item stands, by their names; `None` if there is no such item, or no such phase in the plan.
-    ///
-    /// # Panics
-    /// Where items are read out of a base, as [`PipelineState::items`].
-    pub fn phase_named(&self, item: &str, phase: &str) -> Option<&PhaseState> {
-        let item = &self.items()[self.index_of(item)?];
-        item.phases.get(self.plan.index_of(phase)?)
+    pub fn phase_named(&self, item: &str, phase: &str) -> Option<PhaseState> {
+        let item = self.item_at(self.index_of(item)?);
+        item.phases.get(self.plan.index_of(phase)?).cloned()
     }
 
     /// Brings the base's operation ids into memory before one is added.
@@ -355,7 +413,7 @@ impl PipelineState {
             .iter()
             .map(|names| names.iter().filter_map(index_of).collect())
             .collect();
-        for item in self.shelf.all_mut().unwrap_or_default() {
+        self.shelf.change_all(|item| {
             let mut before = std::mem::take(&mut item.phases);
             let mut take = |from: &usize| std::mem::take(&mut before[*from]);
             item.phases = from
@@ -365,7 +423,7 @@ impl PipelineState {
                     several => replan::merged(several.iter().map(&mut take).collect()),
                 })
                 .collect();
-        }
+        });
     }
 
     fn note_import(&mut self, record: &Record, file: &ImportedFile) {
@@ -399,9 +457,8 @@ impl PipelineState {
         let index = if let Some(index) = self.plan.index_of(phase.as_str()) {
             index
         } else {
-            for item in self.shelf.all_mut().unwrap_or_default() {
-                item.phases.push(PhaseState::default());
-            }
+            let push = |item: &mut Item| item.phases.push(PhaseState::default());
+            self.shelf.change_all(push);
             self.plan.push_unplanned(phase.clone())
         };
         let item = self.item_mut(item);

@@ -17,7 +17,7 @@ pub const FAN: usize = 63;
 pub type Knot = [i64; FAN];
 
 /// Startable at once.
-pub(super) const NOW: i64 = i64::MIN;
+pub const NOW: i64 = i64::MIN;
 
 /// Not startable, however long one waits.
 pub const NEVER: i64 = i64::MAX;
@@ -46,9 +46,9 @@ pub fn knots_in(leaves: usize, level: usize) -> usize {
 }
 
 /// The knots of each level over these leaves, the leaves first; room for `room` leaves.
-pub fn build(leaves: &[i64], room: usize) -> Vec<Vec<Knot>> {
+pub fn build(leaves: Vec<i64>, room: usize) -> Vec<Vec<Knot>> {
     let mut all: Vec<Vec<Knot>> = Vec::new();
-    let mut below: Vec<i64> = leaves.to_vec();
+    let mut below = leaves;
     for level in 0..levels(room) {
         below.resize(knots_in(room, level) * FAN, NEVER);
         let knots: Vec<Knot> = below
@@ -184,7 +184,7 @@ mod tests {
             plain.resize(ROOM, NEVER);
             let levels = levels(ROOM);
             let mut knots: BTreeMap<At, Knot> = BTreeMap::new();
-            for (level, row) in build(&begin, ROOM).into_iter().enumerate() {
+            for (level, row) in build(begin.clone(), ROOM).into_iter().enumerate() {
                 knots.extend(row.into_iter().enumerate().map(|(at, knot)| ((level, at), knot)));
             }
             for (leaf, due) in sets {

@@ -109,10 +109,9 @@ pub fn encode(state: &PipelineState, out: &mut dyn io::Write) -> io::Result<()> 
         any = true;
         sink.line(1);
     };
-    for item in state.items() {
-        let Some(data) = &item.data else { continue };
+    for (index, data) in state.data() {
         begin(&mut sink);
-        let (name, object) = (item.name.as_str(), data.object());
+        let (name, object) = (state.name_at(index), data.object());
         match shape {
             Shape::Dict => {
                 sink.text(name);
@@ -134,7 +133,7 @@ pub fn encode(state: &PipelineState, out: &mut dyn io::Write) -> io::Result<()> 
     for extra in file.flat_map(|file| file.extras.iter()) {
         if state
             .index_of(&extra.key)
-            .is_some_and(|at| state.items()[at].data.is_some())
+            .is_some_and(|at| state.data_at(at).is_some())
         {
             // The key is taken; the root has the field.
             continue;
@@ -205,13 +204,13 @@ impl Objects<'_> {
     /// Puts an object into the item of its row; `None` if it is not that item's.
     fn take(&mut self, row: DataRow, key: Option<&str>, object: Json) -> Option<()> {
         let DataRow(item, origin, later, own) = row;
-        let name = self.state.items().get(item)?.name.clone();
+        let name = self.state.name(item)?.to_owned();
         let object = match (key, own) {
-            (Some(key), None) => (key == name.as_str()).then_some(object)?,
+            (Some(key), None) => (key == name).then_some(object)?,
             (Some(_), Some(_)) => return None,
             (None, own) => {
                 let mut members = Members::of(object.as_str())?;
-                if !is_text(members.get(ADDRESS)?, name.as_str()) {
+                if !is_text(members.get(ADDRESS)?, &name) {
                     return None;
                 }
                 match own {

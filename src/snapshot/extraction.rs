@@ -15,7 +15,7 @@ use super::TimeStyle;
 use super::layout::Level;
 use super::sink::{Object, Sink};
 use crate::pipeline::json::Extras;
-use crate::pipeline::{ExtractionStatus, Item, PipelineState};
+use crate::pipeline::{ExtractionStatus, ItemExtraction, PipelineState};
 
 /// The file's name.
 pub const NAME: &str = "extraction_state.json";
@@ -75,6 +75,9 @@ impl Shape {
     }
 }
 
+/// An item by its name, and how its extraction stands.
+type Known<'s> = (&'s str, Box<ItemExtraction>);
+
 /// Writes the file, property by property.
 ///
 /// # Errors
@@ -83,12 +86,8 @@ pub fn encode(state: &PipelineState, times: TimeStyle, out: &mut dyn io::Write) 
     let none = Extras::default();
     let file = state.extraction.as_ref();
     let shape = Shape::of(state);
-    let mut known: Vec<&Item> = state
-        .items()
-        .iter()
-        .filter(|item| item.extraction.is_some())
-        .collect();
-    known.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    let mut known: Vec<Known<'_>> = state.extractions().collect();
+    known.sort_unstable_by_key(|(name, _)| *name);
 
     let mut sink = Sink::new(times, out);
     let extras = file.map_or(&none, |file| &file.extras);
@@ -110,9 +109,9 @@ pub fn encode(state: &PipelineState, times: TimeStyle, out: &mut dyn io::Write) 
     }
     if shape >= Shape::New {
         let mut checked = document.object(CHECKED);
-        for item in &known {
-            if let Some(at) = item.extraction.as_ref().and_then(|it| it.last_checked) {
-                checked.named(item.name.as_str()).time(Some(at));
+        for (name, extraction) in &known {
+            if let Some(at) = extraction.last_checked {
+                checked.named(name).time(Some(at));
                 checked.sink.pass_on()?;
             }
         }
@@ -120,10 +119,10 @@ pub fn encode(state: &PipelineState, times: TimeStyle, out: &mut dyn io::Write) 
     }
     if shape == Shape::V2 {
         let mut retries = document.object(RETRIES);
-        for item in &known {
-            let count = item.extraction.as_ref().map_or(0, |it| it.retry_count);
+        for (name, extraction) in &known {
+            let count = extraction.retry_count;
             if count > 0 {
-                retries.named(item.name.as_str()).number(count.into());
+                retries.named(name).number(count.into());
                 retries.sink.pass_on()?;
             }
         }
@@ -138,21 +137,21 @@ pub fn encode(state: &PipelineState, times: TimeStyle, out: &mut dyn io::Write) 
 fn list(
     document: &mut Object<'_, '_>,
     key: &'static str,
-    known: &[&Item],
+    known: &[Known<'_>],
     status: ExtractionStatus,
 ) -> io::Result<()> {
     document.key(key);
     let sink = &mut *document.sink;
     sink.put("[");
     let mut any = false;
-    for item in known {
-        if item.extraction.as_ref().and_then(|it| it.status) == Some(status) {
+    for (name, extraction) in known {
+        if extraction.status == Some(status) {
             if any {
                 sink.put(",");
             }
             any = true;
             sink.line(2);
-            sink.text(item.name.as_str());
+            sink.text(name);
             sink.pass_on()?;
         }
     }

@@ -131,8 +131,9 @@ impl Brief {
     }
 
     /// An item that the last command changed, as it stands since.
-    pub fn item(&self, name: &ItemId) -> Option<&Item> {
-        self.state()?.in_memory(name)
+    pub fn item(&self, name: &ItemId) -> Option<std::borrow::Cow<'_, Item>> {
+        let state = self.state()?;
+        Some(state.item_at(state.index_of(name.as_str())?))
     }
 
     /// As [`Store::take_warnings`].

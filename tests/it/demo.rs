@@ -63,7 +63,7 @@ fn a_kept_demo_can_be_gone_on_with() {
     let state = view.state();
     // The write that was cut counts as nothing: all of it or none.
     assert_eq!(state.items().len(), 36, "{shown}");
-    let phases = || state.items().iter().flat_map(|item| &item.phases);
+    let phases = || state.items().flat_map(|item| item.into_owned().phases);
     assert!(
         phases().all(|phase| phase.status != Status::InProgress),
         "{shown}"

@@ -158,7 +158,6 @@ fn a_batch_is_one_sync_and_a_refused_command_harms_nobody() {
     let statuses: Vec<Status> = view
         .state()
         .items()
-        .iter()
         .map(|item| item.phases[0].status)
         .collect();
     assert_eq!(
@@ -203,7 +202,7 @@ fn a_failed_sync_is_everybodys_and_nobody_is_acknowledged() {
     let mut store = Store::open(ports, dir, Options::default()).unwrap();
     let again = store.submit(&start(3));
     assert!(matches!(again, Err(Error::Rejected(_))), "{again:?}");
-    assert_eq!(store.state().items()[3].phases[0].attempts, 1);
+    assert_eq!(store.state().item_at(3).phases[0].attempts, 1);
 }
 
 #[test]
@@ -263,7 +262,6 @@ fn a_write_that_was_cut_leaves_nobody_with_a_wrong_answer() {
         let attempts: Vec<u32> = view
             .state()
             .items()
-            .iter()
             .map(|item| item.phases[0].attempts)
             .collect();
         assert_eq!(attempts, [1, 1, 1, 1], "{bytes}");
@@ -281,7 +279,7 @@ fn a_thread_that_panics_leaves_the_others_a_sound_store() {
     assert!(store.submit(&start(0)).is_ok());
     agrees(&disk, &store);
     let store = store.into_inner().unwrap();
-    assert_eq!(store.state().items()[0].phases[0].attempts, 1);
+    assert_eq!(store.state().item_at(0).phases[0].attempts, 1);
 }
 
 #[test]
@@ -321,7 +319,6 @@ fn eight_threads_on_a_real_disk_lose_nothing() {
     assert!(
         view.state()
             .items()
-            .iter()
             .all(|item| item.phases[0].status == Status::Completed)
     );
     assert!(all.iter().all(|seq| *seq <= view.durable_seq()));

@@ -118,7 +118,7 @@ fn what_is_left(stage: &Stage<'_, '_>, tries: usize, by_hand: bool) -> Result<Op
 }
 
 fn left_in_progress(state: &PipelineState) -> Option<(String, String)> {
-    state.items().iter().find_map(|item| {
+    state.items().find_map(|item| {
         let by_it = |phase: &&crate::pipeline::PhaseState| {
             phase.status == Status::InProgress && phase.worker.as_deref() == Some(WORKER)
         };
@@ -134,7 +134,7 @@ fn cut_by_hand(stage: &mut Stage<'_, '_>) -> Result<Killed, Failure> {
     let now = stage.ports.clock.now();
     let place = crate::pipeline::ready::ready(view.state(), &now).next();
     let place = place.expect("three workers leave most of the work");
-    let item = view.state().items()[place.item].name.to_string();
+    let item = view.state().item_at(place.item).name.to_string();
     let phase = view.state().plan.phases()[place.phase].phase.to_string();
     stage.run(&["start", &item, &phase, "--worker", WORKER]);
     let segment = newest_segment(stage)?;

@@ -84,9 +84,9 @@ impl Driven {
         })
     }
 
-    fn phase(&self, name: &str) -> &PhaseState {
+    fn phase(&self, name: &str) -> PhaseState {
         let index = self.state.plan.index_of(name).unwrap();
-        &self.state.items()[0].phases[index]
+        self.state.item_at(0).phases[index].clone()
     }
 }
 
@@ -457,8 +457,8 @@ fn a_token_of_the_future_never_held() {
 fn attempts_run_out_and_a_retry_forgives() {
     let mut driven = Driven::new(r#"[{"phase":"p","max_attempts":2,"backoff_seconds":60}]"#);
     let reason = |driven: &Driven| {
-        let item = &driven.state.items()[0];
-        ready::reason(&driven.state.plan, item, 0, &driven.now)
+        let item = driven.state.item_at(0);
+        ready::reason(&driven.state.plan, &item, 0, &driven.now)
     };
     driven.start("p");
     driven.submit(&report("p", None, fail("e"))).unwrap();

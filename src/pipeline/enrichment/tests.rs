@@ -18,7 +18,7 @@ fn patch(text: &str) -> DataPatch {
 }
 
 /// Applies patches one after the other, as records 1, 2, 3 …
-fn patched(patches: &[&str]) -> Option<Box<ItemData>> {
+fn patched(patches: &[&str]) -> Option<std::sync::Arc<ItemData>> {
     let mut data = None;
     for (text, seq) in patches.iter().zip(1..) {
         if let Some(change) = patch(text).changes(data.as_deref()) {

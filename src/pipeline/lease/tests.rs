@@ -413,12 +413,12 @@ fn the_newest_sign_of_life_counts_recorded_or_not() {
 #[test]
 fn the_words_name_what_the_machine_slept() {
     let state = running(0, true);
-    let (item, plan) = (&state.items()[0], &state.plan);
+    let (item, plan) = (state.item_at(0), &state.plan);
     let mut now = now(0, false, boot("b", 60 * MINUTE + 250 * MINUTE));
     if let Some(boot) = &mut now.boot {
         boot.asleep_us = 240 * MINUTE;
     }
-    let rule = |found| why(plan, item, 0, &now, &Told(found, None)).rule;
+    let rule = |found| why(plan, &item, 0, &now, &Told(found, None)).rule;
     let lives = "its last sign of life was 10m ago; the limit is 30m; its owner lives (pid 4711), \
         the machine slept 4h meanwhile, which does not count";
     assert_eq!(rule(Liveness::Alive), lives);

@@ -29,7 +29,7 @@ impl Kept {
         let phases = state.plan.phases().len();
         let tree = |phase: usize| {
             let leaf = |item: &Item| base::leaf(&state.plan, item, phase);
-            wide::build(&items.iter().map(leaf).collect::<Vec<_>>(), items.len() + 9)
+            wide::build(items.iter().map(leaf).collect(), items.len() + 9)
         };
         let trees = (0..=phases).map(tree).collect();
         let mut whole = PipelineState::from_parts(state.plan.clone(), items.clone());

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use super::PipelineState;
 use crate::pipeline::facts::{Facts, Place};
-use crate::pipeline::item::{Item, PhaseState};
+use crate::pipeline::item::Item;
 use crate::pipeline::lease::{self, Evidence};
 use crate::pipeline::op_ids::Operation;
 use crate::pipeline::plan::Plan;
-use crate::pipeline::status::Status;
 use crate::pipeline::time::{Now, Timestamp};
 use crate::pipeline::wide::NEVER;
 use crate::position::Seq;
@@ -59,7 +58,7 @@ impl Facts for PipelineState {
     }
 
     fn open_phases(&self) -> Box<dyn Iterator<Item = Place> + '_> {
-        Box::new(self.places(|phase| matches!(phase.status, Status::Pending | Status::Failed)))
+        self.shelf.open_phases()
     }
 }
 
@@ -79,16 +78,5 @@ impl PipelineState {
                 lease.boot.clone_from(&sign.boot);
             }
         }
-    }
-
-    fn places(&self, test: impl Fn(&PhaseState) -> bool + Copy) -> impl Iterator<Item = Place> {
-        (0..self.shelf.len()).flat_map(move |item| {
-            let hits = self.item(item).map_or_else(Vec::new, |it| {
-                let phases = it.phases.iter().enumerate();
-                let hits = phases.filter(|(_, phase)| test(phase));
-                hits.map(|(phase, _)| phase).collect()
-            });
-            hits.into_iter().map(move |phase| Place { item, phase })
-        })
     }
 }

@@ -26,20 +26,19 @@ pub struct Companion {
 impl PipelineState {
     /// Puts in the data of an item, as a snapshot has it; `None` if there is no such item.
     pub fn set_data(&mut self, item: usize, data: ItemData) -> Option<()> {
-        self.shelf.all_mut()?.get_mut(item)?.data = Some(Box::new(data));
-        Some(())
+        self.shelf.set_data(item, Some(data))
     }
 
     /// Forgets the data of all items, for who needs everything else.
     pub fn forget_data(&mut self) {
-        for item in self.shelf.all_mut().unwrap_or_default() {
-            item.data = None;
+        for item in 0..self.shelf.len() {
+            self.shelf.set_data(item, None);
         }
     }
 
     /// Puts in how the extraction of an item stands, as a snapshot has it; `None` if there is no such item.
     pub fn set_extraction(&mut self, item: usize, extraction: ItemExtraction) -> Option<()> {
-        self.shelf.all_mut()?.get_mut(item)?.extraction = Some(Box::new(extraction));
+        self.shelf.at_mut(item)?.extraction = Some(Box::new(extraction));
         Some(())
     }
 

@@ -186,7 +186,7 @@ proptest! {
         let read = read_back(&state, text.as_bytes()).unwrap();
         prop_assert_eq!(&read, &state);
         let kept: Json = serde_json::from_str(&object).unwrap();
-        let data = read.items()[0].data.as_ref().unwrap();
+        let data = read.data_at(0).unwrap();
         prop_assert_eq!(data.object().as_str(), kept.as_str());
     }
 }

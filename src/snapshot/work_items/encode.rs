@@ -41,8 +41,8 @@ pub(super) fn encode_with(
     document.text("schema_version", super::SCHEMA_VERSION);
     session(&mut document, state, place);
     plan(&mut document, state);
-    work_items(&mut document, state)?;
-    summary(&mut document, state);
+    let counts = work_items(&mut document, state)?;
+    summary(&mut document, &counts);
     document.time("last_checkpoint", state.last_change_at);
     document.extras_at_end();
     log(&mut document, state, rows, place, companions)?;
@@ -69,23 +69,26 @@ fn plan(document: &mut Object<'_, '_>, state: &PipelineState) {
     document.sink.json(&Json::from_value(&phases), 1);
 }
 
-fn work_items(document: &mut Object<'_, '_>, state: &PipelineState) -> io::Result<()> {
+/// The items; gives how many of them stand where.
+fn work_items(document: &mut Object<'_, '_>, state: &PipelineState) -> io::Result<Counts> {
     document.key("work_items");
     let sink = &mut *document.sink;
+    let mut counts = Counts::default();
     sink.put("[");
-    for (index, one) in state.items().iter().enumerate() {
+    for (index, one) in state.items().enumerate() {
         if index > 0 {
             sink.put(",");
         }
         sink.line(2);
-        item(sink, state, index, one);
+        counts.items[one.status() as usize] += 1;
+        item(sink, state, index, &one);
         sink.pass_on()?;
     }
-    if !state.items().is_empty() {
+    if counts.total() > 0 {
         sink.line(1);
     }
     sink.put("]");
-    Ok(())
+    Ok(counts)
 }
 
 fn item(sink: &mut Sink<'_>, state: &PipelineState, index: usize, item: &Item) {
@@ -145,11 +148,7 @@ fn write_phase(mut object: Object<'_, '_>, phase: &PhaseState) {
     object.close();
 }
 
-fn summary(document: &mut Object<'_, '_>, state: &PipelineState) {
-    let mut counts = Counts::default();
-    for item in state.items() {
-        counts.items[item.status() as usize] += 1;
-    }
+fn summary(document: &mut Object<'_, '_>, counts: &Counts) {
     let mut summary = document.object("summary");
     summary.number("total", counts.total() as u64);
     for status in ItemStatus::ALL {

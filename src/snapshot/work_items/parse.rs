@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::rest::Rest;
+use super::rest::{Rest, put_seqs};
 use super::{Names, WorkItems};
 use crate::pipeline::json::Extras;
 use crate::pipeline::{Item, ItemId, Json, PhasePlan, PhaseState, PipelineState, Plan, Timestamp};
@@ -307,13 +307,11 @@ impl Document<'_> {
 
     /// Brings the parts together; `None` if they do not fit each other.
     pub(super) fn assemble(mut self) -> Option<WorkItems> {
-        let plan = self.plan();
-        let parts = std::mem::take(&mut self.items);
-        let mut items = Vec::with_capacity(parts.len());
-        for part in parts {
-            items.push(part.assemble(&plan)?);
+        let mut items = Items::of(self.plan());
+        for part in std::mem::take(&mut self.items) {
+            items.take(part)?;
         }
-        self.around(plan, items)
+        self.around(items)
     }
 
     /// The plan.
@@ -322,19 +320,14 @@ impl Document<'_> {
     }
 
     /// Brings what stands around the items together with these; `None` if they do not fit each other.
-    pub(super) fn around(self, plan: Plan, mut items: Vec<Item>) -> Option<WorkItems> {
+    pub(super) fn around(self, items: Items) -> Option<WorkItems> {
         let mut log = self.log?;
-        let count = items.len();
-        log.state.put_own_ids(&mut items)?;
+        let mut state = items.0;
+        log.state.put_own_ids(&mut state)?;
         let (mut extras, mut last_checkpoint) = (self.extras, self.last_checkpoint);
-        log.state.put_offsets(&mut items, &mut last_checkpoint)?;
-        log.state.put_into_items(&mut items)?;
-        log.state.reorder(&mut extras, &mut items)?;
-        let mut state = PipelineState::from_parts(plan, items);
-        // Two items with one name would have moved the indexes of those behind.
-        if state.items().len() != count {
-            return None;
-        }
+        log.state.put_offsets(&mut state, &mut last_checkpoint)?;
+        log.state.put_into_items(&mut state)?;
+        log.state.reorder(&mut extras, &mut state)?;
         if log.state.session_is_imported() {
             state.document.session = self.session;
         }
@@ -352,9 +345,30 @@ impl Document<'_> {
     }
 }
 
+/// The items, as far as they stand in the list.
+pub(super) struct Items(PipelineState);
+
+impl Items {
+    /// None yet, of that plan.
+    pub(super) fn of(plan: Plan) -> Self {
+        Self(PipelineState::from_parts(plan, []))
+    }
+
+    /// Takes in the next one; `None` if its phases are not those of the plan, or its name is there already: the rows behind the
+    /// list could not say which of the two they are about.
+    pub(super) fn take(&mut self, part: ItemPart<'_>) -> Option<()> {
+        let item = part.assemble(&self.0.plan)?;
+        self.0.push(item).then_some(())
+    }
+
+    /// Takes in a row of `log.state` on the records that gave an item's phases their status; `None` if it names what is not there.
+    pub(super) fn take_seqs(&mut self, row: &[u64]) -> Option<()> {
+        put_seqs(&mut self.0, row)
+    }
+}
+
 impl ItemPart<'_> {
-    /// The item, as far as it stands in the list; `None` if its phases are not those of the plan.
-    pub(super) fn assemble(self, plan: &Plan) -> Option<Item> {
+    fn assemble(self, plan: &Plan) -> Option<Item> {
         let mut item = Item::new(self.name, 0);
         if *self.id.0 != *item.name.derived_id() {
             item.id = Some(self.id.0.into());

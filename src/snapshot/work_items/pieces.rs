@@ -5,7 +5,11 @@
 //!     "work_items": [
 //!       {                          an item goes from this line
 //!       },                         to this one: no text of ours holds a newline, and whatever is inside is indented further
-//!     ],                           the end, with `log` and the checksum of everything before it
+//!     ],
+//!     "log": { "state": {
+//!         "seqs": [
+//!           [                      a row of the longest table goes to its bracket: it is nothing but numbers
+//!         ],                       the end, with the checksum of everything before it
 //! ```
 //!
 //! Whatever does not stand where we put it is for who reads the file as a whole.
@@ -15,8 +19,8 @@ use std::io;
 use crc32fast::Hasher;
 use memchr::memmem;
 
-use super::parse::{Document, ItemPart};
-use super::{WorkItems, newer_version, stated_checksum};
+use super::parse::{Document, ItemPart, Items};
+use super::{LOG_KEY, WorkItems, newer_version, stated_checksum};
 use crate::pipeline::Plan;
 
 /// The line that opens the list of items.
@@ -27,6 +31,15 @@ const ITEM: &[u8] = b"\n    {";
 
 /// How an item ends, but for the comma.
 const ITEM_END: &[u8] = b"\n    }";
+
+/// How `log.state` begins, in `log`.
+const STATE: &[u8] = b"\n    \"state\": {";
+
+/// How the longest table of `log.state` begins, a row for each item that any record was about.
+const SEQS: &[u8] = b"\n      \"seqs\": [";
+
+/// How a row of it begins.
+const ROW: &[u8] = b"\n        [";
 
 /// Bytes that are read at once.
 const BLOCK: usize = 256 * 1024;
@@ -45,19 +58,33 @@ pub fn decode_in_pieces(from: &mut dyn io::Read) -> io::Result<Option<Box<WorkIt
     let Some(plan) = plan_of(&whole) else {
         return Ok(None);
     };
-    let mut items = Vec::new();
+    let mut items = Items::of(plan);
     while text.starts_with(ITEM)? {
         let Some(at) = text.find(ITEM_END)? else {
             return Ok(None);
         };
         let item = text.take(at + ITEM_END.len());
         let part = serde_json::from_slice::<ItemPart<'_>>(item).ok();
-        let Some(item) = part.and_then(|part| part.assemble(&plan)) else {
+        if part.and_then(|part| items.take(part)).is_none() {
             return Ok(None);
-        };
-        items.push(item);
+        }
         if text.starts_with(b",")? {
             text.take(1);
+        }
+    }
+    if let Some(()) = text.take_through(&[LOG_KEY, STATE, SEQS], &mut whole)? {
+        while text.starts_with(ROW)? {
+            let Some(at) = text.find(b"]")? else {
+                return Ok(None);
+            };
+            let row = text.take(at + 1);
+            let row = serde_json::from_slice::<Vec<u64>>(row).ok();
+            if row.and_then(|row| items.take_seqs(&row)).is_none() {
+                return Ok(None);
+            }
+            if text.starts_with(b",")? {
+                text.take(1);
+            }
         }
     }
     let mut crc32 = text.crc32.clone();
@@ -72,7 +99,7 @@ pub fn decode_in_pieces(from: &mut dyn io::Read) -> io::Result<Option<Box<WorkIt
     whole.extend_from_slice(end);
     let document = serde_json::from_slice::<Document<'_>>(&whole).ok();
     let document = document.filter(|it| newer_version(&it.schema_version, it.format()).is_none());
-    Ok(document.and_then(|it| it.around(plan, items)).map(Box::new))
+    Ok(document.and_then(|it| it.around(items)).map(Box::new))
 }
 
 /// The plan, which stands before the items.
@@ -122,19 +149,37 @@ impl<'r> Text<'r> {
 
     /// How far on something stands; `None` if it stands nowhere.
     fn find(&mut self, what: &[u8]) -> io::Result<Option<usize>> {
+        self.find_from(0, what)
+    }
+
+    /// As [`Text::find`], not before `from`.
+    fn find_from(&mut self, from: usize, what: &[u8]) -> io::Result<Option<usize>> {
         let finder = memmem::Finder::new(what);
         // What was looked through already.
-        let mut through = 0;
+        let mut through = from;
         loop {
             let text = &self.bytes[self.at..];
             if let Some(at) = finder.find(&text[through..]) {
                 return Ok(Some(through + at));
             }
-            through = text.len().saturating_sub(what.len() - 1);
+            through = text.len().saturating_sub(what.len() - 1).max(from);
             if !self.more()? {
                 return Ok(None);
             }
         }
+    }
+
+    /// Takes everything through the last of these, which stand in this order; nothing if any of them stands nowhere.
+    fn take_through(&mut self, all: &[&[u8]], into: &mut Vec<u8>) -> io::Result<Option<()>> {
+        let mut end = 0;
+        for what in all {
+            let Some(at) = self.find_from(end, what)? else {
+                return Ok(None);
+            };
+            end = at + what.len();
+        }
+        into.extend_from_slice(self.take(end));
+        Ok(Some(()))
     }
 
     fn starts_with(&mut self, what: &[u8]) -> io::Result<bool> {

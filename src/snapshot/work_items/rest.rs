@@ -21,6 +21,7 @@
 //!
 //! Items and phases are indexes; a row that would say nothing is left out.
 
+use std::borrow::Cow;
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -187,40 +188,51 @@ pub(super) fn write(
         "ops",
         ops.filter(|_| !faults::on(Fault::OpIdsNotInSnapshot)),
     )?;
-    let items = || state.items().iter().enumerate();
-    let own_ids = items().filter(|(_, item)| {
+    // Most of what follows only few items have.
+    let rare = || state.rare_items();
+    let own_ids = rare().filter(|(_, item)| {
         item.id
             .as_deref()
             .is_some_and(|id| *id == *item.name.derived_id())
     });
     table(&mut object, "ids", own_ids.map(|(index, _)| index))?;
-    let holds =
-        items().filter_map(|(index, item)| item.hold.as_ref().map(|h| (index, h.seq, &h.reason)));
+    let holds = rare()
+        .filter_map(|(index, item)| item.hold.as_ref().map(|h| (index, h.seq, h.reason.clone())));
     table(
         &mut object,
         "holds",
         holds.filter(|_| !faults::on(Fault::HoldsNotInSnapshot)),
     )?;
-    table(&mut object, "seqs", items().filter_map(seqs))?;
-    let phases = items().flat_map(|(index, item)| {
+    table(
+        &mut object,
+        "seqs",
+        state.items().enumerate().filter_map(seqs),
+    )?;
+    let phases = rare().flat_map(|(index, item)| {
         let phases = item.phases.iter().enumerate();
-        phases.map(move |(phase, state)| (index, phase, PhaseRest::of(state)))
+        let rests = phases.map(|(phase, state)| (index, phase, PhaseRest::of(state)));
+        rests
+            .filter(|(.., rest)| !is_default(rest))
+            .collect::<Vec<_>>()
     });
-    let phases = phases.filter(|(.., rest)| !is_default(rest));
     table(&mut object, "phases", phases)?;
-    let of_items = items().flat_map(|(index, item)| {
+    let of_items = rare().flat_map(|(index, item)| {
         let phases = item.phases.iter().enumerate();
-        let of_phases =
-            phases.map(move |(phase, state)| (Some(index), Some(phase), PHASE, &state.extras));
-        std::iter::once((Some(index), None, ITEM, &item.extras)).chain(of_phases)
+        let of_phases = phases
+            .map(|(phase, state)| misplaced((Some(index), Some(phase)), PHASE, &state.extras));
+        std::iter::once(misplaced((Some(index), None), ITEM, &item.extras))
+            .chain(of_phases)
+            .flatten()
+            .collect::<Vec<_>>()
     });
-    let extras = std::iter::once((None, None, DOCUMENT, &state.document.extras)).chain(of_items);
-    let misplaced = extras
-        .filter(|(.., level, extras)| !extras.is_empty() && !read_back(level, extras))
-        .map(|(item, phase, level, extras)| (item, phase, fields(level, extras)));
-    table(&mut object, "extras", misplaced)?;
+    let of_document = misplaced((None, None), DOCUMENT, &state.document.extras);
+    table(
+        &mut object,
+        "extras",
+        of_document.into_iter().chain(of_items),
+    )?;
     table(&mut object, "data", rows)?;
-    let extractions = items().filter_map(|(index, item)| {
+    let extractions = rare().filter_map(|(index, item)| {
         let it = item.extraction.as_deref()?;
         let checked = it.last_checked.map(Timestamp::micros);
         Some((index, it.status, checked, it.retry_count, it.since))
@@ -278,7 +290,7 @@ fn table(
     Ok(())
 }
 
-fn seqs((index, item): (usize, &Item)) -> Option<Vec<u64>> {
+fn seqs((index, item): (usize, Cow<'_, Item>)) -> Option<Vec<u64>> {
     let mut row = Vec::with_capacity(1 + 2 * item.phases.len());
     row.push(index as u64);
     for phase in &item.phases {
@@ -295,23 +307,43 @@ fn seqs((index, item): (usize, &Item)) -> Option<Vec<u64>> {
     (row.len() > 1).then_some(row)
 }
 
+/// Puts a row of `seqs` into its item; `None` if it names what is not there.
+pub(super) fn put_seqs(state: &mut PipelineState, row: &[u64]) -> Option<()> {
+    let (&item, seqs) = row.split_first()?;
+    let item = state.item_at_mut(usize::try_from(item).ok()?)?;
+    if seqs.len() > 2 * item.phases.len() {
+        return None;
+    }
+    for (phase, seqs) in item.phases.iter_mut().zip(seqs.chunks(2)) {
+        phase.since = Seq::new(seqs[0]);
+        let token = seqs.get(1).filter(|&&token| token > 0);
+        phase.token = phase.token.or(token.map(|&token| Seq::new(token)));
+    }
+    Some(())
+}
+
 /// What the root says of the items' data, item by item.
 pub fn data_rows(state: &PipelineState) -> impl Iterator<Item = DataRow> {
     let list = enrichment::Shape::of(state) == enrichment::Shape::List;
-    state
-        .items()
-        .iter()
-        .enumerate()
-        .filter_map(move |(index, item)| {
-            let data = item.data.as_deref()?;
-            let (origin, later) = (data.origin().cloned(), data.later().to_vec());
-            let own = if list {
-                OwnAddress::of(item.name.as_str(), data.object())
-            } else {
-                None
-            };
-            Some(DataRow(index, origin, later, own))
-        })
+    state.data().map(move |(index, data)| {
+        let (origin, later) = (data.origin().cloned(), data.later().to_vec());
+        let own = if list {
+            OwnAddress::of(state.name_at(index), data.object())
+        } else {
+            None
+        };
+        DataRow(index, origin, later, own)
+    })
+}
+
+/// The row of unknown fields that would not read back as they are.
+fn misplaced(
+    (item, phase): (Option<usize>, Option<usize>),
+    level: &Level,
+    extras: &Extras,
+) -> Option<(Option<usize>, Option<usize>, Vec<PlacedField>)> {
+    let is_misplaced = !extras.is_empty() && !read_back(level, extras);
+    is_misplaced.then(|| (item, phase, fields(level, extras)))
 }
 
 fn fields(level: &Level, extras: &Extras) -> Vec<PlacedField> {
@@ -381,12 +413,12 @@ impl PhaseRest {
 
 impl Rest {
     /// Brings in which ids are an item's own although they look derived; `None` if that fits no items.
-    pub(super) fn put_own_ids(&self, items: &mut [Item]) -> Option<()> {
+    pub(super) fn put_own_ids(&self, state: &mut PipelineState) -> Option<()> {
         if !self.ids.is_sorted_by(|one, next| one < next) {
             return None;
         }
         for index in &self.ids {
-            let item = items.get_mut(*index)?;
+            let item = state.item_at_mut(*index)?;
             if item.id.is_none() {
                 item.id = Some(item.name.derived_id().into());
             }
@@ -408,7 +440,7 @@ impl Rest {
     /// `None` unless there is exactly one offset for each.
     pub(super) fn put_offsets(
         &self,
-        items: &mut [Item],
+        state: &mut PipelineState,
         last_checkpoint: &mut Option<Timestamp>,
     ) -> Option<()> {
         if self.offsets.is_empty() {
@@ -424,7 +456,9 @@ impl Rest {
             }
             Some(())
         };
-        for item in items {
+        let mut index = 0;
+        while let Some(item) = state.item_at_mut(index) {
+            index += 1;
             for phase in &mut item.phases {
                 mend(&mut phase.started_at)?;
                 mend(&mut phase.failed_at)?;
@@ -439,24 +473,15 @@ impl Rest {
     }
 
     /// Puts the rows on items into the items; `None` if a row names what is not there.
-    pub(super) fn put_into_items(&mut self, items: &mut [Item]) -> Option<()> {
+    pub(super) fn put_into_items(&mut self, state: &mut PipelineState) -> Option<()> {
         for (item, seq, reason) in self.holds.drain(..) {
-            items.get_mut(item)?.hold = Some(Box::new(Hold { seq, reason }));
+            state.item_at_mut(item)?.hold = Some(Box::new(Hold { seq, reason }));
         }
         for row in self.seqs.drain(..) {
-            let (&item, seqs) = row.split_first()?;
-            let item = items.get_mut(usize::try_from(item).ok()?)?;
-            if seqs.len() > 2 * item.phases.len() {
-                return None;
-            }
-            for (phase, seqs) in item.phases.iter_mut().zip(seqs.chunks(2)) {
-                phase.since = Seq::new(seqs[0]);
-                let token = seqs.get(1).filter(|&&token| token > 0);
-                phase.token = phase.token.or(token.map(|&token| Seq::new(token)));
-            }
+            put_seqs(state, &row)?;
         }
         for (item, phase, rest) in self.phases.drain(..) {
-            rest.put_into(items.get_mut(item)?.phases.get_mut(phase)?)?;
+            rest.put_into(state.item_at_mut(item)?.phases.get_mut(phase)?)?;
         }
         Some(())
     }
@@ -513,13 +538,17 @@ impl Rest {
     }
 
     /// Puts unknown fields back into their order; `None` if a row names what is not there.
-    pub(super) fn reorder(&mut self, document: &mut Extras, items: &mut [Item]) -> Option<()> {
+    pub(super) fn reorder(
+        &mut self,
+        document: &mut Extras,
+        state: &mut PipelineState,
+    ) -> Option<()> {
         for (item, phase, fields) in self.extras.drain(..) {
             let shown = match (item, phase) {
                 (None, _) => &mut *document,
-                (Some(item), None) => &mut items.get_mut(item)?.extras,
+                (Some(item), None) => &mut state.item_at_mut(item)?.extras,
                 (Some(item), Some(phase)) => {
-                    &mut items.get_mut(item)?.phases.get_mut(phase)?.extras
+                    &mut state.item_at_mut(item)?.phases.get_mut(phase)?.extras
                 }
             };
             let mut ordered = Extras::default();

@@ -10,6 +10,7 @@
 //!
 //! The file itself does not say when it was written: [`super::older`] looks whether it is older than the root.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -95,9 +96,9 @@ pub(super) enum Had<'b> {
 
 impl Base {
     /// The item as the state has it, without the data.
-    pub(super) fn item(&self, name: &ItemId) -> Option<&Item> {
+    pub(super) fn item(&self, name: &ItemId) -> Option<Cow<'_, Item>> {
         let index = self.state.index_of(name.as_str())?;
-        self.state.items().get(index)
+        Some(self.state.item_at(index))
     }
 
     /// The data that the file had of an item.
@@ -117,7 +118,8 @@ impl Base {
     /// True if the extraction of an item, which stands as it does since that record, is another than the file knew.
     fn has_moved(&self, name: &ItemId, ours: &ItemExtraction) -> bool {
         let Some(version) = self.version else {
-            let then = self.item(name).and_then(|item| item.extraction.as_ref());
+            let then = self.item(name);
+            let then = then.as_ref().and_then(|item| item.extraction.as_ref());
             return then.map_or(Seq::NONE, |it| it.since) != ours.since;
         };
         let said = self.extraction(name).and_then(|said| said.status);
@@ -127,17 +129,17 @@ impl Base {
     }
 
     /// The items that the file had, in the order of the state.
-    pub(super) fn names(&self, kind: &str) -> Vec<&ItemId> {
-        let has = |name: &&ItemId| match kind {
+    pub(super) fn names(&self, kind: &str) -> Vec<ItemId> {
+        let has = |name: &ItemId| match kind {
             ImportedFile::EXTRACTION => self.extraction(name).is_some(),
-            _ => self.data.contains_key(*name),
+            _ => self.data.contains_key(name),
         };
-        let items = self.state.items().iter().map(|item| &item.name);
-        let mut names: Vec<&ItemId> = items.filter(has).collect();
+        let items = self.state.items().map(|item| item.name.clone());
+        let mut names: Vec<ItemId> = items.filter(has).collect();
         // Those that came in since.
         let is_later = |name: &&ItemId| self.state.index_of(name.as_str()).is_none();
         let said = self.said.keys().chain(self.data.keys());
-        let mut later: Vec<&ItemId> = said.filter(is_later).collect();
+        let mut later: Vec<ItemId> = said.filter(is_later).cloned().collect();
         later.sort_unstable();
         names.append(&mut later);
         names

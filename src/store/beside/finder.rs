@@ -10,7 +10,7 @@ use crate::pipeline::json::Extras;
 use crate::pipeline::merge::Changed;
 use crate::pipeline::spelling::{Roundings, respelled};
 use crate::pipeline::state::ImportSource;
-use crate::pipeline::{Event, Item, ItemId, Json, PipelineState};
+use crate::pipeline::{Event, ItemId, Json, PipelineState};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::import::{self, BesideDocument, Says};
@@ -312,12 +312,12 @@ impl Finder<'_> {
             // A list has no place for them.
             enrichment::Shape::List => Extras::default(),
         };
-        let object = |item: &Item| item.data.as_ref().map(|data| data.object().clone());
-        let items = state.items().iter().filter(|item| item.data.is_some());
+        let items = state.items().filter(|item| item.data.is_some());
         let mut data = items.map(|item| (item.name.clone(), None)).collect();
         let mut had = |name: &ItemId| {
             let index = state.index_of(name.as_str());
-            Ok(index.and_then(|index| object(&state.items()[index])))
+            let ours = index.and_then(|index| state.data_at(index));
+            Ok(ours.map(|data| data.object().clone()))
         };
         let roundings = self.compare(original, &mut had, &mut data)?;
         let present = Present::of_data(&state, &data, original);

@@ -66,7 +66,7 @@ impl Present {
         }
         for item in &original.document.items {
             let index = state.index_of(item.name.as_str());
-            let ours = index.and_then(|index| state.items()[index].data.as_deref());
+            let ours = index.and_then(|index| state.data_at(index));
             let Some(ours) = ours else { continue };
             let changed = data.get(&item.name).and_then(Option::as_deref);
             let leaves = changed.map(leaves).unwrap_or_default();
@@ -92,7 +92,7 @@ impl Present {
         }
         let there = original.document.items.iter().map(|item| &item.name);
         let there: HashSet<&ItemId> = there.collect();
-        let gone = state.items().iter().filter(|it| !there.contains(&it.name));
+        let gone = state.items().filter(|it| !there.contains(&it.name));
         present.gone = gone.filter_map(|it| brought(it.data.as_deref()?)).collect();
         present
     }
@@ -176,7 +176,8 @@ fn watch(
                 let theirs = said_in(shape, theirs);
                 let before = base.extraction(name).map(|it| said_in(shape, it));
                 if before == Some(theirs) {
-                    let since = base.item(name).and_then(|item| item.extraction.as_ref());
+                    let then = base.item(name);
+                    let since = then.as_ref().and_then(|item| item.extraction.as_ref());
                     present.elsewhere.extend(since.map(|it| it.since));
                     continue;
                 }

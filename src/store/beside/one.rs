@@ -112,11 +112,8 @@ pub(super) fn news(original: &BesideOriginal, against: Option<&Against>) -> Vec<
     let Some(base) = against.and_then(Against::base) else {
         return findings;
     };
-    let named: HashSet<&str> = base
-        .names(&document.file.kind)
-        .into_iter()
-        .map(ItemId::as_str)
-        .collect();
+    let named = base.names(&document.file.kind);
+    let named: HashSet<&str> = named.iter().map(ItemId::as_str).collect();
     let key = |it: &Finding| (it.code, it.item.clone(), it.phase.clone(), it.found.clone());
     findings.retain(|it| {
         let about_known = it.item.as_deref().is_some_and(|item| named.contains(item));
@@ -163,7 +160,7 @@ pub(super) fn gone(one: &mut One<'_>) {
         }
         Some(against) => against
             .last()
-            .map_or_else(Vec::new, |last| last.items.iter().collect()),
+            .map_or_else(Vec::new, |last| last.items.clone()),
         None => Vec::new(),
     };
     known.retain(|name| !there.contains(name));

@@ -190,7 +190,7 @@ impl<'s> Taking<'s> {
     fn item(&mut self, item: &BesideItem, one: &mut One<'_>) -> Result<()> {
         let name = &item.name;
         let index = self.state.index_of(name.as_str());
-        let known = index.map(|index| &self.state.items()[index]);
+        let known = index.map(|index| self.state.item_at(index));
         let is_new = known.is_none() && self.new.insert(name.clone());
         if is_new {
             let message = "no other file knows the item; it is added, held".to_owned();
@@ -200,8 +200,8 @@ impl<'s> Taking<'s> {
         }
         let events = self.events.len();
         match &item.says {
-            Says::Data(span) => self.data(item, span, known, one)?,
-            Says::Extraction(change) => self.extraction(item, change, known, one),
+            Says::Data(span) => self.data(item, span, known.as_deref(), one)?,
+            Says::Extraction(change) => self.extraction(item, change, known.as_deref(), one),
         }
         if self.events.len() > events {
             one.result.changed += usize::from(!is_new);

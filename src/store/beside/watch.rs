@@ -1,5 +1,7 @@
 //! What a file has otherwise than it is compared with, of one item, while the log is gone through for when it had the same.
 
+use std::sync::Arc;
+
 use crate::pipeline::enrichment::ItemData;
 use crate::pipeline::members::Members;
 use crate::pipeline::merge::{Differing, Evidence, at, is_same};
@@ -13,7 +15,7 @@ use crate::position::Seq;
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     /// Of the data what stands under `keys`: all of it may be most of the memory.
-    data: Option<Box<ItemData>>,
+    data: Option<Arc<ItemData>>,
     keys: Vec<String>,
     extraction: Option<Box<ItemExtraction>>,
     fields: Vec<Field>,

@@ -136,12 +136,16 @@ impl Build<'_> {
         let mut places = vec![0; layout.directory_blocks() * NUMBERS];
         let mut slots = vec![0; layout.slots()];
         let mut heap = Gathered::at(self.file, layout.heap());
+        let mut due: Vec<Leaves> = (0..=phases).map(|_| Leaves::default()).collect();
         let mut text = Vec::new();
         for (index, place) in places.iter_mut().enumerate().take(items) {
             let item = self.state.item(index).ok_or_else(block::damaged)?;
             text.clear();
             row::encode(&item, &mut text);
             *place = heap.add(self.tie, &text)?;
+            for (tree, leaves) in due.iter_mut().enumerate() {
+                leaves.push(leaf(&self.state.plan, &item, tree));
+            }
             let id = item.id();
             for key in [Key::Name(item.name.as_str()), Key::Id(&id)] {
                 let hash = header.hash(key);
@@ -172,14 +176,11 @@ impl Build<'_> {
         for numbers in slots.as_chunks().0.iter().chain(places.as_chunks().0) {
             add(numbers)?;
         }
-        let mut leaves = Vec::with_capacity(items);
-        for tree in 0..=phases {
-            leaves.clear();
-            for index in 0..items {
-                let item = self.state.item(index).ok_or_else(block::damaged)?;
-                leaves.push(leaf(&self.state.plan, &item, tree));
-            }
-            for knot in wide::build(&leaves, layout.room).iter().flatten() {
+        // As long as the trees are, of which one is made at a time.
+        drop((slots, places));
+        for leaves in due {
+            let leaves: Vec<i64> = leaves.into_iter().collect();
+            for knot in wide::build(leaves, layout.room).iter().flatten() {
                 add(&knot.map(due_to_number))?;
             }
         }
@@ -187,6 +188,43 @@ impl Build<'_> {
         blocks.end()?;
         let block = header.to_block().ok_or_else(block::damaged)?;
         self.file.write_full_at(0, &block)
+    }
+}
+
+/// The leaves of one tree, a byte each: nearly all say "now" or "never".
+#[derive(Default)]
+struct Leaves {
+    kinds: Vec<Kind>,
+    times: Vec<i64>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Now,
+    Never,
+    /// The next of the times.
+    Time,
+}
+
+impl Leaves {
+    fn push(&mut self, due: i64) {
+        self.kinds.push(match due {
+            wide::NOW => Kind::Now,
+            wide::NEVER => Kind::Never,
+            time => {
+                self.times.push(time);
+                Kind::Time
+            }
+        });
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = i64> {
+        let mut times = self.times.into_iter();
+        self.kinds.into_iter().map(move |kind| match kind {
+            Kind::Now => wide::NOW,
+            Kind::Never => wide::NEVER,
+            Kind::Time => times.next().unwrap_or(wide::NEVER),
+        })
     }
 }
 

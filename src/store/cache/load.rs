@@ -15,7 +15,8 @@ use super::rows::{Moving, Still};
 use super::window::Window;
 use super::{End, boot, stamp};
 use crate::log::reader::Log;
-use crate::pipeline::{Item, PipelineState, row};
+use crate::pipeline::state::Packed;
+use crate::pipeline::{PipelineState, row};
 use crate::ports::{File, Ports};
 use crate::store::facts::SnapshotFacts;
 
@@ -89,7 +90,7 @@ fn try_load(ports: &Ports, dir: &Path, log: &Log) -> io::Result<Option<Loaded>> 
 }
 
 /// Every item, in order.
-fn items(base: &CacheBase) -> io::Result<Vec<Item>> {
+fn items(base: &CacheBase) -> io::Result<Vec<Packed>> {
     let count = base.header.count;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let parts = cores.min(count / ITEMS_A_THREAD).max(1);
@@ -113,7 +114,11 @@ fn items(base: &CacheBase) -> io::Result<Vec<Item>> {
 }
 
 /// The items of a range that begins with a block of the directory, behind those that are there.
-fn items_in(base: &CacheBase, range: Range<usize>, mut items: Vec<Item>) -> io::Result<Vec<Item>> {
+fn items_in(
+    base: &CacheBase,
+    range: Range<usize>,
+    mut items: Vec<Packed>,
+) -> io::Result<Vec<Packed>> {
     let (header, tie) = (&base.header, base.header.tie());
     let layout = header.layout();
     items.reserve(range.len());
@@ -122,13 +127,12 @@ fn items_in(base: &CacheBase, range: Range<usize>, mut items: Vec<Item>) -> io::
         let places = base.numbers(layout.directory_block(first))?;
         let here = range.end.min(first + NUMBERS) - first;
         for &place in &places[..here] {
-            let read = |text: &[u8]| row::decode(text);
+            let read = |text: &[u8]| Packed::read(text, header.phases);
             let item = match tie.text_at(place, window.at(place)?) {
                 Some(text) => read(text),
                 // It goes on behind the window.
                 None => read(&base.text(place)?.1),
             };
-            let item = item.filter(|item| item.phases.len() == header.phases);
             items.push(item.ok_or_else(block::damaged)?);
         }
     }

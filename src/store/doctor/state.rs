@@ -211,7 +211,7 @@ mod tests {
         let data = crate::pipeline::enrichment::ItemData::from_parts(object, None, Vec::new());
         let mut seen = WithoutData::default();
         seen.note(&item);
-        item.data = Some(Box::new(data));
+        item.data = Some(data.into());
         seen.note(&item);
         let found = seen.finding().unwrap();
         assert!(

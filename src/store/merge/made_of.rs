@@ -184,10 +184,10 @@ impl Place<'_> {
             let seq = self.compacted;
             let past = replay::past_without_data(self.ports, self.dir, self.options, seq)?;
             let plan = &past.state.plan;
-            let items = past.state.items().iter().map(|item| NewImport {
+            let items = past.state.items().map(|item| NewImport {
                 name: item.name.clone(),
                 id: None,
-                state: fields_of(item, plan),
+                state: fields_of(&item, plan),
                 held: None,
             });
             return Ok(Some(Said {

@@ -233,7 +233,7 @@ fn follows(hint: &Hint, item: &str, after: &PipelineState) -> Vec<String> {
     let Some(index) = after.index_of(item) else {
         return vec!["the item would be gone; `phaselog add` brings it back".to_owned()];
     };
-    let item = &after.items()[index];
+    let item = after.item_at(index);
     let mut told = Vec::new();
     let place = hint
         .phase

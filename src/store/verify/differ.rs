@@ -48,8 +48,8 @@ fn difference(
         return whole("the plan");
     }
     let (ours, theirs) = (snapshot.items(), replayed.items());
-    for (ours, theirs) in ours.iter().zip(theirs) {
-        if let Some(what) = item_difference(ours, theirs, snapshot) {
+    for (ours, theirs) in ours.clone().zip(theirs.clone()) {
+        if let Some(what) = item_difference(&ours, &theirs, snapshot) {
             let item = theirs.name.to_string();
             return Some((Some(item.clone()), format!("{item:?}: {what}")));
         }

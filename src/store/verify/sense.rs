@@ -51,7 +51,7 @@ pub(super) fn nonsense(state: &PipelineState, tokens: &Tokens, record: &Record) 
             "record {seq}: {kind} of the phase {phase}, which no plan has"
         ));
     };
-    let before = &state.items()[index].phases[place];
+    let before = &state.item_at(index).phases[place];
     let what = match event {
         Event::Started { .. } => started(before),
         Event::Completed { token, .. }

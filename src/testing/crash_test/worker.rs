@@ -171,7 +171,7 @@ impl Writer<'_> {
         let Some(place) = ready::ready(state, &now).nth(skip) else {
             return self.group();
         };
-        let item = state.items()[place.item].name.clone();
+        let item = state.item_at(place.item).name.clone();
         let phase = state.plan.phases()[place.phase].phase.clone();
         let start = Command::Start {
             item: item.clone(),
@@ -214,11 +214,14 @@ impl Writer<'_> {
         let state = self.store.state();
         let items = state.items();
         let from = self.rng.below(items.len());
-        let done = items[from..].iter().chain(&items[..from]).find(|item| {
+        let mut from_there = items.clone().skip(from).chain(items.take(from));
+        let done = from_there.find(|item| {
             let phases = item.phases.iter();
             phases.take(1).any(|it| it.status == Status::Completed)
         });
-        let Some(item) = done.map(|item| item.name.clone()) else {
+        let done = done.map(|item| item.name.clone());
+        drop(from_there);
+        let Some(item) = done else {
             return self.look();
         };
         let phase = Phase::new(PHASES[0]).expect("a name");

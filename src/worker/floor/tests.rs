@@ -147,7 +147,7 @@ fn kinds(disk: &SimDisk) -> Vec<&'static str> {
 fn status(disk: &SimDisk, name: &str) -> Status {
     let view = View::open(&disk.ports_for("look"), Path::new(DIR), &options()).unwrap();
     let index = view.state().index_of(name).unwrap();
-    view.state().items()[index].phases[0].status
+    view.state().item_at(index).phases[0].status
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn reports(disk: &SimDisk, kind: ReportKind) -> Act {
     let disk = disk.clone();
     Act::Meanwhile(Box::new(move || {
         let mut own = store(&disk, "B");
-        let token = own.state().items()[0].phases[0].token;
+        let token = own.state().item_at(0).phases[0].token;
         let report = Report::new(item("a"), list(), token, kind);
         let _ = own.submit(&Command::Report(report)).unwrap();
     }))

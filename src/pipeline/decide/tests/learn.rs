@@ -20,10 +20,7 @@ fn full_report(kind: ReportKind, data: &str, extraction: ExtractionStatus) -> Co
 }
 
 fn data_of(driven: &Driven) -> Option<&str> {
-    driven.state.items()[0]
-        .data
-        .as_ref()
-        .map(|data| data.object().as_str())
+    driven.state.data_at(0).map(|data| data.object().as_str())
 }
 
 #[test]
@@ -51,7 +48,8 @@ fn done_and_what_was_found_out_are_one_record() {
     // Who does not say whose the data is was the worker.
     assert_eq!(data.source.as_deref(), Some("w3"));
     assert_eq!(data_of(&driven), Some(r#"{"price":1.0}"#));
-    let extraction = driven.state.items()[0].extraction.as_deref().unwrap();
+    let item = driven.state.item_at(0);
+    let extraction = item.extraction.as_deref().unwrap();
     assert_eq!(extraction.status, Some(ExtractionStatus::Completed));
     // The same again is nothing new, whatever its spelling.
     let again = full_report(
@@ -145,7 +143,8 @@ fn data_is_changed_once_and_a_look_at_the_images_counts_each_time() {
             "{status:?}"
         );
     }
-    let extraction = driven.state.items()[0].extraction.as_deref().unwrap();
+    let item = driven.state.item_at(0);
+    let extraction = item.extraction.as_deref().unwrap();
     assert_eq!(
         (extraction.retry_count, extraction.status),
         (2, Some(ExtractionStatus::Completed))

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::pipeline::Timestamp;
 use crate::pipeline::enrichment::{DataChange, DataPatch};
@@ -18,7 +20,7 @@ fn item(object: &str, source: &str) -> ItemData {
         changes: Vec::new(),
     };
     ItemData::apply(&mut data, &change, Seq::new(1), Timestamp::EPOCH);
-    *data.unwrap()
+    Arc::unwrap_or_clone(data.unwrap())
 }
 
 fn set(data: ItemData, patch: &str, source: &str) -> ItemData {
@@ -28,9 +30,9 @@ fn set(data: ItemData, patch: &str, source: &str) -> ItemData {
         confidence: None,
     };
     let change = patch.changes(Some(&data)).unwrap();
-    let mut data = Some(Box::new(data));
+    let mut data = Some(Arc::new(data));
     ItemData::apply(&mut data, &change, Seq::new(2), Timestamp::EPOCH);
-    *data.unwrap()
+    Arc::unwrap_or_clone(data.unwrap())
 }
 
 fn merged(base: Before<Option<&str>>, theirs: &str, ours: &ItemData, prefer: bool) -> String {
@@ -193,7 +195,7 @@ fn run(base: &str, theirs: &str, ours: &ItemData, prefer_file: bool) -> MergedDa
 }
 
 fn applied(ours: &ItemData, changes: Vec<FieldChange>) -> ItemData {
-    let mut data = Some(Box::new(ours.clone()));
+    let mut data = Some(Arc::new(ours.clone()));
     let change = DataChange {
         source: None,
         confidence: None,
@@ -201,7 +203,7 @@ fn applied(ours: &ItemData, changes: Vec<FieldChange>) -> ItemData {
         changes,
     };
     ItemData::apply(&mut data, &change, Seq::new(9), Timestamp::EPOCH);
-    *data.unwrap()
+    Arc::unwrap_or_clone(data.unwrap())
 }
 
 proptest! {
@@ -303,7 +305,7 @@ fn what_was_taken_out_of_a_file_goes_where_it_counts_and_nobody_else_has_set_it(
     assert_eq!(gone(&other), free(&[("n.b", true), ("y", true)]));
     assert_eq!(words(&other, 0).0, out[..2]);
     // Since then somebody has set one of them.
-    let mut moved = Some(Box::new(other));
+    let mut moved = Some(Arc::new(other));
     let patch = DataPatch {
         patch: json(r#"{"y":3}"#),
         source: Some("w".to_owned()),
