@@ -230,11 +230,6 @@ impl PipelineState {
         self.shelf.at_mut(index)
     }
 
-    /// Changes every item, for who puts a snapshot together.
-    pub fn change_all(&mut self, change: impl FnMut(&mut Item)) {
-        self.shelf.change_all(change);
-    }
-
     /// The index of an item.
     pub fn index_of(&self, item: &str) -> Option<usize> {
         self.shelf.index_of(item)
