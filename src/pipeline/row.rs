@@ -140,9 +140,18 @@ pub fn encode(item: &Item, into: &mut Vec<u8>) {
 
 /// The item that these bytes are; `None` if they are none.
 pub fn decode(bytes: &[u8]) -> Option<Item> {
-    let (mut item, rest) = decode_bare(bytes)?;
-    item.data = decode_data(rest)?.map(Into::into);
-    Some(item)
+    decode_apart(bytes).map(|(item, _)| item)
+}
+
+/// The item that these bytes are, and of the bytes those that are the item without its data; `None` if they are none.
+pub(super) fn decode_apart(bytes: &[u8]) -> Option<(Item, &[u8])> {
+    let (mut item, behind) = decode_bare(bytes)?;
+    // Whoever looks for something believes that byte; in bytes of our own it is as we wrote it.
+    if stated(bytes) != holds(&item) {
+        return None;
+    }
+    item.data = decode_data(behind)?.map(Into::into);
+    Some((item, &bytes[..bytes.len() - behind.len()]))
 }
 
 /// The data that stands behind an item; `None` if that is none.
@@ -150,7 +159,7 @@ pub fn decode(bytes: &[u8]) -> Option<Item> {
     clippy::option_option,
     reason = "no data, and bytes that are none, are two things"
 )]
-pub(super) fn decode_data(bytes: &[u8]) -> Option<Option<ItemData>> {
+fn decode_data(bytes: &[u8]) -> Option<Option<ItemData>> {
     let data: DataRow<'_> = postcard::from_bytes(bytes).ok()?;
     let Some((object, marks)) = data else {
         return Some(None);
@@ -184,7 +193,7 @@ pub(super) fn encode_bare(item: &Item, into: &mut Vec<u8>) {
 pub(super) fn decode_bare(bytes: &[u8]) -> Option<(Item, &[u8])> {
     let mut reader = Reader(bytes);
     let mut before = Before::default();
-    let stated: u8 = reader.take()?;
+    let _: u8 = reader.take()?;
     let head: Head<'_> = reader.take()?;
     let mut item = Item::new(ItemId::new(head.name).ok()?, 0);
     if let Some(distance) = head.created_at {
@@ -205,7 +214,7 @@ pub(super) fn decode_bare(bytes: &[u8]) -> Option<(Item, &[u8])> {
     if let Some(distance) = reader.take::<Option<i64>>()? {
         item.last_updated = Some(before.time(distance)?);
     }
-    (stated == holds(&item)).then_some((item, reader.0))
+    Some((item, reader.0))
 }
 
 /// What is to be found in an item.

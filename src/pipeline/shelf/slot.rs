@@ -35,10 +35,11 @@ impl Packed {
 
     /// The item that a row of [`row::encode`] is, if it has so many phases; `None` if it is none.
     pub fn read(row: &[u8], phases: usize) -> Option<Self> {
-        let (item, behind) = row::decode_bare(row)?;
-        let data = row::decode_data(behind)?.map(Arc::new);
-        let row = row[..row.len() - behind.len()].into();
-        (item.phases.len() == phases).then_some(Self { row, data })
+        let (item, bare) = row::decode_apart(row)?;
+        (item.phases.len() == phases).then(|| Self {
+            row: bare.into(),
+            data: item.data,
+        })
     }
 
     fn item(&self) -> Item {
