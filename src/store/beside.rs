@@ -17,6 +17,7 @@ mod finder;
 mod last;
 mod roots;
 mod older;
+mod sayable;
 mod watch;
 mod one;
 mod cross;

@@ -26,8 +26,8 @@ use super::super::replay::{self, At};
 use super::against::{Against, Base};
 use super::older::{self, Doubtful, Present};
 use super::roots::Roots;
+use super::sayable::said_in;
 use super::taking::place;
-use super::watch::said_in;
 
 /// The data that a file had, item by item, with what another has otherwise.
 pub(super) type Data = HashMap<ItemId, Option<Box<Changed>>>;

@@ -11,7 +11,7 @@ use super::super::lineage::last_other;
 use super::super::strays::last_import;
 use super::against::LastTime;
 use super::finder::Finder;
-use super::one::{can_say, said_in_form};
+use super::sayable::{can_say, said_in_form};
 
 impl Finder<'_> {
     /// What was taken over last from where the file lies, if that was something else, as far as its form could say it.

@@ -16,7 +16,8 @@ use super::super::lineage::{last_from, original_of};
 use super::super::replay;
 use super::against::{Base, Had};
 use super::finder::Finder;
-use super::watch::{Watched, said_in};
+use super::sayable::said_in;
+use super::watch::Watched;
 
 /// What in a file is perhaps no edit.
 #[derive(Debug, Default)]

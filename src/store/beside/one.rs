@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use crate::pipeline::ItemId;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::json::Json;
 use crate::pipeline::members::Members;
 use crate::pipeline::merge::{Before, DataConflict, DataGone, Doubt};
 use crate::pipeline::short::short;
 use crate::pipeline::spelling::Roundings;
-use crate::pipeline::{ExtractionChange, ExtractionStatus, ItemId};
 use crate::snapshot::enrichment;
 use crate::snapshot::import::{BesideItem, Finding, Severity};
 
@@ -16,6 +16,7 @@ use super::super::given::BesideOriginal;
 use super::super::originals::Values;
 use super::BesideResult;
 use super::against::{Against, Base};
+use super::sayable::can_say;
 
 /// One file, while it is taken in.
 pub(super) struct One<'o> {
@@ -89,22 +90,6 @@ impl<'o> One<'o> {
     }
 }
 
-/// What a form of the file cannot say it says as before: who writes only two lists does not mean that nothing else is so.
-pub(super) fn said_by_shape(shape: &str, before: &ExtractionChange, theirs: &mut ExtractionChange) {
-    let was = before.imported.as_deref().cloned().unwrap_or_default();
-    if shape == "v2" {
-        return;
-    }
-    let now = theirs.imported.get_or_insert_default();
-    now.retry_count = was.retry_count;
-    if theirs.status.is_none() && before.status == Some(ExtractionStatus::InProgress) {
-        theirs.status = before.status;
-    }
-    if shape == "older" {
-        now.last_checked = was.last_checked;
-    }
-}
-
 /// What is odd in the file, without what was odd in it when it was written.
 pub(super) fn news(original: &BesideOriginal, against: Option<&Against>) -> Vec<Finding> {
     let document = &original.document;
@@ -123,23 +108,6 @@ pub(super) fn news(original: &BesideOriginal, against: Option<&Against>) -> Vec<
         !(before || of_names && about_known)
     });
     findings
-}
-
-/// Leaves of what a file said only what one of that form can say.
-pub(super) fn said_in_form(shape: &str, said: &mut ExtractionChange) {
-    if let Some(rest) = said.imported.as_deref_mut() {
-        if shape != "v2" {
-            rest.retry_count = 0;
-        }
-        if shape == "older" {
-            rest.last_checked = None;
-        }
-    }
-}
-
-/// True if a file of that form can say this of an extraction.
-pub(super) fn can_say(shape: &str, said: &ExtractionChange) -> bool {
-    shape == "v2" || said.status != Some(ExtractionStatus::InProgress)
 }
 
 /// Items that were taken out of the file: nothing is ever deleted for that.

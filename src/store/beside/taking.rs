@@ -21,7 +21,8 @@ use super::super::merge::keep_notes;
 use super::super::originals::Values;
 use super::against::{Against, Had};
 use super::cross::{cross, phases};
-use super::one::{One, doubted, fields_gone, gone, news, said_by_shape, shown, words};
+use super::one::{One, doubted, fields_gone, gone, news, shown, words};
+use super::sayable::said_by_shape;
 use super::shape::{form, shape};
 use super::{BesideResult, KnownAs, before, is_there_again, known_as};
 

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use crate::pipeline::enrichment::ItemData;
 use crate::pipeline::members::Members;
 use crate::pipeline::merge::{Differing, Evidence, at, is_same};
-use crate::pipeline::{
-    DataChange, ExtractionChange, ExtractionStatus, FieldPath, ItemExtraction, Json, Record,
-    Timestamp,
-};
+use crate::pipeline::{DataChange, FieldPath, ItemExtraction, Json, Record};
 use crate::position::Seq;
+
+use super::sayable::{Said, sayable};
 
 /// One item.
 #[derive(Debug, Default)]
@@ -39,24 +38,6 @@ enum Theirs {
     Data(FieldPath, Option<Json>),
     /// Of the extraction.
     Extraction(Said),
-}
-
-/// What a file can say of an extraction: how it stands, when it was looked at, how often it failed.
-pub(super) type Said = (Option<ExtractionStatus>, Option<Timestamp>, u32);
-
-/// What a file of that shape can say.
-fn sayable(shape: &str, (status, checked, retries): Said) -> Said {
-    let is_v2 = shape == "v2";
-    let status = status.filter(|it| is_v2 || *it != ExtractionStatus::InProgress);
-    let checked = checked.filter(|_| shape != "older");
-    (status, checked, if is_v2 { retries } else { 0 })
-}
-
-/// What a file of that shape says with a change.
-pub(super) fn said_in(shape: &str, change: &ExtractionChange) -> Said {
-    let rest = change.imported.as_deref();
-    let (checked, retries) = rest.map_or((None, 0), |it| (it.last_checked, it.retry_count));
-    sayable(shape, (change.status, checked, retries))
 }
 
 /// The key of the member of the data that a field is, or lies in.
