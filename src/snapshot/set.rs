@@ -49,6 +49,11 @@ pub const NEXT: &str = "work_items.json.next";
 /// The companions that there are.
 pub const COMPANIONS: [&str; 2] = [enrichment::NAME, extraction::NAME];
 
+/// The names of the files of a set, the root first.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    [ROOT].into_iter().chain(COMPANIONS)
+}
+
 /// The largest snapshot that is read, in bytes: what is longer is no snapshot.
 pub const MAX_FILE_BYTES: u64 = 4 << 30;
 
@@ -59,8 +64,7 @@ pub fn bak(name: &str) -> String {
 
 /// True if that is the name of a version before, which a compaction keeps in a store.
 pub fn is_bak(name: &str) -> bool {
-    let mut names = [ROOT].into_iter().chain(COMPANIONS);
-    names.any(|it| name == bak(it))
+    names().any(|it| name == bak(it))
 }
 
 /// What was found in a store.

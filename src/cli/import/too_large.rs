@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::snapshot::set::{COMPANIONS, ROOT};
+use crate::snapshot::set;
 
 use super::super::context::Context;
 
@@ -68,8 +68,7 @@ pub(super) fn longer_than(limit: u64, from: &mut dyn Read) -> io::Result<Option<
 pub(super) fn in_parts(paths: &[PathBuf], context: &Context<'_>) -> String {
     let disk = &*context.ports.disk;
     let known = |dir: &Path| -> Vec<PathBuf> {
-        let names = [ROOT].into_iter().chain(COMPANIONS);
-        let files = names.map(|name| dir.join(name));
+        let files = set::names().map(|name| dir.join(name));
         files
             .filter(|file| disk.exists(file).unwrap_or(false))
             .collect()

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::content::Content;
 use super::files::is_temp;
 use super::survey::odd;
-use super::{COMPANIONS, Finding, NEXT, ROOT, bak, finding};
+use super::{Finding, NEXT, ROOT, bak, finding};
 use crate::error::{Error, Result};
 use crate::ports::{Disk, EntryKind};
 
@@ -41,8 +41,7 @@ pub fn in_the_way(disk: &dyn Disk, dir: &Path, companions: &[&str]) -> Result<Ve
 
 /// What would stand in the way of any set that is still to come. What the system refuses to tell is told by who needs it.
 pub fn in_any_way(disk: &dyn Disk, dir: &Path) -> Vec<Finding> {
-    let ours = [ROOT].into_iter().chain(COMPANIONS);
-    let ours = ours.flat_map(|name| [name.to_owned(), bak(name)]);
+    let ours = super::names().flat_map(|name| [name.to_owned(), bak(name)]);
     let names = ours.chain([NEXT.to_owned()]);
     let there = |name: &str| disk.metadata(&dir.join(name)).ok().map(|found| found.kind);
     let found = names.filter_map(|name| odd(&name, Content::Odd(no_file(there(&name))?)));
