@@ -63,18 +63,36 @@ pub(super) fn read_header(log: &Log, id: SegmentId) -> Result<HeaderLine> {
     Ok(line.map(|(header, _)| header))
 }
 
+/// Reads the header of another segment that lies under this one's name, with which segment that is; `None` if what lies there is
+/// this one's, or no header that fits anywhere, or cannot be read.
+pub(super) fn strange_header(log: &Log, id: SegmentId) -> Option<(SegmentId, SegmentHeader)> {
+    let file = log.ports.disk.open_read(&log.segment_path(id)).ok()?;
+    let line = first_line(&*file).ok()?.ok()?;
+    let own = SegmentId::starting_at(frame::parse(&line).ok()?.seq);
+    let (header, _) = header_line(&line, own).ok().filter(|_| own != id)?;
+    Some((own, header))
+}
+
 /// Reads the header of an open segment, with the checksum it gives as its predecessor's.
 pub(super) fn header_of(
     file: &dyn File,
     id: SegmentId,
 ) -> io::Result<std::result::Result<(SegmentHeader, Crc), HeaderProblem>> {
+    let line = first_line(file)?;
+    Ok(line.and_then(|line| header_line(&line, id)))
+}
+
+/// The first line of a file, without its newline.
+fn first_line(file: &dyn File) -> io::Result<std::result::Result<Vec<u8>, HeaderProblem>> {
     // Nearly every header is this short; only a log with many lost ranges has a longer one.
     let mut size = 4096;
-    let mut bytes;
-    let len = loop {
-        bytes = read_range(file, 0, size)?;
+    loop {
+        let mut bytes = read_range(file, 0, size)?;
         match memchr::memchr(b'\n', &bytes) {
-            Some(len) => break len,
+            Some(len) => {
+                bytes.truncate(len);
+                return Ok(Ok(bytes));
+            }
             None if (bytes.len() as u64) < size => {
                 let kind = if bytes.is_empty() {
                     DamageKind::Missing
@@ -89,8 +107,7 @@ pub(super) fn header_of(
             }
             None => size *= 16,
         }
-    };
-    Ok(header_line(&bytes[..len], id))
+    }
 }
 
 fn header_line(

@@ -12,6 +12,7 @@ mod gone;
 mod groups;
 mod hints;
 mod joined;
+mod log_id;
 mod snapshots;
 mod order;
 mod strays;

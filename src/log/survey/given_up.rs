@@ -11,9 +11,9 @@
 use std::io;
 
 use super::super::frame;
-use super::super::header::{LostRange, Predecessor};
+use super::super::header::{LostRange, Predecessor, SegmentHeader};
 use super::super::segment::Stop;
-use super::super::trouble::Trouble;
+use super::super::trouble::{HeaderProblem, Trouble, strange_header};
 use super::super::window::read_range;
 use super::search::Ends;
 use super::{Severity, Survey, SurveySink, Surveyor};
@@ -22,22 +22,32 @@ use crate::ports::File;
 use crate::position::{Offset, SegmentId, Seq};
 
 impl Surveyor<'_> {
-    /// Learns what was given up from the last header that can be read; each repeats all there is.
+    /// Learns what was given up from the last header that can be read; each repeats all there is. Where headers lie under each
+    /// other's names, the last may be any of them.
     pub(super) fn learn_lost(&mut self, ids: &[SegmentId]) -> Result<()> {
-        let mut ours = None;
-        // The first header, if that can be read, says which log it is.
+        let (mut ours, mut strange) = (None, Vec::new());
+        // The first header, if that can be read, says which log it is, unless a repair gave it up: then it was another one's word.
         for (look, &id) in ids.iter().take(1).chain(ids.iter().rev()).enumerate() {
             match self.header(id) {
-                Ok(Ok(header)) if ours.is_none_or(|log| log == header.log) => {
+                Ok(Ok(header))
+                    if ours.is_none_or(|log| log == header.log)
+                        || gives_up_the_header_of(ids[0], &header) =>
+                {
                     self.cursor.learn_lost(id, &header);
-                    if look > 0 {
+                    ours = Some(header.log);
+                    if look > 0 && strange.is_empty() {
                         break;
                     }
-                    ours = Some(header.log);
                 }
+                Ok(Err(HeaderProblem::Hurt(_))) => strange.extend(strange_header(self.log, id)),
                 // What the system refuses is told in its place.
                 Ok(_) | Err(Error::Io { .. }) => {}
                 Err(error) => return Err(error),
+            }
+        }
+        for (id, header) in &strange {
+            if ours.is_none_or(|log| log == header.log) {
+                self.cursor.learn_lost(*id, header);
             }
         }
         let lost = self.cursor.lost.ranges().iter();
@@ -134,6 +144,12 @@ impl Surveyor<'_> {
             ..*lost
         }
     }
+}
+
+/// True if a header declares that of another segment lost.
+fn gives_up_the_header_of(id: SegmentId, header: &SegmentHeader) -> bool {
+    let mut lost = header.lost.iter();
+    lost.any(|lost| lost.segment == id && lost.from_byte == Offset::START)
 }
 
 /// True if a whole record stands where a range should begin.

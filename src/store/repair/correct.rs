@@ -90,7 +90,7 @@ fn attested(hurt: &Hurt<'_>, scan: &Scan, tail: &[u8], (at, bit): (usize, u8)) -
 }
 
 /// Every single flip after which a record may stand at the start of these bytes.
-fn candidates(tail: &[u8]) -> Vec<(usize, u8)> {
+pub(super) fn candidates(tail: &[u8]) -> Vec<(usize, u8)> {
     let len = memchr::memchr(b'\n', tail);
     let line = &tail[..len.unwrap_or(tail.len()).min(frame::MAX_LINE)];
     let Some((digits, covered)) = line.split_at_checked(8) else {

@@ -14,7 +14,13 @@ use super::super::recovery;
 use super::draft::Drafting;
 use super::look::Look;
 use super::loss;
-use super::{Occasion, RESTORED_JUMP, Step, StepKind};
+use super::{Occasion, RESTORED_JUMP, Step, StepKind, correct};
+
+/// How much of a segment whose header is hurt is searched for it, in bytes.
+const SEARCHED: u64 = 4 << 20;
+
+/// How much of it is searched for what is left of the header: further on that may be anybody's text.
+const BEGINNING: usize = 4096;
 
 /// The segment in which the log goes on.
 pub(super) struct Goal {
@@ -25,6 +31,20 @@ pub(super) struct Goal {
     pub(super) previous: Crc,
     /// That record.
     pub(super) durable: Seq,
+}
+
+/// The header that a line is, or would be but for one flipped bit.
+fn nearly_a_header(line: &[u8]) -> Option<SegmentHeader> {
+    let said = |line: &[u8]| SegmentHeader::parse(frame::parse(line).ok()?.payload).ok();
+    said(line).or_else(|| {
+        let mut flips = correct::candidates(line).into_iter();
+        flips.find_map(|(at, bit)| {
+            let mut fixed = line.to_vec();
+            fixed[at] ^= 1 << bit;
+            // The flip may have been that of its newline.
+            said(fixed.split(|&byte| byte == b'\n').next()?)
+        })
+    })
 }
 
 impl Drafting<'_> {
@@ -52,13 +72,15 @@ impl Drafting<'_> {
             return Ok(id);
         }
         for segment in &look.segments {
-            let head = dir::read_range(
-                &self.ports,
-                &self.log.segment_path(segment.id),
-                0,
-                segment.len.min(4096),
-            )?;
-            let said = memchr::memmem::find(&head, KEY)
+            let path = self.log.segment_path(segment.id);
+            let head = dir::read_range(&self.ports, &path, 0, segment.len.min(SEARCHED))?;
+            // It may stand elsewhere in the file, or be hurt by a single bit that nothing but its own checksum attests: enough to
+            // know whose it was. Under another id it would be another log's, were it ever read again.
+            if let Some(header) = head.split(|&byte| byte == b'\n').find_map(nearly_a_header) {
+                return Ok(header.log);
+            }
+            let head = &head[..head.len().min(BEGINNING)];
+            let said = memchr::memmem::find(head, KEY)
                 .and_then(|at| head.get(at + KEY.len()..at + KEY.len() + 32));
             if let Some(id) = said
                 .and_then(|hex| std::str::from_utf8(hex).ok())
