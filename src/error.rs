@@ -241,6 +241,8 @@ pub enum DamageKind {
     Payload(String),
     /// The records are all there, in another order or with lines that stand there twice; `repair` loses nothing.
     Order(Order),
+    /// So many bytes that are no record stand in front of the record; no record is missing, and `repair` leaves them out.
+    Inserted(u64),
 }
 
 /// Lines that all verify, and do not stand where the chain of their checksums puts them.
@@ -302,6 +304,9 @@ impl std::fmt::Display for DamageKind {
             Self::Header(what) => write!(f, "is no header that fits ({what})"),
             Self::Payload(what) => write!(f, "is no event ({what})"),
             Self::Order(order) => write!(f, "is not in its place: {order}"),
+            Self::Inserted(bytes) => {
+                write!(f, "has {bytes} bytes in front of it that are no record")
+            }
         }
     }
 }
@@ -337,6 +342,10 @@ impl std::fmt::Display for Damage {
                     f.write_str(", and nothing tells whether another record stood there")?;
                 }
             }
+            _ if let DamageKind::Inserted(bytes) = self.kind => write!(
+                f,
+                "{file} byte {byte}: {bytes} bytes that are no record stand in front of record {seq}; no record is missing for that"
+            )?,
             Some(witness) => write!(
                 f,
                 "{file} byte {byte}: record {seq} is damaged: it {}; {witness} attests that it was acknowledged",

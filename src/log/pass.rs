@@ -12,13 +12,14 @@ use super::cursor::Cursor;
 use super::deliver::scan;
 use super::gone::gone;
 use super::header::{LostRange, SegmentHeader};
+use super::inserted;
 use super::order::look_for_order;
 use super::reader::{Access, Log, LogEnd, Position, Sink, Tail, Witnesses};
 use super::segment::Stop;
 use super::tail::{self, Evidence, Verdict};
 use super::trouble::{
     HeaderProblem, Trouble, damage, damaged, disordered, file_name, header_of, header_trouble,
-    missing, not_opened, read_header,
+    inserted_before, missing, not_opened, read_header,
 };
 use super::window::{Window, read_range, zeros_begin};
 use crate::error::{Damage, DamageKind, Error, Witness};
@@ -404,8 +405,17 @@ impl<'l> Pass<'l> {
         let (id, previous) = (cursor.segment, cursor.scan.previous());
         let ordered =
             look_for_order(file, stop, previous, limit).map_err(|error| self.refused(id, error))?;
-        Ok(match ordered {
-            Some(ordered) => disordered(id, stop, ordered.order, witness),
+        if let Some(ordered) = ordered {
+            return Ok(disordered(id, stop, ordered.order, witness));
+        }
+        let found =
+            inserted::look(file, stop, previous, limit).map_err(|error| self.refused(id, error))?;
+        let place = found.and_then(|found| found.first());
+        Ok(match place {
+            Some((place, bytes, seq)) => {
+                let offset = stop.offset.plus(place);
+                inserted_before(id, (offset, bytes), seq, witness)
+            }
             None => damage(id, stop, previous, bytes, witness),
         })
     }

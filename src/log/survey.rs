@@ -235,7 +235,7 @@ struct Surveyor<'l> {
     searched: Option<(SegmentId, Attested)>,
     /// How many more stops are looked at for another order.
     looks_left: u32,
-    /// How many bytes of the segment that is read are copies of lines: it is longer by them than it was sealed.
+    /// How many bytes of the segment that is read are copies of lines, or none of its: it is longer by them than it was sealed.
     copied: u64,
     /// What is missing before this seq was told already.
     told: Seq,

@@ -152,8 +152,43 @@ pub(super) fn damage(
     bytes: &[u8],
     witness: Option<Witness>,
 ) -> Damage {
-    let hurt = resume(stop, previous, None, bytes).hurt;
-    damage_of(id, stop, &bytes[..hurt], witness)
+    let found = resume(stop, previous, None, bytes);
+    let damage = damage_of(id, stop, &bytes[..found.hurt], witness);
+    if found.seq == Some(stop.seq) {
+        return in_front(damage, found.hurt as u64);
+    }
+    damage
+}
+
+/// The damage of so many hurt bytes behind which the record stands that was expected where they begin: they are no record, and none
+/// is missing for them.
+pub(super) fn in_front(damage: Damage, bytes: u64) -> Damage {
+    match damage.kind {
+        DamageKind::Malformed(_) | DamageKind::Checksum => Damage {
+            kind: DamageKind::Inserted(bytes),
+            items: Vec::new(),
+            ..damage
+        },
+        _ => damage,
+    }
+}
+
+/// The damage of bytes that are no record, in front of the record with that seq.
+pub(super) fn inserted_before(
+    id: SegmentId,
+    (offset, bytes): (Offset, u64),
+    seq: Seq,
+    witness: Option<Witness>,
+) -> Damage {
+    Damage {
+        file: file_name(id),
+        segment: Some(id),
+        offset,
+        seq,
+        kind: DamageKind::Inserted(bytes),
+        witness,
+        items: Vec::new(),
+    }
 }
 
 /// The damage at a stop, of these bytes.

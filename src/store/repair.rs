@@ -38,7 +38,7 @@ use draft::Draft;
 pub use effect::Touched;
 
 /// The longest segment that is held in memory as a whole, in bytes, to correct a bit of it or to prove where it belongs.
-const MAX_HELD: u64 = 256 << 20;
+const MAX_HELD: u64 = crate::log::LONGEST;
 
 /// Hurt bytes beyond this many are given up unread: they name no items, and any record may have been among them.
 const MAX_READ: u64 = 64 << 20;

@@ -11,6 +11,7 @@ mod cut_short;
 mod gone;
 mod groups;
 mod hints;
+mod inserted;
 mod joined;
 mod log_id;
 mod snapshots;

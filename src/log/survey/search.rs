@@ -3,14 +3,16 @@
 //! However long a file is, no more of it is held in memory than a write of ours can have left.
 
 use std::io;
+use std::ops::Range;
 
 use super::super::frame::{self, Crc};
+use super::super::inserted::{self, Inserted, Piece};
 use super::super::order::{Ordered, look_for_order};
 use super::super::pass::{MAX_TAIL, SEARCHED};
 use super::super::resume::{Resume, resume};
 use super::super::segment::{Scan, Stop};
 use super::super::tail::{self, Attested, Evidence, Verdict};
-use super::super::trouble::{damage_of, disordered};
+use super::super::trouble::{damage_of, disordered, in_front, inserted_before};
 use super::super::window::{read_range, zeros_begin};
 use super::{Entry, Severity, Survey, SurveySink, Surveyor};
 use crate::error::{Error, Result, Witness};
@@ -92,6 +94,14 @@ impl Surveyor<'_> {
             if let Some(ordered) = look_for_order(file, stop, previous, limit).map_err(refused)? {
                 return self.in_order(stop, &ordered, (witness, severity), sink);
             }
+            // Elsewhere the next record says the same: outside of groups, where the end of the segment has not moved.
+            let in_group = stop.line > stop.offset;
+            if in_group || after.is_some() && file.len().map_err(refused)? > limit {
+                let found = inserted::look(file, stop, previous, limit).map_err(refused)?;
+                if let Some(found) = found {
+                    return self.between(stop, &found, (witness, severity), sink);
+                }
+            }
         }
         let goes_on = ends.given_up.map(|(_, next)| next);
         let (hurt, seq) = match resume.seq.or(goes_on) {
@@ -105,7 +115,10 @@ impl Surveyor<'_> {
             self.told = next.unwrap_or(self.told);
         }
         let items = &bytes[..resume.hurt.min(bytes.len())];
-        let damage = damage_of(id, stop, items, witness);
+        let mut damage = damage_of(id, stop, items, witness);
+        if seq == Some(stop.seq) {
+            damage = in_front(damage, hurt);
+        }
         self.report(damage, hurt, seq.map(Seq::before).or(last), severity, sink)?;
         let Some(seq) = seq else {
             return Ok(false);
@@ -128,16 +141,7 @@ impl Surveyor<'_> {
         let none_missing = Some(stop.seq.before());
         self.report(damage, ordered.len as u64, none_missing, severity, sink)?;
         for place in &ordered.lines {
-            let line = &ordered.bytes[place.start..place.end - 1];
-            let frame = frame::parse(line).expect("a line in its order was verified");
-            let offset = stop.offset.plus(place.start as u64);
-            self.last = (frame.seq, frame.crc);
-            let segment = id;
-            sink(Survey::Record(Entry {
-                segment,
-                offset,
-                frame,
-            }))?;
+            self.give(stop, &ordered.bytes, place, sink)?;
         }
         // What was read ahead ends where the segment was said to end.
         self.pass.forget();
@@ -148,6 +152,51 @@ impl Surveyor<'_> {
             Some(ordered.last_crc),
         );
         Ok(true)
+    }
+
+    /// Gives out the records behind a stop, reports what stands between them and is none, and goes on behind them.
+    fn between(
+        &mut self,
+        stop: &Stop,
+        found: &Inserted,
+        (witness, severity): (Option<Witness>, Severity),
+        sink: &mut SurveySink<'_>,
+    ) -> Result<bool> {
+        for piece in &found.pieces {
+            match piece {
+                Piece::Record(place) => self.give(stop, &found.bytes, place, sink)?,
+                Piece::Strange(place, seq) => {
+                    let offset = stop.offset.plus(place.start as u64);
+                    let bytes = place.len() as u64;
+                    let id = self.cursor.segment;
+                    let damage = inserted_before(id, (offset, bytes), *seq, witness);
+                    self.report(damage, bytes, Some(seq.before()), severity, sink)?;
+                }
+            }
+        }
+        // What was read ahead ends where the segment was said to end.
+        self.pass.forget();
+        self.copied += found.strange;
+        self.cursor.scan = found.scan.clone();
+        Ok(true)
+    }
+
+    /// Gives out a record that was verified, whose line stands there in the bytes behind a stop.
+    fn give(
+        &mut self,
+        stop: &Stop,
+        bytes: &[u8],
+        place: &Range<usize>,
+        sink: &mut SurveySink<'_>,
+    ) -> Result<()> {
+        let line = &bytes[place.start..place.end - 1];
+        let frame = frame::parse(line).expect("a line in its order was verified");
+        self.last = (frame.seq, frame.crc);
+        sink(Survey::Record(Entry {
+            segment: self.cursor.segment,
+            offset: stop.offset.plus(place.start as u64),
+            frame,
+        }))
     }
 
     /// The strongest witness of what stands at `from` or behind it, in the segment and around it. The segment's bytes are

@@ -377,7 +377,12 @@ fn give_up(hurt: &Hurt, range: &LostRange, before: &[LostRange]) -> Step {
         byte: range.from_byte.get(),
         bytes,
         seqs,
-        message: if ends_early {
+        message: if let DamageKind::Inserted(_) = damage.kind {
+            format!(
+                "{bytes} bytes that are no record stand in front of record {}: they are passed over; nothing is lost",
+                damage.seq
+            )
+        } else if ends_early {
             format!(
                 "it ends {bytes} bytes before where the next header says, and no further record is missing"
             )

@@ -53,6 +53,8 @@ pub(super) struct Hurt {
     pub(super) finding: Finding,
     /// The checksum of the record before it; `None` if nobody knows it.
     pub(super) previous: Option<Crc>,
+    /// It stands inside of a group whose records are all there.
+    pub(super) in_group: bool,
 }
 
 struct Looking {
@@ -185,6 +187,8 @@ impl Looking {
                     self.hurt.push(Hurt {
                         finding: (*finding).clone(),
                         previous,
+                        // Only groups that are whole come, with what was put between their records.
+                        in_group: self.group.is_some(),
                     });
                 }
                 Severity::Torn(_) => self.torn = Some((*finding).clone()),
@@ -250,6 +254,7 @@ impl Looking {
             self.hurt.push(Hurt {
                 finding,
                 previous: Some(previous),
+                in_group: false,
             });
         }
         Ok(())

@@ -191,6 +191,8 @@ impl Drafting<'_> {
             let longer = segment
                 .sealed
                 .is_none_or(|end| segment.len >= end.get() + len);
+            // Inside of a group nothing can be passed over, and no seal was ever set behind such bytes.
+            let longer = longer || hurt.in_group;
             if !between || !longer || segment.len > MAX_HELD {
                 continue;
             }

@@ -248,7 +248,10 @@ impl<'c> Collector<'c> {
             }
             // All its records are there, and come in their order.
             Severity::Damaged | Severity::Ambiguous
-                if matches!(finding.damage.kind, DamageKind::Order(_)) => {}
+                if matches!(
+                    finding.damage.kind,
+                    DamageKind::Order(_) | DamageKind::Inserted(_)
+                ) => {}
             Severity::Damaged | Severity::Ambiguous | Severity::Unreadable => {
                 (self.whole, self.folds) = (false, false);
             }

@@ -48,23 +48,18 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
         Severity::Beyond => ("V-SEALED", Verdict::Warnings),
         Severity::GivenUp => ("V-LOST", Verdict::Warnings),
     };
-    let records = match finding.to_seq {
-        Some(to) if to > damage.seq && finding.severity == Severity::GivenUp => {
-            format!("records {}..{to}", damage.seq)
-        }
-        Some(to) if to > damage.seq => {
-            let from = damage.seq;
-            SeqRange { from, to }.told()
-        }
-        Some(to) if to < damage.seq => match damage.kind {
-            DamageKind::Sequence | DamageKind::Chain => "lines that do not belong here".to_owned(),
-            _ => "bytes that are no record".to_owned(),
-        },
-        _ => format!("record {}", damage.seq),
-    };
+    let records = records_of(finding);
     let ends_early =
         damage.kind == DamageKind::Missing && finding.to_seq.is_some_and(|to| to < damage.seq);
     let message = match finding.severity {
+        Severity::Damaged | Severity::Ambiguous
+            if let DamageKind::Inserted(bytes) = damage.kind =>
+        {
+            format!(
+                "{bytes} bytes that are no record stand in front of record {}; no record is missing for that",
+                damage.seq
+            )
+        }
         Severity::Damaged if let DamageKind::Order(order) = damage.kind => {
             format!("{order}; no record is missing for that")
         }
@@ -134,6 +129,25 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
     }
 }
 
+/// What a finding speaks of: records, or what stands there and is none.
+fn records_of(finding: &survey::Finding) -> String {
+    let damage = &finding.damage;
+    match finding.to_seq {
+        Some(to) if to > damage.seq && finding.severity == Severity::GivenUp => {
+            format!("records {}..{to}", damage.seq)
+        }
+        Some(to) if to > damage.seq => {
+            let from = damage.seq;
+            SeqRange { from, to }.told()
+        }
+        Some(to) if to < damage.seq => match damage.kind {
+            DamageKind::Sequence | DamageKind::Chain => "lines that do not belong here".to_owned(),
+            _ => "bytes that are no record".to_owned(),
+        },
+        _ => format!("record {}", damage.seq),
+    }
+}
+
 /// True if a repair passed over more records there than may have been lost.
 fn passes_over(finding: &survey::Finding) -> bool {
     let to = finding.to_seq.unwrap_or(finding.damage.seq);
@@ -142,7 +156,7 @@ fn passes_over(finding: &survey::Finding) -> bool {
 
 fn code(kind: &DamageKind) -> &'static str {
     match kind {
-        DamageKind::Malformed(_) => "V-FORM",
+        DamageKind::Malformed(_) | DamageKind::Inserted(_) => "V-FORM",
         DamageKind::Checksum => "V-CRC",
         DamageKind::Chain => "V-CHAIN",
         DamageKind::Sequence | DamageKind::Order(_) => "V-SEQUENCE",
