@@ -241,6 +241,13 @@ pub enum DamageKind {
     Payload(String),
     /// The records are all there, in another order or with lines that stand there twice; `repair` loses nothing.
     Order(Order),
+    /// The file is no part of this log: the header of `by` names `before`, which lies before it, as the segment before itself.
+    OutOfPlace {
+        /// The segment whose header passes the file over.
+        by: SegmentId,
+        /// The segment that it names.
+        before: SegmentId,
+    },
     /// So many bytes that are no record stand in front of the record; no record is missing, and `repair` leaves them out.
     Inserted(u64),
 }
@@ -304,6 +311,10 @@ impl std::fmt::Display for DamageKind {
             Self::Header(what) => write!(f, "is no header that fits ({what})"),
             Self::Payload(what) => write!(f, "is no event ({what})"),
             Self::Order(order) => write!(f, "is not in its place: {order}"),
+            Self::OutOfPlace { by, before } => write!(
+                f,
+                "is no part of this log: the header of {by} names {before} as the segment before it, so this file is of another history, or was put back after a repair had given it up"
+            ),
             Self::Inserted(bytes) => {
                 write!(f, "has {bytes} bytes in front of it that are no record")
             }
@@ -341,6 +352,9 @@ impl std::fmt::Display for Damage {
                 if self.witness.is_none() {
                     f.write_str(", and nothing tells whether another record stood there")?;
                 }
+            }
+            _ if let DamageKind::OutOfPlace { .. } = self.kind => {
+                write!(f, "{file} {}", self.kind)?;
             }
             _ if let DamageKind::Inserted(bytes) = self.kind => write!(
                 f,

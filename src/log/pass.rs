@@ -19,7 +19,7 @@ use super::segment::Stop;
 use super::tail::{self, Evidence, Verdict};
 use super::trouble::{
     HeaderProblem, Trouble, damage, damaged, disordered, file_name, header_of, header_trouble,
-    inserted_before, missing, not_opened, read_header,
+    inserted_before, missing, not_opened, out_of_place, read_header,
 };
 use super::window::{Window, read_range, zeros_begin};
 use crate::error::{Damage, DamageKind, Error, Witness};
@@ -226,6 +226,10 @@ impl<'l> Pass<'l> {
         }
         if gone < successor {
             return Err(Trouble::Bad(missing(gone, Witness::Name(successor))));
+        }
+        if let Some(before) = prev.filter(|&prev| prev < cursor.segment) {
+            let damage = out_of_place(cursor.segment, successor, before);
+            return Err(Trouble::Bad(Error::Damaged(Box::new(damage))));
         }
         let what = format!("the segment before it is {}", cursor.segment);
         Err(header_trouble(

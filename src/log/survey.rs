@@ -5,6 +5,7 @@
 
 mod search;
 mod given_up;
+mod out_of_place;
 mod ahead;
 mod relay;
 mod seal;
@@ -186,11 +187,19 @@ impl Log {
             ahead,
             given_up: Vec::new(),
         };
-        surveyor.learn_lost(ids)?;
-        let mut head = None;
+        let ours = surveyor.learn_lost(ids)?;
+        // The last is passed over by none.
+        let passed_over = surveyor.passed_over(ids, ours)?;
+        let counts = |id: &SegmentId| !passed_over.contains_key(id);
+        surveyor.learn_gone(ids, &counts);
+        let (mut head, mut before) = (None, None);
         for (index, &id) in ids.iter().enumerate() {
-            let before = index.checked_sub(1).map(|before| ids[before]);
-            let after = ids.get(index + 1).copied();
+            if let Some(&passed) = passed_over.get(&id) {
+                surveyor.report_out_of_place(id, passed, sink)?;
+                continue;
+            }
+            let after = ids[index + 1..].iter().copied().find(counts);
+            let before = before.replace(id);
             head = match surveyor.segment(before, id, after, sink) {
                 Err(Error::Io { path, source, .. }) if path == self.segment_path(id) => {
                     surveyor.refused(id, after, refusal(&source), sink)?;

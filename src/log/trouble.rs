@@ -155,16 +155,17 @@ pub(super) fn damage(
     let found = resume(stop, previous, None, bytes);
     let damage = damage_of(id, stop, &bytes[..found.hurt], witness);
     if found.seq == Some(stop.seq) {
-        return in_front(damage, found.hurt as u64);
+        return in_front(damage, found.hurt as u64, &bytes[..found.hurt]);
     }
     damage
 }
 
-/// The damage of so many hurt bytes behind which the record stands that was expected where they begin: they are no record, and none
-/// is missing for them.
-pub(super) fn in_front(damage: Damage, bytes: u64) -> Damage {
+/// The damage of so many hurt bytes behind which the record stands that was expected where they begin: none is missing for them, and
+/// if there is no record among them they are nothing but in its way.
+pub(super) fn in_front(damage: Damage, bytes: u64, hurt: &[u8]) -> Damage {
+    let strange = tail::records_within(hurt).next().is_none();
     match damage.kind {
-        DamageKind::Malformed(_) | DamageKind::Checksum => Damage {
+        DamageKind::Malformed(_) | DamageKind::Checksum if strange => Damage {
             kind: DamageKind::Inserted(bytes),
             items: Vec::new(),
             ..damage
@@ -226,6 +227,25 @@ pub(super) fn disordered(
         // None of them is hit: no record is hurt.
         items: Vec::new(),
     }
+}
+
+/// A file that the header of `by` passes over, for it names `before` as the segment before it.
+pub(super) fn out_of_place(id: SegmentId, by: SegmentId, before: SegmentId) -> Damage {
+    Damage {
+        file: file_name(id),
+        segment: Some(id),
+        offset: Offset::START,
+        seq: id.first_seq(),
+        kind: DamageKind::OutOfPlace { by, before },
+        witness: Some(Witness::Header(by)),
+        items: Vec::new(),
+    }
+}
+
+/// True if a segment's name leads to a regular file.
+pub(super) fn is_file(log: &Log, id: SegmentId) -> bool {
+    let found = log.ports.disk.metadata(&log.segment_path(id));
+    found.is_ok_and(|found| found.kind == EntryKind::File)
 }
 
 pub(super) fn damaged(

@@ -22,6 +22,7 @@ mod overlay;
 mod put_back;
 mod rejoin;
 mod rewrite;
+mod strays;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

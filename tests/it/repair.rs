@@ -16,6 +16,7 @@ mod joined;
 mod log_id;
 mod snapshots;
 mod order;
+mod out_of_place;
 mod strays;
 mod swapped;
 mod twice;

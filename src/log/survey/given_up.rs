@@ -11,7 +11,7 @@
 use std::io;
 
 use super::super::frame;
-use super::super::header::{LostRange, Predecessor, SegmentHeader};
+use super::super::header::{LogId, LostRange, Predecessor, SegmentHeader};
 use super::super::segment::Stop;
 use super::super::trouble::{HeaderProblem, Trouble, strange_header};
 use super::super::window::read_range;
@@ -23,8 +23,8 @@ use crate::position::{Offset, SegmentId, Seq};
 
 impl Surveyor<'_> {
     /// Learns what was given up from the last header that can be read; each repeats all there is. Where headers lie under each
-    /// other's names, the last may be any of them.
-    pub(super) fn learn_lost(&mut self, ids: &[SegmentId]) -> Result<()> {
+    /// other's names, the last may be any of them. Says which log it is, as far as that is known by now.
+    pub(super) fn learn_lost(&mut self, ids: &[SegmentId]) -> Result<Option<LogId>> {
         let (mut ours, mut strange) = (None, Vec::new());
         // The first header, if that can be read, says which log it is, unless a repair gave it up: then it was another one's word.
         for (look, &id) in ids.iter().take(1).chain(ids.iter().rev()).enumerate() {
@@ -50,11 +50,15 @@ impl Surveyor<'_> {
                 self.cursor.learn_lost(*id, header);
             }
         }
+        Ok(ours)
+    }
+
+    /// Notes what was given up with its file: what is not there, or does not count, is passed over where it was declared.
+    pub(super) fn learn_gone(&mut self, ids: &[SegmentId], counts: &dyn Fn(&SegmentId) -> bool) {
         let lost = self.cursor.lost.ranges().iter();
-        // Their files are not there.
-        let gone = lost.filter(|lost| ids.binary_search(&lost.segment).is_err());
-        self.given_up.extend(gone);
-        Ok(())
+        let there = |id: &SegmentId| ids.binary_search(id).is_ok() && counts(id);
+        self.given_up
+            .extend(lost.filter(|lost| !there(&lost.segment)));
     }
 
     /// The first seq that does not belong to a segment any more, if anybody knows it.

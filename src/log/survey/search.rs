@@ -117,7 +117,7 @@ impl Surveyor<'_> {
         let items = &bytes[..resume.hurt.min(bytes.len())];
         let mut damage = damage_of(id, stop, items, witness);
         if seq == Some(stop.seq) {
-            damage = in_front(damage, hurt);
+            damage = in_front(damage, hurt, items);
         }
         self.report(damage, hurt, seq.map(Seq::before).or(last), severity, sink)?;
         let Some(seq) = seq else {

@@ -47,6 +47,12 @@ pub(super) struct Drafting<'d> {
     pub(super) steps: Vec<Step>,
     changed: BTreeSet<SegmentId>,
     pub(super) set_aside: Vec<PathBuf>,
+    /// The records that could be read before anything was changed.
+    readable: Vec<SeqRange>,
+    /// Records of another history in files that are set aside,
+    pub(super) displaced: Vec<SeqRange>,
+    /// and what they say.
+    pub(super) displaced_hints: Vec<effect::Hint>,
 }
 
 impl Draft {
@@ -84,6 +90,9 @@ impl Draft {
             steps: Vec::new(),
             changed: BTreeSet::new(),
             set_aside: Vec::new(),
+            readable: Vec::new(),
+            displaced: Vec::new(),
+            displaced_hints: Vec::new(),
         };
         let look = drafting.mend()?;
         drafting.finish(&look, occasion)
@@ -98,6 +107,7 @@ impl Drafting<'_> {
     /// Does all that loses nothing, and looks at what is left.
     fn mend(&mut self) -> Result<Look> {
         let mut look = self.look()?;
+        self.readable = std::mem::take(&mut look.readable);
         if !look.hurt.is_empty() {
             let back = put_back::find(&self.ports, &self.log)?;
             for put in &back {
@@ -207,7 +217,10 @@ impl Drafting<'_> {
             items_unknown = true;
             lost.push(behind);
         }
-        let ranges = loss::new_seqs(&lost, &look.end.lost);
+        let mut ranges = loss::new_seqs(&lost, &look.end.lost);
+        ranges.append(&mut self.displaced);
+        let ranges = loss::touching_as_one(ranges);
+        hints.append(&mut self.displaced_hints);
         if let Some(torn) = &look.torn {
             self.steps.push(Step {
                 kind: StepKind::Seal,
@@ -232,8 +245,12 @@ impl Drafting<'_> {
         let mut goal = None;
         if !self.steps.is_empty() {
             let new = self.header(look, &lost, first, log)?;
-            let after = self.prove(&new)?;
+            let (after, readable) = self.prove(&new)?;
             self.prove_whole()?;
+            // However it came about: what could be read and cannot be read any more is lost, and is to be typed.
+            plan.lost
+                .extend(loss::without(std::mem::take(&mut self.readable), readable));
+            plan.lost = loss::touching_as_one(plan.lost);
             plan.items = effect::touched(&hints, &after);
             plan.beyond_items = effect::beyond_items(&hints, &after);
             plan.next = Some(SegmentId::starting_at(first));

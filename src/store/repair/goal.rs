@@ -14,7 +14,7 @@ use super::super::recovery;
 use super::draft::Drafting;
 use super::look::Look;
 use super::loss;
-use super::{Occasion, RESTORED_JUMP, Step, StepKind, correct};
+use super::{Occasion, RESTORED_JUMP, SeqRange, Step, StepKind, correct};
 
 /// How much of a segment whose header is hurt is searched for it, in bytes.
 const SEARCHED: u64 = 4 << 20;
@@ -204,8 +204,9 @@ impl Drafting<'_> {
         }
     }
 
-    /// Reads the log as it would be, from the snapshot and from record 1, and gives the state that comes of it.
-    pub(super) fn prove(&mut self, goal: &Goal) -> Result<PipelineState> {
+    /// Reads the log as it would be, from the snapshot and from record 1, and gives the state that comes of it, and the records that
+    /// can be read then.
+    pub(super) fn prove(&mut self, goal: &Goal) -> Result<(PipelineState, Vec<SeqRange>)> {
         let (mut bytes, payload) = (Vec::new(), goal.header.to_payload());
         frame::encode(
             &mut bytes,
@@ -216,9 +217,9 @@ impl Drafting<'_> {
         );
         let segment = SegmentId::starting_at(goal.first);
         self.overlay.put(self.log.segment_path(segment), bytes);
-        let replayed = self.read(PipelineState::default(), From::FirstRecord)?;
+        let (replayed, readable) = self.read(PipelineState::default(), From::FirstRecord)?;
         let behind_snapshot = self.behind_snapshot()?;
-        Ok(behind_snapshot.unwrap_or(replayed))
+        Ok((behind_snapshot.unwrap_or(replayed), readable))
     }
 
     /// Reads the log behind the snapshot. One that does not fit the log is set aside.
@@ -232,7 +233,7 @@ impl Drafting<'_> {
         };
         let (seq, crc) = (found.place.seq, Crc::new(found.place.crc32));
         match self.read(found.state, From::AfterSnapshot { seq, crc, log }) {
-            Ok(state) => Ok(Some(state)),
+            Ok((state, _)) => Ok(Some(state)),
             Err(error @ (Error::OtherLog { .. } | Error::Damaged(_))) => {
                 self.set_snapshots_aside(&error.to_string())?;
                 Ok(None)
@@ -241,13 +242,15 @@ impl Drafting<'_> {
         }
     }
 
-    fn read(&self, mut state: PipelineState, from: From) -> Result<PipelineState> {
+    fn read(&self, mut state: PipelineState, from: From) -> Result<(PipelineState, Vec<SeqRange>)> {
+        let mut readable = Vec::new();
         self.log
             .read(from, self.witnesses, Access::ReadOnly, true, &mut |entry| {
+                loss::extend(&mut readable, entry.frame.seq);
                 state.apply(&recovery::decode(&entry)?);
                 Ok(())
             })?;
-        Ok(state)
+        Ok((state, readable))
     }
 
     fn no_plan(&self, what: &str) -> Error {

@@ -12,6 +12,7 @@ use crate::log::{Finding, Severity, tail};
 use crate::position::{Offset, SegmentId, Seq};
 
 use super::super::recovery;
+use super::{SeqRange, loss};
 
 /// Everything that was surveyed.
 pub(super) struct Look {
@@ -28,6 +29,8 @@ pub(super) struct Look {
     pub(super) valid_bytes: Offset,
     /// The highest seq that any record that can be read attests.
     pub(super) durable: Seq,
+    /// The records that can be read.
+    pub(super) readable: Vec<SeqRange>,
 }
 
 /// A segment's file.
@@ -67,6 +70,7 @@ struct Looking {
     durable: Seq,
     last: (Seq, Crc),
     group: Option<Group>,
+    readable: Vec<SeqRange>,
 }
 
 /// A group whose last line has not come yet.
@@ -89,6 +93,7 @@ impl Look {
             durable: Seq::NONE,
             last: (Seq::NONE, Crc::NONE),
             group: None,
+            readable: Vec::new(),
         };
         let end = log.survey(witnesses, true, &mut |what| looking.take(&what))?;
         let Looking {
@@ -98,6 +103,7 @@ impl Look {
             last_in,
             last_end,
             durable,
+            readable,
             ..
         } = looking;
         let records_end = last_end.filter(|_| last_in == Some(end.segment));
@@ -125,6 +131,7 @@ impl Look {
             last_in,
             valid_bytes,
             durable,
+            readable,
         })
     }
 
@@ -214,6 +221,7 @@ impl Looking {
             }
             Err(error) => return Err(error),
         }
+        loss::extend(&mut self.readable, frame.seq);
         self.last = (frame.seq, frame.crc);
         self.last_in = Some(entry.segment);
         self.last_end = Some(offset.plus(frame.encoded_len()));

@@ -124,25 +124,8 @@ fn last_possible(finding: &Finding, bytes: &[u8], attested: Seq) -> Seq {
 /// Of the seqs of these ranges those that no repair gave up before: sorted, with those that touch as one.
 pub(super) fn new_seqs(ranges: &[LostRange], before: &[LostRange]) -> Vec<SeqRange> {
     let known = merged(before);
-    let mut new = Vec::new();
-    for range in merged(ranges) {
-        let mut from = range.from;
-        let at = known.partition_point(|known| known.to < from);
-        for known in &known[at..] {
-            if known.from > range.to {
-                break;
-            }
-            if from < known.from {
-                let to = known.from.before();
-                new.push(SeqRange { from, to });
-            }
-            from = known.to.next().max(from);
-        }
-        if from <= range.to {
-            new.push(SeqRange { from, to: range.to });
-        }
-    }
-    new
+    let new = merged(ranges).into_iter();
+    new.flat_map(|range| left_of(range, &known)).collect()
 }
 
 /// Everything that the next header declares: what these ranges give up, and what was given up before and is passed over
@@ -181,14 +164,54 @@ pub(super) fn all_of(look: &Look, new: &[LostRange]) -> Vec<LostRange> {
 
 /// Ranges of seqs, sorted, with those that touch as one; ranges of bytes that are no record are none.
 pub(super) fn merged(ranges: &[LostRange]) -> Vec<SeqRange> {
-    let mut all: Vec<SeqRange> = ranges
+    let all = ranges
         .iter()
         .filter(|lost| lost.to_seq >= lost.from_seq)
         .map(|lost| SeqRange {
             from: lost.from_seq,
             to: lost.to_seq,
-        })
-        .collect();
+        });
+    touching_as_one(all.collect())
+}
+
+/// Adds a record to the last of these ranges if it follows it, else as a range of its own.
+pub(super) fn extend(ranges: &mut Vec<SeqRange>, seq: Seq) {
+    match ranges.last_mut() {
+        Some(last) if last.to.next() == seq => last.to = seq,
+        _ => ranges.push(SeqRange { from: seq, to: seq }),
+    }
+}
+
+/// What the first of these ranges have and the others do not.
+pub(super) fn without(ranges: Vec<SeqRange>, others: Vec<SeqRange>) -> Vec<SeqRange> {
+    let others = touching_as_one(others);
+    let ranges = touching_as_one(ranges);
+    let left = ranges.into_iter().flat_map(|range| left_of(range, &others));
+    left.collect()
+}
+
+/// What is left of a range without these, which are sorted and do not touch.
+fn left_of(range: SeqRange, others: &[SeqRange]) -> Vec<SeqRange> {
+    let (mut left, mut from) = (Vec::new(), range.from);
+    let at = others.partition_point(|other| other.to < from);
+    for other in &others[at..] {
+        if other.from > range.to {
+            break;
+        }
+        if from < other.from {
+            let to = other.from.before();
+            left.push(SeqRange { from, to });
+        }
+        from = other.to.next().max(from);
+    }
+    if from <= range.to {
+        left.push(SeqRange { from, to: range.to });
+    }
+    left
+}
+
+/// Ranges, sorted, with those that touch as one.
+pub(super) fn touching_as_one(mut all: Vec<SeqRange>) -> Vec<SeqRange> {
     all.sort_unstable();
     let mut merged: Vec<SeqRange> = Vec::new();
     for range in all {

@@ -193,9 +193,17 @@ fn keep_displaced(
         };
         let old = dir::read_range(ports, &put.path, 0, there.len.min(MAX_HELD))?;
         let kept: BTreeSet<_> = records(new).collect();
-        let elsewhere = |old: &[u8]| back.iter().any(|put| put.bytes.as_deref() == Some(old));
-        let first = records(&old).find(|record| !kept.contains(record));
-        let first = first.filter(|_| !elsewhere(&old));
+        let others = || {
+            let others = back.iter().filter_map(|put| put.bytes.as_deref());
+            others.flat_map(records).collect::<BTreeSet<_>>()
+        };
+        let mut left = records(&old).filter(|record| !kept.contains(record));
+        // Most files are put where nothing else stood.
+        let first = left.next().and_then(|first| {
+            let others = others();
+            let mut left = std::iter::once(first).chain(left);
+            left.find(|record| !others.contains(record))
+        });
         if let Some((seq, _)) = first {
             displaced.push((put.id, seq, old));
         }

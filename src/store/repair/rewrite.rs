@@ -1,4 +1,4 @@
-//! What can be put right without a loss inside of segments: single bits, the order of lines, files that are no segments.
+//! What can be put right without a loss inside of segments: single bits, newlines, the order of lines.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::log::frame::{self, Crc};
 use crate::log::header::LostRange;
 use crate::log::look_for_order;
 use crate::log::segment::Stop;
-use crate::position::{SegmentId, Seq};
+use crate::position::SegmentId;
 
 use super::super::dir::{self, WAL};
 use super::correct::{self, Flip};
@@ -191,8 +191,11 @@ impl Drafting<'_> {
             let longer = segment
                 .sealed
                 .is_none_or(|end| segment.len >= end.get() + len);
-            // Inside of a group nothing can be passed over, and no seal was ever set behind such bytes.
-            let longer = longer || hurt.in_group;
+            // Where the survey went on behind the seal, for such bytes move the end, they have to go; and inside of a group nothing
+            // can be passed over, nor was a seal ever set behind it.
+            let behind = segment.sealed.is_some_and(|end| segment.len > end.get());
+            let inserted = matches!(damage.kind, DamageKind::Inserted(_));
+            let longer = longer || inserted && (behind || hurt.in_group);
             if !between || !longer || segment.len > MAX_HELD {
                 continue;
             }
@@ -303,48 +306,5 @@ impl Drafting<'_> {
             let lines = found.lines.iter().map(|place| &found.bytes[place.clone()]);
             (from, lines.collect::<Vec<_>>().concat())
         }))
-    }
-
-    /// Sets files aside that have a segment's name and are none: where they would begin another segment has its records,
-    /// and nothing in them is one. True if there were any.
-    pub(super) fn strays(&mut self, look: &Look) -> Result<bool> {
-        let mut any = false;
-        // The segment before with the highest record.
-        let mut holder: Option<(Seq, SegmentId)> = None;
-        for segment in &look.segments {
-            let (id, first) = (segment.id, segment.id.first_seq());
-            if segment.header.is_some() && holder.is_none_or(|(last, _)| segment.last > last) {
-                holder = Some((segment.last, id));
-            }
-            if segment.header.is_some() || segment.len > MAX_HELD || id == SegmentId::FIRST {
-                continue;
-            }
-            let holds = holder.filter(|(last, _)| *last >= first);
-            let why = match holds.map(|(_, holder)| holder) {
-                Some(holder) => format!("record {first} stands in {WAL}/{holder}"),
-                None if first.is_beyond_reach() => "no log comes so far".to_owned(),
-                None => continue,
-            };
-            let path = self.log.segment_path(id);
-            let bytes = dir::read_range(&self.ports, &path, 0, segment.len)?;
-            let mut lines = bytes.split(|&byte| byte == b'\n');
-            if lines.any(|line| frame::parse(line).is_ok()) {
-                continue;
-            }
-            self.steps.push(Step {
-                kind: StepKind::SetAside,
-                file: format!("{WAL}/{id}"),
-                byte: 0,
-                bytes: segment.len,
-                seqs: None,
-                message: format!(
-                    "no segment begins here, for {why}, and it holds no record: it goes into quarantine"
-                ),
-            });
-            self.overlay.remove(path.clone());
-            self.set_aside.push(path);
-            any = true;
-        }
-        Ok(any)
     }
 }

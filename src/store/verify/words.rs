@@ -60,6 +60,9 @@ pub(super) fn of_survey(finding: &survey::Finding) -> Finding {
                 damage.seq
             )
         }
+        Severity::Damaged if let DamageKind::OutOfPlace { .. } = damage.kind => {
+            format!("it {}", damage.kind)
+        }
         Severity::Damaged if let DamageKind::Order(order) = damage.kind => {
             format!("{order}; no record is missing for that")
         }
@@ -163,7 +166,9 @@ fn code(kind: &DamageKind) -> &'static str {
         DamageKind::Unterminated => "V-CUT",
         DamageKind::Missing => "V-MISSING",
         DamageKind::UnfinishedGroup => "V-GROUP",
-        DamageKind::MissingSegment | DamageKind::NoFile => "V-SEGMENT",
+        DamageKind::MissingSegment | DamageKind::NoFile | DamageKind::OutOfPlace { .. } => {
+            "V-SEGMENT"
+        }
         DamageKind::Header(_) => "V-HEADER",
         DamageKind::Payload(_) => "V-EVENT",
         DamageKind::Refused { .. } => "V-UNREADABLE",

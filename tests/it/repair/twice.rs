@@ -432,6 +432,10 @@ fn occasion(hurt: Hurt) -> Occasion {
     }
 }
 
+/// Logs that were found to come out wrong once. 601219, 601712, 602880: bytes that are no record, and what is hurt beside them moved the
+/// end of a sealed segment. 603379: files that were put back from quarantine took the place of a record that could be read.
+const FOUND: [u64; 4] = [601_219, 601_712, 602_880, 603_379];
+
 /// Logs of any shape, each hurt again and again.
 #[test]
 fn whatever_is_hurt_again_is_mended_again() {
@@ -439,7 +443,7 @@ fn whatever_is_hurt_again_is_mended_again() {
     let first = variable("PHASELOG_REPAIR_SEED").unwrap_or(0);
     let cases = variable("PHASELOG_REPAIR_CASES").unwrap_or(400);
     let mut failed = Vec::new();
-    for seed in first..first + cases {
+    for seed in (first..first + cases).chain(FOUND) {
         let mut rng = Rng::new(seed ^ 0x5eed);
         let made = any::make(&mut rng);
         let disk = any::on_disk(&made, &mut rng);
