@@ -126,16 +126,21 @@ fn take_in(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
         reading: &options,
         prefer_file: args.prefer == Some(Side::File),
     };
-    let Some((path, bytes)) = named.work_items.take() else {
-        let (mut beside, passed) = named.read_beside(&asked, context)?;
+    let root = named.work_items.take();
+    // They come first: as text they are the larger ones, and what stays of them is little.
+    let beside = named.read_beside(&asked, context);
+    let Some(path) = root else {
+        let (mut beside, passed) = beside?;
         return alone::run(&mut beside, &passed, how, args.dry_run, bar, context);
     };
+    let bytes = files::read(&path, context)?;
     let given = path.display().to_string();
     let mut document = import::read(&given, &bytes, &options).map_err(|error| {
         let kind = ImportedFile::WORK_ITEMS;
         files::damaged(error, (&path, &bytes), kind, &asked, context)
     })?;
-    let (beside, passed) = named.read_beside(&asked, context)?;
+    // What is wrong with the progress of items is told first.
+    let (beside, passed) = beside?;
     document.file.times = args.snapshot_times.map(|times| match times {
         Times::Utc => SnapshotTimes::Utc,
         Times::Naive => SnapshotTimes::Naive,

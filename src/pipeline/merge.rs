@@ -32,6 +32,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::event::{Event, ImportedItem};
 use super::facts::Facts;
 use super::names::{ItemId, Phase};
+use super::packed_import::PackedImport;
 use super::plan::{PhasePlan, Plan};
 use super::spelling::Roundings;
 use crate::position::Seq;
@@ -54,9 +55,30 @@ pub struct FileItem<'a> {
     /// The id it brings with it.
     pub id: Option<&'a str>,
     /// What it brings with it.
-    pub state: &'a ImportedItem,
+    pub state: &'a PackedImport,
     /// Why it is to be held, if a word in it says so.
     pub held: Option<&'a str>,
+}
+
+/// The same, to be looked at.
+struct OpenItem<'a> {
+    name: &'a ItemId,
+    id: Option<&'a str>,
+    state: ImportedItem,
+    held: Option<&'a str>,
+}
+
+impl<'a> FileItem<'a> {
+    fn open(&self) -> OpenItem<'a> {
+        let Self { name, id, held, .. } = *self;
+        let state = self.state.open();
+        OpenItem {
+            name,
+            id,
+            state,
+            held,
+        }
+    }
 }
 
 /// What the file was made from.
@@ -185,14 +207,17 @@ pub fn merge<'a>(wanted: &Merge<'a>, ours: &dyn Facts) -> Merged {
             continue;
         };
         let before = merged.events.len();
+        let (base, theirs) = (base.map(FileItem::open), theirs.open());
+        let [since, last] =
+            [&since, &last].map(|items| items.get(theirs.name.as_str()).map(FileItem::open));
         let mut one = One {
             wanted,
             plan: &plan,
             ours: item,
-            theirs,
-            base,
-            since: since.get(theirs.name.as_str()),
-            last: last.get(theirs.name.as_str()),
+            theirs: &theirs,
+            base: base.as_ref(),
+            since: since.as_ref(),
+            last: last.as_ref(),
             merged: &mut merged,
         };
         one.merge();
@@ -298,7 +323,7 @@ fn add(theirs: &FileItem<'_>, merged: &mut Merged) {
     merged.events.push(Event::Added {
         item: theirs.name.clone(),
         id: theirs.id.map(str::to_owned),
-        imported: Some(Box::new(theirs.state.clone())),
+        imported: Some(Box::new(theirs.state.open())),
     });
     if let Some(reason) = theirs.held {
         merged.events.push(Event::Held {

@@ -50,6 +50,7 @@ pub mod estimate;
 pub mod overview;
 pub mod why;
 pub mod listing;
+pub mod packed_import;
 pub mod merge;
 
 pub use command::{Command, Decision, NewItem, Report, ReportKind};
@@ -62,6 +63,7 @@ pub use field::FieldPath;
 pub use item::{Item, PhaseState, Rare};
 pub use json::Json;
 pub use names::{ItemId, Phase};
+pub use packed_import::PackedImport;
 pub use plan::{PhasePlan, Plan};
 pub use ready::Reason;
 pub use rejection::Rejection;

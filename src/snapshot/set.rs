@@ -329,7 +329,15 @@ pub fn is_moving(disk: &dyn Disk, dir: &Path) -> Result<bool> {
 /// # Errors
 /// As [`load`].
 pub fn load_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loaded> {
-    load_from(disk, dir, log, &Source::ALL)
+    load_from(disk, dir, log, &Source::ALL, attach_data)
+}
+
+/// As [`load_of`], without the data of the items: it may be most of the memory. The files of the set are verified all the same.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_data(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loaded> {
+    load_from(disk, dir, log, &Source::ALL, |_, _| Ok(None))
 }
 
 /// As [`load_of`], of the set before only: what it covers is a witness also where the system gives no root.
@@ -337,10 +345,19 @@ pub fn load_of(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loaded>
 /// # Errors
 /// As [`load`].
 pub fn load_before(disk: &dyn Disk, dir: &Path, log: Option<&str>) -> Result<Loaded> {
-    load_from(disk, dir, log, &[Source::Bak])
+    load_from(disk, dir, log, &[Source::Bak], attach_data)
 }
 
-fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source]) -> Result<Loaded> {
+/// Brings the items' data into the state of a set; returns what is wrong, if something is.
+type Attach = fn(&Path, &mut survey::Set<Box<WorkItems>>) -> Result<Option<Finding>>;
+
+fn load_from(
+    disk: &dyn Disk,
+    dir: &Path,
+    log: Option<&str>,
+    sources: &[Source],
+    attach: Attach,
+) -> Result<Loaded> {
     let moment = Moment::now(disk, dir);
     let mut stamps = moment.stamps().cloned();
     let (survey, seen) = survey_whole(disk, dir, log, sources, moment)?;
@@ -348,7 +365,7 @@ fn load_from(disk: &dyn Disk, dir: &Path, log: Option<&str>, sources: &[Source])
     let mut findings: Vec<Finding> = survey.strays.into_iter().map(finding).collect();
     let mut valid = survey.valid;
     if let Some(set) = &mut valid
-        && let Some(finding) = attach_data(dir, set)?
+        && let Some(finding) = attach(dir, set)?
     {
         findings.push(finding);
         valid = None;
@@ -456,10 +473,7 @@ fn in_pieces(disk: &dyn Disk, path: &Path) -> Result<Option<Box<WorkItems>>> {
 
 /// Brings the items' data into the state of a set; returns what is wrong, if something is. The bytes are those that the
 /// root names: what does not fit them was written by something that is not this.
-fn attach_data(
-    dir: &Path,
-    set: &mut survey::Set<Box<work_items::WorkItems>>,
-) -> Result<Option<Finding>> {
+fn attach_data(dir: &Path, set: &mut survey::Set<Box<WorkItems>>) -> Result<Option<Finding>> {
     let rows = std::mem::take(&mut set.inside.data);
     if rows.is_empty() {
         return Ok(None);

@@ -95,7 +95,7 @@ pub struct BesideTaken {
 pub(super) fn onto(
     ports: &Ports,
     kept: Option<&Path>,
-    events: &[Event],
+    events: impl IntoIterator<Item = Event>,
     originals: &[BesideOriginal],
 ) -> Result<(Vec<Event>, Vec<BesideResult>)> {
     let mut state = PipelineState::default();
@@ -110,13 +110,13 @@ pub(super) fn nothing_of(originals: &[BesideOriginal]) -> Compared {
 }
 
 /// Applies events that nobody has recorded.
-pub(super) fn fold(state: &mut PipelineState, events: &[Event]) {
+pub(super) fn fold(state: &mut PipelineState, events: impl IntoIterator<Item = Event>) {
     for event in events {
         state.apply(&Record {
             seq: state.last_seq.next(),
             at: Timestamp::EPOCH,
             clock_given: false,
-            event: event.clone(),
+            event,
         });
     }
 }

@@ -71,21 +71,20 @@ impl Store {
                 what,
             });
         }
-        let planned = vec![Event::Planned {
+        let planned = Event::Planned {
             phases: plan.phases().to_vec(),
-        }];
-        let added: Vec<Event> = items
-            .iter()
-            .map(|new| Event::Added {
-                item: new.name.clone(),
-                id: new.id.clone(),
-                imported: None,
-            })
-            .collect();
-        let mut groups = vec![planned, added];
-        groups.retain(|group| !group.is_empty());
+        };
+        let added = items.iter().map(|new| Event::Added {
+            item: new.name.clone(),
+            id: new.id.clone(),
+            imported: None,
+        });
+        let mut groups = vec![Events::new(1, [planned]), Events::new(items.len(), added)];
+        groups.retain(|group| group.count > 0);
         prepare(ports, dir, options)?;
-        create(ports, dir, options, &ports.clock.now(), groups)
+        let (first, last) = create(ports, dir, options, &ports.clock.now(), groups)?;
+        let items = items.len();
+        Ok(Created { first, last, items })
     }
 
     /// Takes over a state file and what lies beside it, all as one group: into a new store, or, by [`super::merge`] and
@@ -116,10 +115,14 @@ impl Store {
         )?;
         keep_originals(ports, dir, &original.beside)?;
         original.bytes = Vec::new();
-        let mut events = original.document.take_events();
-        let files = take_beside((ports, dir), &mut events, &mut original.beside)?;
-        let made = create(ports, dir, options, &ports.clock.now(), vec![events])?;
-        Ok(Imported::Created(made, files))
+        let events = original.document.events();
+        let (more, files) = take_beside((ports, dir), events, &mut original.beside)?;
+        let items = original.document.items.len() + added(&more);
+        // An item becomes an event when that is written: as such all of them would take several times the room.
+        let (count, events) = original.document.take_events();
+        let events = Events::new(count + more.len(), events.chain(more));
+        let (first, last) = create(ports, dir, options, &ports.clock.now(), vec![events])?;
+        Ok(Imported::Created(Created { first, last, items }, files))
     }
 
     /// What [`Store::import`] would come to; nothing is written. It uses up the items as that does.
@@ -139,11 +142,11 @@ impl Store {
         }
         let items = original.document.items.len();
         original.bytes = Vec::new();
-        let events = original.document.take_events();
-        let (more, files) = beside::onto(ports, None, &events, &original.beside)?;
+        let (count, events) = original.document.take_events();
+        let (more, files) = beside::onto(ports, None, events, &original.beside)?;
         let created = Created {
             first: Seq::FIRST,
-            last: Seq::FIRST.plus((events.len() + more.len()) as u64),
+            last: Seq::FIRST.plus((count + more.len()) as u64),
             items,
         };
         Ok(Imported::Created(created, files))
@@ -165,10 +168,10 @@ impl Store {
         refuse_unimported(ports, dir)?;
         prepare(ports, dir, options)?;
         keep_originals(ports, dir, originals)?;
-        let mut events = Vec::new();
-        let files = take_beside((ports, dir), &mut events, originals)?;
-        let made = create(ports, dir, options, &ports.clock.now(), vec![events])?;
-        let recorded = Some((made.first, made.last));
+        let (events, files) = take_beside((ports, dir), [], originals)?;
+        let events = Events::new(events.len(), events);
+        let recorded = create(ports, dir, options, &ports.clock.now(), vec![events])?;
+        let recorded = Some(recorded);
         Ok(BesideTaken { recorded, files })
     }
 
@@ -182,7 +185,7 @@ impl Store {
         originals: &[BesideOriginal],
     ) -> Result<BesideTaken> {
         refuse_unimported(ports, dir)?;
-        let (events, files) = beside::onto(ports, None, &[], originals)?;
+        let (events, files) = beside::onto(ports, None, [], originals)?;
         let last = Seq::FIRST.plus(events.len() as u64);
         let recorded = Some((Seq::FIRST, last));
         Ok(BesideTaken { recorded, files })
@@ -203,19 +206,24 @@ fn refuse_unimported(ports: &Ports, dir: &Path) -> Result<()> {
     }
 }
 
-/// Adds what files bring to a store that `events` make. Their originals are kept in `dir`, and are read there; their items
-/// are needed no more once they are events.
+/// What files add to a store that `events` make. Their originals are kept in `dir`, and are read there; their items are needed
+/// no more once they are events.
 fn take_beside(
     (ports, dir): (&Ports, &Path),
-    events: &mut Vec<Event>,
+    events: impl IntoIterator<Item = Event>,
     originals: &mut [BesideOriginal],
-) -> Result<Vec<BesideResult>> {
-    let (more, files) = beside::onto(ports, Some(dir), events, originals)?;
+) -> Result<(Vec<Event>, Vec<BesideResult>)> {
+    let taken = beside::onto(ports, Some(dir), events, originals)?;
     for original in originals {
         original.document.items = Vec::new();
     }
-    events.extend(more);
-    Ok(files)
+    Ok(taken)
+}
+
+/// How many items events add.
+fn added(events: &[Event]) -> usize {
+    let is_added = |event: &&Event| matches!(event, Event::Added { .. });
+    events.iter().filter(is_added).count()
 }
 
 fn keep_originals(ports: &Ports, dir: &Path, originals: &[BesideOriginal]) -> Result<()> {
@@ -256,21 +264,33 @@ fn is_store_beside(
     }
 }
 
+/// What is recorded at once.
+struct Events<'e> {
+    count: usize,
+    each: Box<dyn Iterator<Item = Event> + 'e>,
+}
+
+impl<'e> Events<'e> {
+    fn new<I: IntoIterator<Item = Event, IntoIter: 'e>>(count: usize, each: I) -> Self {
+        let each = Box::new(each.into_iter());
+        Self { count, each }
+    }
+}
+
+/// Makes the log; gives its first and its last record.
 fn create(
     ports: &Ports,
     dir: &Path,
     options: &Options,
     now: &Now,
-    groups: Vec<Vec<Event>>,
-) -> Result<Created> {
-    let added = |event: &&Event| matches!(event, Event::Added { .. });
-    let items = groups.iter().flatten().filter(added).count();
+    groups: Vec<Events<'_>>,
+) -> Result<(Seq, Seq)> {
     let progress = &options.progress;
-    progress.begin(groups.iter().map(|events| events.len() as u64).sum());
+    progress.begin(groups.iter().map(|events| events.count as u64).sum());
     // An event is given up when its record is written.
     let groups = groups.into_iter().map(|events| Group {
-        len: events.len(),
-        payloads: Box::new(events.into_iter().map(|event| {
+        len: events.count,
+        payloads: Box::new(events.each.map(|event| {
             progress.add(1);
             codec::encode(&event, now.at, now.given)
         })),
@@ -283,11 +303,7 @@ fn create(
         LogId::new(u128::from(ports.process.random()) << 64 | u128::from(ports.process.random()));
     let groups = groups.collect();
     let writer = log::create(ports.clone(), dir, groups, now.at, id, log_options)?;
-    Ok(Created {
-        first: Seq::FIRST,
-        last: writer.position().last_seq(),
-        items,
-    })
+    Ok((Seq::FIRST, writer.position().last_seq()))
 }
 
 /// Makes the directories of a store where they are missing, on a disk that may be used.

@@ -1,14 +1,14 @@
 //! Takes state files into a store that exists: the progress of items and what lies beside it, as one group or not at all.
 //!
 //! ```text
-//!   files -> is anything in them news? -> what are they compared with?   (merge, beside; no store is open meanwhile)
-//!         -> originals kept
+//!   files -> is anything in them news? -> originals kept -> what are they compared with?
+//!                                         (merge, beside; the data of no store is in memory meanwhile)
 //!         -> [ lock -> catch up -> merge the progress -> on what that makes, what lies beside it ]   one group
 //! ```
 //!
 //! What files are compared with may be as large as the store, so the two are never in memory together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::pipeline::{Event, PipelineState};
@@ -19,8 +19,8 @@ use crate::snapshot::{import, sha256};
 use super::append::{self, Verdict};
 use super::beside::{self, BesideResult, BesideTaken, Known};
 use super::given::{BesideOriginal, MergeOptions, Original};
-use super::merge::{self, MergedFile, Place};
-use super::originals::{changed, keep};
+use super::merge::{self, MergedFile, Place, Stated};
+use super::originals::{changed, keep, kept_at};
 use super::{Options, Store, View};
 
 /// Where files are taken in.
@@ -89,8 +89,13 @@ fn with_beside(
     take: &dyn Fn(Files<'_>) -> Result<Outcome>,
 ) -> Result<(MergedFile, BesideTaken)> {
     let lent = std::mem::take(&mut original.beside);
+    let stated = Stated::of(&original.bytes);
     let files = Files {
-        root: Some(original),
+        root: Some(Given {
+            original,
+            stated,
+            kept: None,
+        }),
         beside: &lent,
         how,
     };
@@ -106,8 +111,7 @@ type Outcome = (Option<MergedFile>, BesideTaken);
 
 fn take(into: Into<'_>, mut files: Files<'_>) -> Result<Outcome> {
     let (ports, dir, options) = into;
-    let open = || Store::open(ports.clone(), dir, options.clone());
-    let mut store = open()?;
+    let mut store = Store::open_without_data(ports.clone(), dir, options.clone())?;
     let known = Known {
         log: store.writer.position().log.to_string(),
         imports: store.state.imports.clone(),
@@ -115,10 +119,13 @@ fn take(into: Into<'_>, mut files: Files<'_>) -> Result<Outcome> {
     };
     let mut looked = files.look(into, known, &store.state);
     if looked.is_news() {
-        let store_without_data = looked.forget_data(&mut store.state).then_some(store);
+        files.keep_root(into, &looked)?;
         files.compare(into, &mut looked)?;
-        files.keep(into, &looked)?;
-        store = store_without_data.map_or_else(open, Ok)?;
+        files.keep_beside(into, &looked)?;
+        if looked.needs_data() {
+            drop(store);
+            store = Store::open(ports.clone(), dir, options.clone())?;
+        }
     }
     let done = append::transact_last(store, |state, _| {
         match files.decide((ports, Some(dir)), looked, state) {
@@ -133,7 +140,7 @@ fn take(into: Into<'_>, mut files: Files<'_>) -> Result<Outcome> {
 
 fn preview(into: Into<'_>, mut files: Files<'_>) -> Result<Outcome> {
     let (ports, dir, options) = into;
-    let view = View::open(ports, dir, options)?;
+    let view = View::open_without_data(ports, dir, options)?;
     let known = Known {
         log: view.log_id(),
         imports: view.state().imports.clone(),
@@ -142,10 +149,12 @@ fn preview(into: Into<'_>, mut files: Files<'_>) -> Result<Outcome> {
     let mut state = view.into_state();
     let mut looked = files.look(into, known, &state);
     if looked.is_news() {
-        let state_without_data = looked.forget_data(&mut state).then_some(state);
+        files.give_up_bytes();
         files.compare(into, &mut looked)?;
-        let again = || View::open(ports, dir, options).map(View::into_state);
-        state = state_without_data.map_or_else(again, Ok)?;
+        if looked.needs_data() {
+            drop(state);
+            state = View::open(ports, dir, options)?.into_state();
+        }
     }
     let decided = files.decide((ports, None), looked, &mut state)?;
     // Where they would stand cannot be known; that there are some can.
@@ -156,10 +165,18 @@ fn preview(into: Into<'_>, mut files: Files<'_>) -> Result<Outcome> {
 /// What is to be taken in, and how.
 struct Files<'f> {
     /// The progress of items.
-    root: Option<&'f mut Original>,
+    root: Option<Given<'f>>,
     /// What lies beside it.
     beside: &'f [BesideOriginal],
     how: MergeOptions<'f>,
+}
+
+/// A file with the progress of items.
+struct Given<'f> {
+    original: &'f mut Original,
+    stated: Stated,
+    /// Where its original is kept by now.
+    kept: Option<PathBuf>,
 }
 
 /// What is known of files before anything is decided.
@@ -196,13 +213,9 @@ impl Looked {
         matches!(self.root, Root::News) || matches!(self.beside, Beside::News)
     }
 
-    /// Forgets the data in a state, if no file is compared with it. That may be most of the memory.
-    fn forget_data(&self, state: &mut PipelineState) -> bool {
-        let forgets = matches!(self.beside, Beside::Known);
-        if forgets {
-            state.forget_data();
-        }
-        forgets
+    /// True if anything that is compared is data of items.
+    const fn needs_data(&self) -> bool {
+        !matches!(self.beside, Beside::Known)
     }
 }
 
@@ -214,13 +227,16 @@ impl<'f> Files<'f> {
 
     /// Looks whether anything is news to a store that stands so.
     fn look(&mut self, into: Into<'_>, known: Known, state: &PipelineState) -> Looked {
-        let (how, place) = (self.how, place(into, &known));
-        let root = match &mut self.root {
+        let how = self.how;
+        let root = match &self.root {
             None => Root::None,
-            Some(root) => match merge::known(&place, state, &known.log, root, how) {
-                None => Root::News,
-                Some(told) => Root::Known(told),
-            },
+            Some(root) => {
+                let place = place(into, &known, &root.stated);
+                match merge::known(&place, state, &known.log, root.original, how) {
+                    None => Root::News,
+                    Some(told) => Root::Known(told),
+                }
+            }
         };
         let beside = if known.is_news(into.0, into.1, self.beside, how) {
             Beside::News
@@ -234,6 +250,23 @@ impl<'f> Files<'f> {
         }
     }
 
+    /// Keeps the original of the progress, so that no record names one that is not there, and gives up its bytes.
+    fn keep_root(&mut self, (ports, dir, _): Into<'_>, looked: &Looked) -> Result<()> {
+        if let (Root::News, Some(root)) = (&looked.root, &mut self.root) {
+            let (path, sha256) = (&root.original.path, &root.original.document.file.sha256);
+            keep(ports, dir, path, sha256, &mut &*root.original.bytes)?;
+            root.kept = Some(kept_at(dir, path, sha256));
+        }
+        self.give_up_bytes();
+        Ok(())
+    }
+
+    fn give_up_bytes(&mut self) {
+        if let Some(root) = &mut self.root {
+            root.original.bytes = Vec::new();
+        }
+    }
+
     /// Finds what the files are compared with. They are no more than read.
     fn compare(&mut self, into: Into<'_>, looked: &mut Looked) -> Result<()> {
         let (known, how) = (&looked.known, self.how);
@@ -241,7 +274,7 @@ impl<'f> Files<'f> {
         let are_both = is_news && matches!(looked.beside, Beside::News);
         if let Some(root) = self.root.as_mut().filter(|_| are_both || !is_news) {
             // What the others are compared with may be most of the memory.
-            use_up(root);
+            use_up(root.original);
         }
         let beside = matches!(looked.beside, Beside::News)
             .then(|| beside::find(into, self.beside, how, known));
@@ -250,7 +283,8 @@ impl<'f> Files<'f> {
         }
         if let (Root::News, Some(root)) = (&looked.root, &self.root) {
             // What is wrong with this one is told first: the others lie beside it.
-            let compared = merge::compare(&place(into, known), &known.log, root, how)?;
+            let place = place(into, known, &root.stated);
+            let compared = merge::compare(&place, &known.log, root.original, how)?;
             looked.root = Root::Compared(Box::new(compared));
         }
         if let Some(beside) = beside.transpose()? {
@@ -259,17 +293,14 @@ impl<'f> Files<'f> {
         Ok(())
     }
 
-    /// Keeps the originals, so that no record names one that is not there.
-    fn keep(&mut self, (ports, dir, _): Into<'_>, looked: &Looked) -> Result<()> {
-        if let (Root::Compared(_), Some(root)) = (&looked.root, &mut self.root) {
-            let sha256 = &root.document.file.sha256;
-            keep(ports, dir, &root.path, sha256, &mut &*root.bytes)?;
-            root.bytes = Vec::new();
+    /// Keeps the originals of the files beside.
+    fn keep_beside(&mut self, (ports, dir, _): Into<'_>, looked: &Looked) -> Result<()> {
+        match &looked.beside {
+            Beside::Compared(against) => {
+                beside::keep_news(ports, dir, self.beside, against, &looked.known)
+            }
+            Beside::Known | Beside::News => Ok(()),
         }
-        if let Beside::Compared(against) = &looked.beside {
-            beside::keep_news(ports, dir, self.beside, against, &looked.known)?;
-        }
-        Ok(())
     }
 
     /// What is to be recorded of all of them, which are read where they are `kept`, or where they lie. The state is that
@@ -284,14 +315,14 @@ impl<'f> Files<'f> {
         let (mut events, merged) = match (looked.root, self.root) {
             (Root::Known(told), _) => (Vec::new(), Some(told)),
             (Root::Compared(compared), Some(root)) => {
-                let (events, told) = compared.decide(root, how, state);
-                use_up(root);
+                let (events, told) = compared.decide(root.original, how, state);
+                use_up(root.original);
                 (events, Some(told))
             }
             _ => (Vec::new(), None),
         };
         let of_root = events.len();
-        beside::fold(state, &events);
+        beside::fold(state, events.iter().cloned());
         let against = match looked.beside {
             Beside::Compared(against) => against,
             Beside::Known | Beside::News => beside::nothing_of(self.beside),
@@ -310,11 +341,12 @@ impl<'f> Files<'f> {
     }
 }
 
-fn place<'p>((ports, dir, options): Into<'p>, known: &'p Known) -> Place<'p> {
+fn place<'p>((ports, dir, options): Into<'p>, known: &'p Known, stated: &'p Stated) -> Place<'p> {
     Place {
         ports,
         dir,
         options,
+        stated,
         imports: &known.imports,
         compacted: known.compacted,
     }
@@ -326,16 +358,16 @@ fn use_up(root: &mut Original) {
     root.document.items = Vec::new();
 }
 
-/// Reads again what a file says of items, which was given up.
-fn read_again(ports: &Ports, root: &mut Original, how: MergeOptions<'_>) -> Result<()> {
-    let file = &root.document.file;
-    let bytes = ports.disk.read(&root.path, file.bytes);
-    let bytes = bytes.map_err(Error::io("read", &root.path))?;
+/// Reads again what a file says of items, which was given up: where its original is kept, or where it lies.
+fn read_again(ports: &Ports, root: &mut Given<'_>, how: MergeOptions<'_>) -> Result<()> {
+    let (original, file) = (&*root.original, &root.original.document.file);
+    let path = root.kept.as_ref().unwrap_or(&original.path);
+    let bytes = ports.disk.read(path, file.bytes);
+    let bytes = bytes.map_err(Error::io("read", path))?;
     if sha256(&bytes) != file.sha256 {
-        return Err(changed(&root.path));
+        return Err(changed(path));
     }
-    root.document.items = import::read(&file.path, &bytes, how.reading)?.items;
-    root.bytes = bytes;
+    root.original.document.items = import::read(&file.path, &bytes, how.reading)?.items;
     Ok(())
 }
 

@@ -11,13 +11,16 @@ mod touched;
 mod made_of;
 mod document;
 
+use std::collections::HashSet;
+
 use crate::error::Result;
 use crate::pipeline::merge::{Base, FileItem, Judgement, LastTime, Merge, Merged, STAYS_FREE};
 use crate::pipeline::state::ImportSource;
 use crate::pipeline::{Event, ItemId, PipelineState, merge};
 use crate::position::Seq;
+use crate::snapshot::TimeStyle;
 use crate::snapshot::import::{Finding, HELD, ImportedDocument, NewImport, Severity};
-use crate::snapshot::work_items::{self};
+use crate::snapshot::work_items::{self, Names};
 
 use super::given::{MergeOptions, Original};
 use super::lineage::last_from;
@@ -53,6 +56,29 @@ impl MergedFile {
     }
 }
 
+/// What a file says of the log that it is from: who knows it needs its bytes no more.
+pub(super) struct Stated {
+    /// Its place in a log and the set that it was of, if it says so: nothing vouches for it but that log.
+    names: Option<Names>,
+    /// The same, of a snapshot as we wrote it.
+    own: Option<Names>,
+    /// How its times were written before somebody edited it.
+    style: TimeStyle,
+}
+
+impl Stated {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let names = work_items::stated_names(bytes);
+        let ours = |_: &Names| work_items::decode_names(bytes).usable();
+        let own = names.as_ref().and_then(ours);
+        let style = match &names {
+            Some(_) => work_items::stated_style(bytes),
+            None => TimeStyle::Utc,
+        };
+        Self { names, own, style }
+    }
+}
+
 /// What taking the file in comes to where nothing in it is news; `None` if something may be.
 pub(super) fn known(
     place: &Place<'_>,
@@ -62,7 +88,7 @@ pub(super) fn known(
     how: MergeOptions<'_>,
 ) -> Option<MergedFile> {
     let seq = nothing_new(place, state, log, original, how)?;
-    Some(unchanged(original, seq))
+    Some(unchanged(place, original, seq))
 }
 
 /// A file and what it is compared with.
@@ -87,7 +113,7 @@ pub(super) fn compare(
     Ok(Compared {
         against: place.against(log, original, how)?,
         imports: place.imports.len(),
-        unchanged: unchanged(original, Seq::NONE),
+        unchanged: unchanged(place, original, Seq::NONE),
     })
 }
 
@@ -110,7 +136,8 @@ impl Compared {
             } else {
                 let mut merged = run(&against, original, how, state);
                 let events = records(&against, original, how, &mut merged, state);
-                (events, told(&against, original, merged))
+                let told = told(&against, original, merged, &events);
+                (events, told)
             };
         told.as_of = state.last_seq;
         if events.is_empty() {
@@ -135,7 +162,7 @@ fn nothing_new(
     let file = &original.document.file;
     let last = last_from(&*place.ports.disk, &state.imports, &file.path);
     let other = last.filter(|last| last.sha256 != file.sha256);
-    if let Some(own) = work_items::decode_names(&original.bytes).usable()
+    if let Some(own) = &place.stated.own
         && own.place.id == log
     {
         let is_undone = other.is_some_and(|other| other.seq > own.place.seq);
@@ -165,7 +192,7 @@ pub(super) fn keep_notes(findings: &mut Vec<Finding>) {
     findings.retain(|finding| finding.severity != Severity::Judged);
 }
 
-fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
+fn unchanged(place: &Place<'_>, original: &Original, as_of: Seq) -> MergedFile {
     MergedFile {
         recorded: None,
         as_of,
@@ -173,7 +200,7 @@ fn unchanged(original: &Original, as_of: Seq) -> MergedFile {
         changed: 0,
         unchanged: original.document.items.len(),
         // A snapshot is no file of another program: what would be odd there is as it should be here.
-        findings: if work_items::stated_names(&original.bytes).is_some() {
+        findings: if place.stated.names.is_some() {
             Vec::new()
         } else {
             // What an item lacks in it stands here as it does by now.
@@ -260,15 +287,15 @@ fn records(
         return Vec::new();
     }
     let imported = Event::Imported(Box::new(file));
-    let (planned, rest): (Vec<Event>, Vec<Event>) = merged
-        .events
-        .iter()
-        .cloned()
-        .partition(|event| matches!(event, Event::Planned { .. }));
-    planned.into_iter().chain([imported]).chain(rest).collect()
+    let mut events = std::mem::take(&mut merged.events);
+    // A new plan comes first, if there is one.
+    let is_planned = |event: &Event| matches!(event, Event::Planned { .. });
+    let at = usize::from(events.first().is_some_and(is_planned));
+    events.insert(at, imported);
+    events
 }
 
-fn told(against: &Against, original: &Original, merged: Merged) -> MergedFile {
+fn told(against: &Against, original: &Original, merged: Merged, events: &[Event]) -> MergedFile {
     let mut findings: Vec<Finding> = original.document.findings.clone();
     if let Some(MadeOf { document: base, .. }) = &against.base {
         // What the file said all along is no news; what is derived is not compared.
@@ -283,20 +310,20 @@ fn told(against: &Against, original: &Original, merged: Merged) -> MergedFile {
         });
     }
     // Phases that an item of ours lacks in the file stand here as they do.
-    let is_added = |item: &str| {
-        let mut events = merged.events.iter();
-        events.any(|it| matches!(it, Event::Added { item: name, .. } if name.as_str() == item))
-    };
+    let added = events.iter().filter_map(|event| match event {
+        Event::Added { item, .. } => Some(item.as_str()),
+        _ => None,
+    });
+    let added: HashSet<&str> = added.collect();
     findings.retain(|it| {
         let item = it.item.as_deref().filter(|_| it.code == "I-PHASE-SET");
-        item.is_none_or(is_added)
+        item.is_none_or(|item| added.contains(item))
     });
     // Whoever stays free is not held, whatever the file by itself would come to.
-    let stays_free = |item: &str| {
-        let mut judged = merged.judged.iter();
-        judged.any(|it| it.decided == STAYS_FREE && it.item.as_deref() == Some(item))
-    };
-    findings.retain(|it| it.decided != HELD || !it.item.as_deref().is_some_and(stays_free));
+    let free = merged.judged.iter().filter(|it| it.decided == STAYS_FREE);
+    let free: HashSet<&str> = free.filter_map(|it| it.item.as_deref()).collect();
+    findings
+        .retain(|it| it.decided != HELD || !it.item.as_deref().is_some_and(|it| free.contains(it)));
     findings.extend(merged.judged.into_iter().map(finding));
     MergedFile {
         recorded: None,

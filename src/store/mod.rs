@@ -76,7 +76,7 @@ use crate::ports::Ports;
 use crate::position::Seq;
 use facts::SnapshotFacts;
 use progress::Progress;
-use recovery::Recovered;
+use recovery::{Data, Recovered};
 
 /// How a store behaves; the defaults are those of the command line.
 #[derive(Clone, Debug)]
@@ -161,6 +161,15 @@ impl Store {
     /// # Errors
     /// No store, damage, a newer format, another history, or the system's refusal: see [`crate::Error`].
     pub fn open(ports: Ports, dir: &Path, options: Options) -> Result<Self> {
+        Self::open_with(ports, dir, options, Data::Kept)
+    }
+
+    /// As [`Store::open`], without the data of the items, for who asks for everything else.
+    fn open_without_data(ports: Ports, dir: &Path, options: Options) -> Result<Self> {
+        Self::open_with(ports, dir, options, Data::LeftOut)
+    }
+
+    fn open_with(ports: Ports, dir: &Path, options: Options, data: Data) -> Result<Self> {
         let Recovered {
             log,
             state,
@@ -169,7 +178,7 @@ impl Store {
             snapshot,
             replayed,
             warnings,
-        } = recovery::recover(&ports, dir, &options, Access::ReadWrite)?;
+        } = recovery::recover(&ports, dir, &options, Access::ReadWrite, data)?;
         let log_options = LogOptions {
             segment_bytes: options.segment_bytes,
             lock_wait: options.lock_wait,

@@ -16,7 +16,7 @@ use crate::log::header::LogId;
 use crate::log::reader::{Access, Entry, From, Log, LogEnd, Position, Tail, Witnesses};
 use crate::pipeline::codec::{self, PayloadError};
 use crate::pipeline::{PipelineState, Record};
-use crate::ports::Ports;
+use crate::ports::{Disk, Ports};
 use crate::position::Seq;
 use crate::snapshot::set::{self, Loaded, Stamps};
 
@@ -37,16 +37,28 @@ pub(super) struct Recovered {
     pub(super) warnings: Vec<Warning>,
 }
 
+/// Whether the data of the items is recovered: it may be most of the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Data {
+    /// It is.
+    Kept,
+    /// It is not: no item of the state has any.
+    LeftOut,
+}
+
 /// Recovers the store in `dir`.
 pub(super) fn recover(
     ports: &Ports,
     dir: &Path,
     options: &Options,
     access: Access,
+    data: Data,
 ) -> Result<Recovered> {
     let log = dir::check(ports, dir, options)?;
     let late = faults::on(Fault::LogReadBeforeMark);
     if access == Access::ReadOnly
+        // Its rows have the data, so it is in memory before anybody could leave it out.
+        && data == Data::Kept
         && options.cache == CacheMode::Auto
         && !late
         && let Some(recovered) = from_cache(ports, dir, &log)
@@ -61,7 +73,10 @@ pub(super) fn recover(
         findings,
         stamps,
         seen,
-    } = load_snapshot(ports, dir, own.as_deref())?;
+    } = match data {
+        Data::Kept => load_snapshot(ports, dir, own.as_deref()),
+        Data::LeftOut => load_by((ports, dir), own.as_deref(), set::load_without_data),
+    }?;
     let mut facts = SnapshotFacts {
         root,
         seen,
@@ -86,7 +101,12 @@ pub(super) fn recover(
     let mut replayed = 0;
     let end = log.read(from, witnesses, access, false, &mut |entry| {
         replayed += 1;
-        fold(&mut state, &mut facts, &entry).map(drop)
+        let mut record = decode(&entry)?;
+        if data == Data::LeftOut {
+            record.event.strip_data();
+        }
+        take(&mut state, &mut facts, &record, &entry);
+        Ok(())
     })?;
     if late && log.mark() > state.last_seq {
         return Err(log.no_segments(Witnesses {
@@ -188,8 +208,15 @@ impl<'a> Watch<'a> {
 
 /// Reads the snapshots of this log, again if something is wrong with them that a compaction may be about to put right.
 pub(super) fn load_snapshot(ports: &Ports, dir: &Path, log: Option<&str>) -> Result<Loaded> {
+    load_by((ports, dir), log, set::load_of)
+}
+
+/// Reads a set of the log with that id.
+type Load = fn(&dyn Disk, &Path, Option<&str>) -> Result<Loaded>;
+
+fn load_by((ports, dir): (&Ports, &Path), log: Option<&str>, load: Load) -> Result<Loaded> {
     let mut watch = Watch::new(ports, dir);
-    let mut loaded = set::load_of(&*ports.disk, dir, log)?;
+    let mut loaded = load(&*ports.disk, dir, log)?;
     for _ in 1..LOOKS {
         if loaded.findings.is_empty() || watch.all_quiet() {
             break;
@@ -198,7 +225,7 @@ pub(super) fn load_snapshot(ports: &Ports, dir: &Path, log: Option<&str>) -> Res
         if glance.looked != set::Looked::from(&loaded) {
             // One state at a time is in memory.
             drop(loaded);
-            loaded = set::load_of(&*ports.disk, dir, log)?;
+            loaded = load(&*ports.disk, dir, log)?;
         }
     }
     Ok(loaded)
@@ -241,9 +268,13 @@ pub(super) fn fold(
     entry: &Entry<'_>,
 ) -> Result<Record> {
     let record = decode(entry)?;
-    state.apply(&record);
-    facts.note(&record, entry.frame.encoded_len());
+    take(state, facts, &record, entry);
     Ok(record)
+}
+
+fn take(state: &mut PipelineState, facts: &mut SnapshotFacts, record: &Record, entry: &Entry<'_>) {
+    state.apply(record);
+    facts.note(record, entry.frame.encoded_len());
 }
 
 /// Reads an entry's payload as an event.

@@ -19,8 +19,8 @@ pub use files::Files;
 
 use super::facts::SnapshotFacts;
 use super::known::Known;
-use super::recovery::{self, Recovered};
-use super::{Options, TornTail, Warning, proof};
+use super::recovery::{self, Data, Recovered};
+use super::{Options, TornTail, Warning, proof, replay};
 
 /// A store, open for reading. Writes nothing, takes no lock, and works beside live writers.
 pub struct View {
@@ -46,8 +46,17 @@ impl View {
     /// # Errors
     /// As [`super::Store::open`].
     pub fn open(ports: &Ports, dir: &Path, options: &Options) -> Result<Self> {
+        Self::open_with(ports, dir, options, Data::Kept)
+    }
+
+    /// As [`View::open`], without the data of the items, for who asks for everything else.
+    pub(super) fn open_without_data(ports: &Ports, dir: &Path, options: &Options) -> Result<Self> {
+        Self::open_with(ports, dir, options, Data::LeftOut)
+    }
+
+    fn open_with(ports: &Ports, dir: &Path, options: &Options, data: Data) -> Result<Self> {
         let (now, root) = (ports.clock.now(), follow::root(ports, dir));
-        let recovered = recovery::recover(ports, dir, options, Access::ReadOnly)?;
+        let recovered = recovery::recover(ports, dir, options, Access::ReadOnly, data)?;
         let Recovered {
             log,
             mut state,
@@ -70,7 +79,11 @@ impl View {
                 let shown = format!("the state is shown as of {}", unproven.known);
                 let said = format!("{}; {shown}", unproven.words(last));
                 warnings.push(Warning::new("W-UNCONFIRMED", said));
-                state = super::replay::fold_through(ports, dir, options, unproven.known)?;
+                let known = unproven.known;
+                state = match data {
+                    Data::Kept => replay::fold_through(ports, dir, options, known)?,
+                    Data::LeftOut => replay::past_without_data(ports, dir, options, known)?.state,
+                };
                 unproven.known
             }
         };

@@ -23,9 +23,9 @@ pub(super) const WAL: &str = "wal";
 /// The files that were named, by what they are.
 #[derive(Default)]
 pub(super) struct Named {
-    /// The progress of items.
-    pub(super) work_items: Option<(PathBuf, Vec<u8>)>,
-    /// The files beside it, which are read when they are needed.
+    /// The progress of items: read when it is needed, as the others are.
+    pub(super) work_items: Option<PathBuf>,
+    /// The files beside it.
     beside: Vec<Known>,
     /// The known files of a directory that have nothing in them, or are not there.
     passed: Vec<Passed>,
@@ -44,7 +44,7 @@ pub(super) struct Passed {
     pub(super) finding: Finding,
 }
 
-/// Finds out which files are meant and reads them.
+/// Finds out which files are meant, and what each of them is.
 pub(super) fn named(asked: &Asked<'_>, context: &Context<'_>) -> Result<Named, Failure> {
     let mut named = Named::default();
     for path in asked.paths {
@@ -53,13 +53,14 @@ pub(super) fn named(asked: &Asked<'_>, context: &Context<'_>) -> Result<Named, F
             named.take_dir(path, &there, context, asked)?;
         } else {
             let bytes = read(path, context)?;
-            named.take(path.clone(), bytes, context, asked)?;
+            named.take(path.clone(), &bytes, context, asked)?;
         }
     }
     Ok(named)
 }
 
-fn read(path: &Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
+/// The bytes of a file.
+pub(super) fn read(path: &Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
     values::read_file(context, path, import::MAX_FILE_BYTES).map_err(|failure| {
         let Error::TooLarge { .. } = failure.error else {
             return failure;
@@ -121,7 +122,7 @@ impl Named {
                 continue;
             }
             taken = true;
-            self.take(path, bytes, context, asked)?;
+            self.take(path, &bytes, context, asked)?;
         }
         match (taken, empty) {
             (true, _) => Ok(()),
@@ -160,17 +161,17 @@ impl Named {
     fn take(
         &mut self,
         path: PathBuf,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         context: &Context<'_>,
         asked: &Asked<'_>,
     ) -> Result<(), Failure> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let kind = import::kind(&name, &bytes);
+        let kind = import::kind(&name, bytes);
         if kind == ImportedFile::WORK_ITEMS {
             if let Some(other) = &self.work_items {
-                return Err(two_of_a_kind([other, &(path, bytes)], context, asked));
+                return Err(two_of_a_kind([other, &path], context, asked));
             }
-            self.work_items = Some((path, bytes));
+            self.work_items = Some(path);
             return Ok(());
         }
         let bytes = bytes.len() as u64;
@@ -200,24 +201,19 @@ impl Named {
 }
 
 /// Why two files that both count as the progress of items are not taken: one of them may be nothing that is known.
-fn two_of_a_kind(
-    files: [&(PathBuf, Vec<u8>); 2],
-    context: &Context<'_>,
-    asked: &Asked<'_>,
-) -> Failure {
-    for (path, bytes) in files {
+fn two_of_a_kind(files: [&PathBuf; 2], context: &Context<'_>, asked: &Asked<'_>) -> Failure {
+    for path in files {
+        let bytes = match read(path, context) {
+            Ok(bytes) => bytes,
+            Err(failure) => return failure,
+        };
         let given = path.display().to_string();
-        if let Err(error) = import::read(&given, bytes, asked.options) {
-            return damaged(
-                error,
-                (path, bytes),
-                ImportedFile::WORK_ITEMS,
-                asked,
-                context,
-            );
+        if let Err(error) = import::read(&given, &bytes, asked.options) {
+            let kind = ImportedFile::WORK_ITEMS;
+            return damaged(error, (path, &bytes), kind, asked, context);
         }
     }
-    let [one, other] = files.map(|(path, _)| path.display());
+    let [one, other] = files.map(|path| path.display());
     Failure::usage(format!(
         "{one} and {other} are both files with the progress of items; one at a time"
     ))

@@ -11,7 +11,7 @@
 
 use super::fields::{is_null, keeps_book, of_file, of_log, shown};
 use super::one::One;
-use super::{FileItem, Merge};
+use super::{FileItem, Merge, OpenItem};
 use crate::pipeline::edit::key;
 use crate::pipeline::event::{ImportedItem, ImportedPhase};
 use crate::pipeline::item::{Item, PhaseState};
@@ -124,7 +124,7 @@ impl Merge<'_> {
 impl<'m, 'a> One<'m, 'a> {
     /// What the file said of the item the time before, if it is told what phases it lacks by now: a snapshot has all phases of
     /// the plan, whichever the file had.
-    pub(super) fn with_phases(&self) -> Option<&'m FileItem<'a>> {
+    pub(super) fn with_phases(&self) -> Option<&'m OpenItem<'a>> {
         let last = self.wanted.last.as_ref();
         self.last
             .filter(|_| last.is_some_and(|last| !last.is_snapshot))

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::fields::{self, Fields, shown};
-use super::{FileItem, Judgement, KNOWN_ONLY_TO, MadeFrom, Merge, Merged, STAYS_FREE};
+use super::{Judgement, KNOWN_ONLY_TO, MadeFrom, Merge, Merged, OpenItem, STAYS_FREE};
 use crate::pipeline::edit::{Change, Edit};
 use crate::pipeline::event::{Event, ImportedPhase};
 use crate::pipeline::facts::Facts;
@@ -21,12 +21,12 @@ pub(super) struct One<'m, 'a> {
     pub(super) wanted: &'m Merge<'a>,
     pub(super) plan: &'m Plan,
     pub(super) ours: Cow<'m, Item>,
-    pub(super) theirs: &'m FileItem<'a>,
-    pub(super) base: Option<&'m FileItem<'a>>,
+    pub(super) theirs: &'m OpenItem<'a>,
+    pub(super) base: Option<&'m OpenItem<'a>>,
     /// Where the file is to count: what an edit of it said that was taken over since.
-    pub(super) since: Option<&'m FileItem<'a>>,
+    pub(super) since: Option<&'m OpenItem<'a>>,
     /// What a file without a place in the log said of it the time before.
-    pub(super) last: Option<&'m FileItem<'a>>,
+    pub(super) last: Option<&'m OpenItem<'a>>,
     pub(super) merged: &'m mut Merged,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Three<'p> {
 
 impl<'m> One<'m, '_> {
     pub(super) fn merge(&mut self) {
-        let theirs = self.theirs.state;
+        let theirs = &self.theirs.state;
         self.lacking();
         for phase in &theirs.phases {
             self.phase(phase);
@@ -444,7 +444,7 @@ fn phase_in<'s>(state: &'s dyn Facts, item: &str, phase: &Phase) -> Cow<'s, Phas
 }
 
 /// A phase of an item as a file has it.
-pub(super) fn phase_of<'f>(item: &FileItem<'f>, name: &Phase) -> Option<&'f ImportedPhase> {
-    let phases: &'f [ImportedPhase] = &item.state.phases;
-    phases.iter().find(|phase| phase.phase == *name)
+pub(super) fn phase_of<'f>(item: &'f OpenItem<'_>, name: &Phase) -> Option<&'f ImportedPhase> {
+    let mut phases = item.state.phases.iter();
+    phases.find(|phase| phase.phase == *name)
 }

@@ -126,7 +126,18 @@ fn file_of(state: &PipelineState) -> File {
     items.collect()
 }
 
-fn items(file: &File) -> Vec<FileItem<'_>> {
+/// A file as it is kept.
+type Packed = Vec<(ItemId, PackedImport)>;
+
+fn packed(file: &File) -> Packed {
+    let packed = |state| PackedImport::of(state, &mut Vec::new());
+    let items = file
+        .iter()
+        .map(|(name, state)| (name.clone(), packed(state)));
+    items.collect()
+}
+
+fn items(file: &Packed) -> Vec<FileItem<'_>> {
     let items = file.iter().map(|(name, state)| FileItem {
         name,
         id: None,
@@ -137,10 +148,10 @@ fn items(file: &File) -> Vec<FileItem<'_>> {
 }
 
 fn merged(base: &PipelineState, theirs: &File, ours: &PipelineState, prefer_file: bool) -> Merged {
-    let before = file_of(base);
+    let (before, theirs) = (packed(&file_of(base)), packed(theirs));
     let wanted = Merge {
         file: "w.json",
-        theirs: items(theirs),
+        theirs: items(&theirs),
         phases: base.plan.phases(),
         base: Some(Base {
             items: items(&before),
@@ -172,9 +183,10 @@ fn filled_in(
         };
         touched.iter().any(is)
     };
+    let theirs = packed(theirs);
     let wanted = Merge {
         file: "w.json",
-        theirs: items(theirs),
+        theirs: items(&theirs),
         phases: ours.plan.phases(),
         base: None,
         touched: &is_touched,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::finding::{About, Remark};
 use super::item::Draft;
-use super::reader::{Reader, Tally, keep};
+use super::reader::{Reader, Tally};
 use super::tree::{Field, Node};
 use crate::pipeline::item::Hold;
 use crate::pipeline::status::ItemStatus;
@@ -57,7 +57,8 @@ pub(super) fn statuses(
                 .decided(word)
                 .says(message),
         );
-        keep(&mut draft.import.state.found, "status", &says.word);
+        let word = says.word.clone();
+        draft.keep("status", &word);
     }
     all
 }
@@ -65,9 +66,9 @@ pub(super) fn statuses(
 /// The status that the item will have here.
 fn derive(draft: &Draft, plan: &Plan) -> ItemStatus {
     let mut item = Item::new(draft.import.name.clone(), plan.phases().len());
-    for phase in &draft.import.state.phases {
-        if let Some(index) = plan.index_of(phase.phase.as_str()) {
-            item.phases[index].status = phase.status;
+    for (phase, status) in &draft.phases {
+        if let Some(index) = plan.index_of(phase.as_str()) {
+            item.phases[index].status = *status;
         }
     }
     let (seq, reason) = (Seq::NONE, None);
@@ -82,14 +83,14 @@ fn derive(draft: &Draft, plan: &Plan) -> ItemStatus {
 /// Notes the items that lack phases of the plan: those are pending.
 pub(super) fn phase_sets(reader: &mut Reader<'_>, drafts: &[Draft], plan: &Plan) {
     for draft in drafts {
-        let phases = &draft.import.state.phases;
-        let has = |name: &str| phases.iter().any(|phase| phase.phase.as_str() == name);
+        let phases = draft.phases.iter().map(|(phase, _)| phase.as_str());
+        let has = |name: &str| phases.clone().any(|phase| phase == name);
         let names = plan.phases().iter().map(|plan| plan.phase.as_str());
         let missing: Vec<&str> = names.filter(|name| !has(name)).collect();
         if missing.is_empty() {
             continue;
         }
-        let there: Vec<&str> = phases.iter().map(|phase| phase.phase.as_str()).collect();
+        let there: Vec<&str> = phases.clone().collect();
         let missing = missing.join(", ");
         let about = About::item(draft.import.name.as_str());
         let remark = Remark::note("I-PHASE-SET", draft.at)
@@ -122,12 +123,10 @@ pub(super) fn near_duplicates(reader: &mut Reader<'_>, drafts: &[Draft]) {
 pub(super) fn indexes(reader: &mut Reader<'_>, drafts: &mut [Draft]) {
     let mut differs = Tally::default();
     for (place, draft) in drafts.iter_mut().enumerate() {
-        let Some((text, at)) = &draft.index else {
-            continue;
-        };
-        if *text != place.to_string() {
-            differs.add(*at, text);
-            keep(&mut draft.import.state.found, "index", text);
+        let is_other = |(text, _): &&(String, usize)| *text != place.to_string();
+        if let Some((text, at)) = draft.index.as_ref().filter(is_other).cloned() {
+            differs.add(at, &text);
+            draft.keep("index", &text);
         }
     }
     if differs.count > 0 {

@@ -12,7 +12,7 @@ use super::shapes;
 use super::text;
 use super::tree::{Bad, Node, Value};
 use super::twice::twice;
-use super::{ImportedDocument, NewImport, Options, checks, own, parser, plan, w2};
+use super::{ImportedDocument, Options, checks, own, parser, plan, w2};
 use crate::error::Error;
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::{Event, Plan, Timestamp, codec};
@@ -300,8 +300,10 @@ fn finish(
             events.try_for_each(|event| is_taken(&event).map_err(too_large))?;
         }
     }
+    // Not in the place of the drafts, which take more room.
+    let mut items = Vec::with_capacity(drafts.len());
+    items.extend(drafts.into_iter().map(|draft| draft.import));
     let findings = Remark::place_all(reader.remarks, &reader.places);
-    let items: Vec<NewImport> = drafts.into_iter().map(|draft| draft.import).collect();
     let newest = reader.newest;
     Ok(ImportedDocument {
         plan,

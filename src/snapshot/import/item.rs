@@ -10,7 +10,7 @@ use super::tree::{Field, Node, Value};
 use super::words::{self, Meaning};
 use crate::error::Error;
 use crate::pipeline::event::{ImportedItem, ImportedPhase};
-use crate::pipeline::{ItemId, Status, Timestamp};
+use crate::pipeline::{ItemId, PackedImport, Phase, Status, Timestamp};
 
 const KNOWN: [Known; 7] = [
     Known::written("id", &["id"]),
@@ -40,6 +40,8 @@ pub(super) struct Entry<'n, 'a> {
 /// An item that was read, with what is still to be checked against the plan.
 pub(super) struct Draft {
     pub(super) import: NewImport,
+    /// How its phases stand: what all items are looked through for.
+    pub(super) phases: Vec<(Phase, Status)>,
     /// Where it begins.
     pub(super) at: usize,
     /// Where it ends.
@@ -48,6 +50,15 @@ pub(super) struct Draft {
     pub(super) says: Option<Says>,
     /// Its own index, as it stands, and where.
     pub(super) index: Option<(String, usize)>,
+}
+
+impl Draft {
+    /// Keeps a text as it stood in the file.
+    pub(super) fn keep(&mut self, key: &str, text: &str) {
+        let mut state = self.import.state.open();
+        keep(&mut state.found, key, text);
+        self.import.state = PackedImport::of(&state, &mut Vec::new());
+    }
 }
 
 /// The status word of an item.
@@ -150,6 +161,8 @@ pub(super) fn read(
     );
     let index = sorted.get("index").filter(|field| !field.node.is_null());
     let index = index.map(|field| (reader.shown(&field.node), field.node.at));
+    let stand = phases.iter().map(|it| (it.phase.clone(), it.status));
+    let stand = stand.collect();
     let state = ImportedItem {
         created_at,
         last_updated,
@@ -157,6 +170,7 @@ pub(super) fn read(
         found,
         extras: sorted.extras,
     };
+    let state = PackedImport::of(&state, &mut reader.scratch);
     let import = NewImport {
         name,
         id,
@@ -166,6 +180,7 @@ pub(super) fn read(
     let (at, end) = (entry.at, entry.node.end);
     Ok(Draft {
         import,
+        phases: stand,
         at,
         end,
         says,

@@ -43,8 +43,8 @@ mod beside;
 mod tests;
 
 use crate::error::Error;
-use crate::pipeline::event::{ImportedFile, ImportedItem};
-use crate::pipeline::{Event, ItemId, Json, Plan, Timestamp};
+use crate::pipeline::event::ImportedFile;
+use crate::pipeline::{Event, ItemId, Json, PackedImport, Plan, Timestamp};
 
 pub use beside::{
     BesideDocument, BesideItem, PHASE_STATUS, PhaseSaid, Says, Span, can_salvage,
@@ -112,7 +112,7 @@ pub struct NewImport {
     /// The id it brings with it.
     pub id: Option<String>,
     /// The state it brings with it.
-    pub state: ImportedItem,
+    pub state: PackedImport,
     /// Why it is to be held, if a word in it says so.
     pub held: Option<String>,
 }
@@ -122,16 +122,20 @@ impl ImportedDocument {
     /// a word means so, `held`.
     ///
     /// Without phases there is no `planned`: a plan needs a phase, and an empty file must not undo another plan.
-    pub fn events(&self) -> Vec<Event> {
+    pub fn events(&self) -> impl Iterator<Item = Event> {
         let items = self.items.iter().flat_map(NewImport::events);
-        self.first_events().chain(items).collect()
+        self.first_events().chain(items)
     }
 
-    /// As [`Self::events`], and the items are used up.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        let items = std::mem::take(&mut self.items).into_iter();
-        let items = items.flat_map(NewImport::into_events);
-        self.first_events().chain(items).collect()
+    /// As [`Self::events`], one after the other, and each item is used up when its events are asked for. First how many they
+    /// are.
+    pub fn take_events(&mut self) -> (usize, impl Iterator<Item = Event> + use<>) {
+        let first: Vec<Event> = self.first_events().collect();
+        let items = std::mem::take(&mut self.items);
+        let held = items.iter().filter(|item| item.held.is_some()).count();
+        let count = first.len() + items.len() + held;
+        let items = items.into_iter().flat_map(NewImport::into_events);
+        (count, first.into_iter().chain(items))
     }
 
     fn first_events(&self) -> impl Iterator<Item = Event> + use<> {
@@ -156,7 +160,7 @@ impl NewImport {
         let added = Event::Added {
             item: self.name,
             id: self.id,
-            imported: Some(Box::new(self.state)),
+            imported: Some(Box::new(self.state.open())),
         };
         [added].into_iter().chain(held)
     }

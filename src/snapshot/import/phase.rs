@@ -193,7 +193,7 @@ fn count(
 
 /// The phase's name. Names here are words without spaces; a name that is none is changed, and that is reported.
 fn name(reader: &mut Reader<'_>, item: &str, field: &Field<'_>) -> Result<Phase, Error> {
-    if let Ok(phase) = Phase::new(&field.key) {
+    if let Some(phase) = reader.phase(&field.key) {
         return Ok(phase);
     }
     let word = |c: char| {

@@ -25,7 +25,7 @@ pub(super) fn read(
     let mut order: Vec<Phase> = own.iter().map(|plan| plan.phase.clone()).collect();
     let mut unplanned = Vec::new();
     for draft in drafts {
-        let phases = draft.import.state.phases.iter().map(|phase| &phase.phase);
+        let phases = draft.phases.iter().map(|(phase, _)| phase);
         merge(&mut order, &phases.collect::<Vec<_>>(), |phase| {
             unplanned.push((phase.clone(), draft));
         });

@@ -1,6 +1,6 @@
 //! What every part of an import writes into while it reads: findings, words, times.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Options;
 use super::finding::{About, Remark, Severity};
@@ -9,7 +9,7 @@ use super::times::{self, Reading};
 use super::tree::{Bad, Field, Node, Value};
 use super::words::{self, Meaning, Sure};
 use crate::error::Error;
-use crate::pipeline::{Json, Timestamp};
+use crate::pipeline::{Json, Phase, Timestamp};
 
 /// Texts as they stood in the file: `(key, text)`.
 pub(super) type Found = Vec<(String, String)>;
@@ -31,6 +31,10 @@ pub(super) struct Reader<'a> {
     pub(super) renamed: BTreeSet<String>,
     /// The newest time that is not in the future.
     pub(super) newest: Option<Timestamp>,
+    /// Room to work in.
+    pub(super) scratch: Vec<u8>,
+    /// The phases that were named so far: each name stands in memory once.
+    phases: HashSet<Phase>,
     same_words: BTreeMap<String, Tally>,
     naive: Tally,
 }
@@ -69,9 +73,21 @@ impl<'a> Reader<'a> {
             words: BTreeMap::new(),
             renamed: BTreeSet::new(),
             newest: None,
+            scratch: Vec::new(),
+            phases: HashSet::new(),
             same_words: BTreeMap::new(),
             naive: Tally::default(),
         }
+    }
+
+    /// The phase of that name; `None` if it is no name.
+    pub(super) fn phase(&mut self, name: &str) -> Option<Phase> {
+        if let Some(known) = self.phases.get(name) {
+            return Some(known.clone());
+        }
+        let phase = Phase::new(name).ok()?;
+        self.phases.insert(phase.clone());
+        Some(phase)
     }
 
     pub(super) fn remark(&mut self, remark: Remark) {

@@ -48,12 +48,10 @@ fn one_item(phases: &str) -> String {
     format!(r#"{{"work_items":[{{"address":"100 N Example St","phases":{phases}}}]}}"#)
 }
 
-fn phase<'a>(document: &'a ImportedDocument, item: usize, name: &str) -> &'a ImportedPhase {
-    let phases = &document.items[item].state.phases;
-    phases
-        .iter()
-        .find(|phase| phase.phase.as_str() == name)
-        .unwrap()
+fn phase(document: &ImportedDocument, item: usize, name: &str) -> ImportedPhase {
+    let phases = document.items[item].state.open().phases;
+    let mut phases = phases.into_iter();
+    phases.find(|phase| phase.phase.as_str() == name).unwrap()
 }
 
 fn phase_names(document: &ImportedDocument) -> Vec<&str> {

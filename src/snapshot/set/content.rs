@@ -47,6 +47,14 @@ impl Content {
         }
     }
 
+    /// The same, without the bytes of a file that are too many to be held without need.
+    pub(super) fn without_bytes(self) -> Self {
+        match self {
+            Self::Bytes(bytes) if bytes.len() > BLOCK => Self::Large(Looking::of(&bytes).end()),
+            other => other,
+        }
+    }
+
     /// SHA-256 as 64 hex digits.
     pub(super) fn sha256(&self) -> Option<String> {
         match self {

@@ -235,10 +235,9 @@ pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<
             bytes: root_bytes,
             content,
         } = root;
-        let in_memory = |content: Option<_>| content.map_or_else(|| read(disk, dir, file), Ok);
         let (of, names) = inside.parts();
         if let Some(stray) = of_other_log(file, of, log) {
-            let content = in_memory(content)?;
+            let content = content.map_or_else(|| look(disk, dir, file), Ok)?;
             strays.push(Stray { content, ..stray });
             continue;
         }
@@ -263,7 +262,11 @@ pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<
             }
         }
         if let Some(name) = nowhere {
-            incomplete.push((file, in_memory(content)?, name));
+            incomplete.push(Incomplete {
+                file,
+                content,
+                name,
+            });
             continue;
         }
         valid = Some(Set {
@@ -285,16 +288,8 @@ pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<
             .0
             .extend(inside.into_iter().flat_map(|it| it.companions));
     }
-    for (file, content, name) in incomplete {
-        // A compaction that was cut short leaves the root that it put in place, and its `.next`.
-        if content.bytes() != next.bytes() {
-            strays.push(Stray {
-                file: file.to_owned(),
-                kind: FindingKind::MissingCompanion,
-                message: format!("it names {name}, which is nowhere as it was"),
-                content,
-            });
-        }
+    for it in incomplete {
+        strays.extend(without_companion(place, it, &next)?);
     }
     let at_rest = matches!(next, Content::Missing);
     for it in out_of_place {
@@ -324,6 +319,36 @@ pub(super) fn survey<T: Inside>(place: Place<'_>, sources: &[Source]) -> Result<
         claims,
         next,
     })
+}
+
+/// A root with a companion that is nowhere.
+struct Incomplete {
+    file: &'static str,
+    /// `None` if it was not held in memory.
+    content: Option<Content>,
+    /// The companion.
+    name: String,
+}
+
+/// Judges it; `None` if it is what a compaction left that was cut short: the root that it put in place, and its `.next`.
+fn without_companion(
+    Place { disk, dir, .. }: Place<'_>,
+    it: Incomplete,
+    next: &Content,
+) -> Result<Option<Stray>> {
+    // What is compared with nothing need not be in memory.
+    let get = match next.bytes() {
+        Some(_) => read,
+        None => look,
+    };
+    let content = it.content.map_or_else(|| get(disk, dir, it.file), Ok)?;
+    let is_next = !matches!(content, Content::Large(_)) && content.bytes() == next.bytes();
+    Ok((!is_next).then(|| Stray {
+        file: it.file.to_owned(),
+        kind: FindingKind::MissingCompanion,
+        message: format!("it names {}, which is nowhere as it was", it.name),
+        content,
+    }))
 }
 
 /// What lies in the place of a companion, and is not what a root names.
@@ -397,7 +422,7 @@ fn root<T: Inside>(
         changed => {
             let claimed = claimed_names(bytes).into_iter();
             claims.0.extend(claimed.flat_map(|it| it.companions));
-            strays.push(changed_root(file, &changed, content));
+            strays.push(changed_root(file, &changed, content.without_bytes()));
             Ok(None)
         }
     }

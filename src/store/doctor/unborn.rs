@@ -50,9 +50,8 @@ pub(super) fn look(ports: &Ports, dir: &Path, findings: &mut Vec<Finding>) {
         }
     };
     findings.push(found.then("import --dry-run", &[&given]));
-    let events = root.as_ref().map(ImportedDocument::events);
-    let events = events.unwrap_or_default();
-    let results = match beside::onto(ports, None, &events, &beside) {
+    let events = root.iter().flat_map(ImportedDocument::events);
+    let results = match beside::onto(ports, None, events, &beside) {
         Ok((_, results)) => results,
         Err(error) => {
             let unreadable = Finding::warning("D-UNREADABLE", ".").saying(error.to_string());

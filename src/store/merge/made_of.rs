@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::event::ImportedFile;
 use crate::pipeline::merge::{MadeFrom, fields_of};
 use crate::pipeline::state::ImportSource;
-use crate::pipeline::{Event, PipelineState};
+use crate::pipeline::{Event, PackedImport, PipelineState};
 use crate::ports::Ports;
 use crate::position::Seq;
 use crate::snapshot::LogPlace;
@@ -23,7 +23,7 @@ use super::super::lineage::{
 use super::super::replay::{self, Past};
 use super::super::strays::last_import;
 use super::touched::{Touched, touched};
-use super::{before, file_name};
+use super::{Stated, before, file_name};
 
 /// What a file is compared with.
 pub(super) struct Against {
@@ -81,6 +81,8 @@ pub(in crate::store) struct Place<'p> {
     pub(in crate::store) ports: &'p Ports,
     pub(in crate::store) dir: &'p Path,
     pub(in crate::store) options: &'p Options,
+    /// What the file says of the log that it is from.
+    pub(in crate::store) stated: &'p Stated,
     /// What was imported so far.
     pub(in crate::store) imports: &'p [ImportSource],
     /// The last record in snapshots that are in place, for certain.
@@ -111,8 +113,8 @@ impl Place<'_> {
         let is_back = before(self.imports, original).is_some()
             && last.is_some_and(|last| last.sha256 != file.sha256)
             || self.is_put_back(original);
-        let names = work_items::stated_names(&original.bytes).filter(|it| it.place.id == log);
-        let Some(names) = names else {
+        let names = self.stated.names.as_ref();
+        let Some(names) = names.filter(|it| it.place.id == log) else {
             let touched = touched(ports, dir, options)?;
             let paths = touched.paths().iter().enumerate();
             let same = paths.filter(|(_, path)| is_same_place(&*ports.disk, path, &file.path));
@@ -142,7 +144,7 @@ impl Place<'_> {
         by_file.retain(|taken| *taken > seq);
         let is_own = name == ROOT && is_own_place(&*ports.disk, dir, &original.path);
         let newest = snapshots.last().copied().filter(|_| is_own);
-        let base = self.made_of(&names, newest.unwrap_or(seq), original, how)?;
+        let base = self.made_of(names, newest.unwrap_or(seq), original, how)?;
         // A compaction has put another file there since; whoever wrote this one had read what lay there before.
         if base.from == MadeFrom::Snapshot && newest.is_some_and(|newest| newest > seq) {
             by_file.clear();
@@ -157,7 +159,7 @@ impl Place<'_> {
             touched: Touched::of_freed(freed.map(|(item, _)| item)),
             same_paths: Vec::new(),
             by_file,
-            is_snapshot: work_items::decode_names(&original.bytes).usable().is_some(),
+            is_snapshot: self.stated.own.is_some(),
             is_back,
             last: None,
         })
@@ -178,16 +180,17 @@ impl Place<'_> {
         let told = last_import(self.imports, &file.sha256).unwrap_or(Seq::NONE);
         if is_own && self.compacted > taken {
             // Nor did anybody take out of a snapshot of another log what that never had.
-            if work_items::stated_names(&original.bytes).is_some() {
+            if self.stated.names.is_some() {
                 return Ok(None);
             }
             let seq = self.compacted;
             let past = replay::past_without_data(self.ports, self.dir, self.options, seq)?;
             let plan = &past.state.plan;
+            let mut scratch = Vec::new();
             let items = past.state.items().map(|item| NewImport {
                 name: item.name.clone(),
                 id: None,
-                state: fields_of(&item, plan),
+                state: PackedImport::of(&fields_of(&item, plan), &mut scratch),
                 held: None,
             });
             return Ok(Some(Said {
@@ -245,7 +248,7 @@ impl Place<'_> {
             (since, from) = (Some(version), MadeFrom::Version(seq));
         }
         let mut bytes = Vec::new();
-        past.write_work_items_as(work_items::stated_style(&original.bytes), &mut bytes)
+        past.write_work_items_as(self.stated.style.clone(), &mut bytes)
             .expect("memory takes everything");
         let document = import::read(&path.display().to_string(), &bytes, how.reading)?;
         Ok(MadeOf {

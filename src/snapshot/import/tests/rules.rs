@@ -19,7 +19,7 @@ fn words_of_waiting_hold_the_item() {
         Some("deferred")
     );
     assert_eq!(codes(&document), ["I-WORD", "I-WORD"]);
-    let kinds: Vec<&str> = document.events().iter().map(Event::kind).collect();
+    let kinds: Vec<&str> = document.events().map(|event| event.kind()).collect();
     assert_eq!(kinds, ["planned", "imported", "added", "held"]);
     let document = items(&[r#"{"address":"x","status":"paused","phases":{"a":"pending"}}"#]);
     assert_eq!(
@@ -36,6 +36,7 @@ fn unknown_words_and_given_up_phases_are_judged() {
     ));
     let statuses: Vec<Status> = document.items[0]
         .state
+        .open()
         .phases
         .iter()
         .map(|phase| phase.status)
@@ -94,7 +95,7 @@ fn an_item_that_says_done_is_judged_by_its_phases() {
         ]
     );
     assert_eq!(
-        document.items[0].state.found,
+        document.items[0].state.open().found,
         [("status".into(), "complete".into())]
     );
 }
@@ -303,7 +304,7 @@ fn an_index_that_is_not_the_place_is_noted_once() {
         ["I-INDEX note 2:10 : 7 -> the place in the file"]
     );
     assert_eq!(
-        document.items[1].state.found,
+        document.items[1].state.open().found,
         [("index".into(), "7".into())]
     );
 }
@@ -344,6 +345,9 @@ fn a_key_that_is_neither_address_nor_id_is_kept() {
     let document =
         import(r#"{"properties":{"k1":{"id":"other","address":"x","phases":{"a":"pending"}}}}"#);
     assert_eq!(document.items[0].id.as_deref(), Some("other"));
-    assert_eq!(document.items[0].state.found, [("key".into(), "k1".into())]);
+    assert_eq!(
+        document.items[0].state.open().found,
+        [("key".into(), "k1".into())]
+    );
     assert_eq!(codes(&document), ["I-FIELD"]);
 }
