@@ -26,6 +26,7 @@ use crate::position::Seq;
 
 use super::{Options, dir, strays};
 use collect::Collector;
+use differ::DataMarks;
 
 /// What to verify beyond what is always verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -231,13 +232,17 @@ struct Look {
 fn survey(ports: &Ports, dir: &Path, log: &Log, extent: &Extent, under_lock: bool) -> Result<Look> {
     // In this order: what the mark and the snapshot attest is then in the log that is read after them.
     let mark = log.mark();
-    let (loaded, refused) = dir::snapshots(&*ports.disk, dir, log)?;
+    let (mut loaded, refused) = dir::snapshots(&*ports.disk, dir, log)?;
+    let data = loaded
+        .snapshot
+        .as_mut()
+        .map(|found| DataMarks::take(&mut found.state));
     let place = loaded.snapshot.as_ref().map(|found| &found.place);
     let witnesses = Witnesses {
         mark,
         snapshot: place.map_or(Seq::NONE, |place| place.seq),
     };
-    let mut collector = Collector::new(ports, log, extent, loaded.snapshot.as_ref());
+    let mut collector = Collector::new(ports, log, extent, loaded.snapshot.as_ref().zip(data));
     let end = log.survey(witnesses, under_lock, &mut |what| collector.take(&what))?;
     let in_flight = collector.in_flight;
     // What is known durable stays so, though it cannot be read any more.

@@ -15,6 +15,7 @@ use crate::ports::Ports;
 use crate::position::{Offset, SegmentId, Seq};
 use crate::snapshot::set::LoadedSet;
 
+use super::differ::DataMarks;
 use super::words::{at_record, of_survey, snapshot_file, wal_file};
 use super::{Extent, Finding, Verdict, differ, sense};
 
@@ -53,7 +54,7 @@ pub(super) struct Collector<'c> {
     ports: &'c Ports,
     log: &'c Log,
     extent: &'c Extent,
-    snapshot: Option<&'c LoadedSet>,
+    snapshot: Option<(&'c LoadedSet, DataMarks)>,
     findings: Vec<Finding>,
     /// How many findings were only counted, and the worst of them.
     more: (u64, Option<Verdict>),
@@ -102,7 +103,7 @@ impl<'c> Collector<'c> {
         ports: &'c Ports,
         log: &'c Log,
         extent: &'c Extent,
-        snapshot: Option<&'c LoadedSet>,
+        snapshot: Option<(&'c LoadedSet, DataMarks)>,
     ) -> Self {
         Self {
             ports,
@@ -316,7 +317,9 @@ impl<'c> Collector<'c> {
 
     /// Compares the snapshot with the log when the survey has come to its place.
     fn pass_snapshot(&mut self, next: Seq, begins_segment: bool) {
-        let Some(found) = self.snapshot else { return };
+        let Some(&(found, _)) = self.snapshot.as_ref() else {
+            return;
+        };
         if self.placed || next <= found.place.seq {
             return;
         }
@@ -333,10 +336,15 @@ impl<'c> Collector<'c> {
             let what = format!("a segment begins behind its record {seq}, and none does here");
             self.other_history(what);
         }
-        if self.extent.deep && self.folds && self.last.0 == place.seq {
+        if let Some((found, data)) = &self.snapshot
+            && self.extent.deep
+            && self.folds
+            && self.last.0 == place.seq
+        {
             let lost = !self.given_up.is_empty();
-            self.findings
-                .extend(differ::compare(&found.state, &self.state, place.seq, lost));
+            let snapshot = (&found.state, data);
+            let different = differ::compare(snapshot, &self.state, place.seq, lost);
+            self.findings.extend(different);
         }
     }
 
@@ -349,7 +357,7 @@ impl<'c> Collector<'c> {
     pub(super) fn finish(mut self, end: &SurveyEnd) -> Result<(Vec<Finding>, PipelineState)> {
         self.pass_snapshot(end.last.next(), true);
         self.explain();
-        if let (Some(found), Some(log)) = (self.snapshot, end.log)
+        if let (Some((found, _)), Some(log)) = (&self.snapshot, end.log)
             && found.place.id != log.to_string()
         {
             let id = &found.place.id;
@@ -374,7 +382,7 @@ impl<'c> Collector<'c> {
 
     /// A snapshot is written when the segment behind it has begun: at the log's end nothing else misses that.
     fn check_behind_snapshot(&mut self, end: &SurveyEnd) {
-        let Some(place) = self.snapshot.map(|found| &found.place) else {
+        let Some(place) = self.snapshot.as_ref().map(|(found, _)| &found.place) else {
             return;
         };
         let id = SegmentId::starting_at(place.seq.next());

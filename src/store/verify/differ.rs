@@ -1,21 +1,58 @@
 //! Where two states differ that should be one: the snapshot, and the fold of every record through its place.
 
-use crate::pipeline::{Item, PhaseState, PipelineState};
+use sha2::{Digest, Sha256};
+
+use crate::pipeline::{Item, ItemData, PhaseState, PipelineState};
 use crate::position::Seq;
 
 use super::{Finding, Verdict};
 use crate::snapshot::set::ROOT;
 
-/// The first difference, as a finding; `None` if there is none.
+/// The data of a snapshot's items, each as its SHA-256: two states with data are not in memory together.
+pub(super) struct DataMarks(Vec<Option<[u8; 32]>>);
+
+impl DataMarks {
+    /// Takes the data out of a state.
+    pub(super) fn take(state: &mut PipelineState) -> Self {
+        let marks = Self::of(state);
+        state.forget_data();
+        marks
+    }
+
+    fn of(state: &PipelineState) -> Self {
+        let items = 0..state.items().len();
+        Self(items.map(|index| state.data_at(index).map(mark)).collect())
+    }
+
+    /// The index of the first item of which a state has other data.
+    fn first_other(&self, state: &PipelineState) -> Option<usize> {
+        let mut marks = self.0.iter().enumerate();
+        let other = marks.find(|(index, mark)| state.data_at(*index).map(self::mark) != **mark);
+        other.map(|(index, _)| index)
+    }
+}
+
+/// What an item's data is, and who set it.
+fn mark(data: &ItemData) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let object = data.object().as_str();
+    hash.update((object.len() as u64).to_le_bytes());
+    hash.update(object);
+    let by = serde_json::to_vec(&(data.origin(), data.later()));
+    hash.update(by.expect("who set what is plain JSON"));
+    hash.finalize().into()
+}
+
+/// The first difference, as a finding; `None` if there is none. The data of the snapshot was taken out of it before.
 ///
 /// Where records through that place were given up (`lost`), the snapshot may know more than the log still does.
 pub(super) fn compare(
-    snapshot: &PipelineState,
+    (snapshot, data): (&PipelineState, &DataMarks),
     replayed: &PipelineState,
     seq: Seq,
     lost: bool,
 ) -> Option<Finding> {
-    let (item, what) = difference(snapshot, replayed)?;
+    let (item, what) = difference(snapshot, data, replayed)?;
     let (weight, why) = if lost {
         (
             Verdict::Warnings,
@@ -38,9 +75,15 @@ pub(super) fn compare(
 /// The first field in which the states differ, with the item it belongs to.
 fn difference(
     snapshot: &PipelineState,
+    data: &DataMarks,
     replayed: &PipelineState,
 ) -> Option<(Option<String>, String)> {
-    if snapshot == replayed {
+    let other_data = data.first_other(replayed);
+    // What is shared with it stays where it is.
+    let mut bare = replayed.clone();
+    bare.forget_data();
+    let replayed = &bare;
+    if snapshot == replayed && other_data.is_none() {
         return None;
     }
     let whole = |what: &str| Some((None, what.to_owned()));
@@ -53,6 +96,9 @@ fn difference(
             let item = theirs.name.to_string();
             return Some((Some(item.clone()), format!("{item:?}: {what}")));
         }
+    }
+    if let Some(item) = other_data.and_then(|index| replayed.name(index)) {
+        return Some((Some(item.to_owned()), format!("{item:?}: data")));
     }
     if ours.len() != theirs.len() {
         return whole(&format!(
@@ -184,6 +230,11 @@ mod tests {
         };
         let base = folded(vec![plan.clone(), added.clone(), started("w1")]);
         let other = folded(vec![plan.clone(), added.clone(), started("w2")]);
+        let compare = |snapshot: &PipelineState, replayed: &PipelineState, seq, lost| {
+            let mut snapshot = snapshot.clone();
+            let data = DataMarks::take(&mut snapshot);
+            compare((&snapshot, &data), replayed, seq, lost)
+        };
         assert_eq!(compare(&base, &base.clone(), Seq::new(3), false), None);
         let finding = compare(&base, &other, Seq::new(3), false).unwrap();
         assert!(
@@ -204,8 +255,8 @@ mod tests {
             finding.message
         );
         let held = folded(vec![
-            plan,
-            added,
+            plan.clone(),
+            added.clone(),
             Event::Held {
                 item: item.clone(),
                 reason: None,
@@ -215,5 +266,25 @@ mod tests {
         assert!(
             finding.message.contains("\"a\": last_updated") || finding.message.contains("hold")
         );
+        let with = |object: &str, source: &str| {
+            let text = format!(r#"{{"source":"{source}","object":{object}}}"#);
+            let data = Box::new(serde_json::from_str(&text).unwrap());
+            let item = item.clone();
+            folded(vec![
+                plan.clone(),
+                added.clone(),
+                Event::Enriched { item, data },
+            ])
+        };
+        let had = with(r#"{"a":1}"#, "x");
+        assert_eq!(compare(&had, &had.clone(), Seq::new(3), false), None);
+        for other in [with(r#"{"a":2}"#, "x"), with(r#"{"a":1}"#, "y")] {
+            let finding = compare(&had, &other, Seq::new(3), false).unwrap();
+            assert!(
+                finding.message.contains("\"a\": data"),
+                "{}",
+                finding.message
+            );
+        }
     }
 }
