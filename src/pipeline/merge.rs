@@ -20,6 +20,7 @@ mod one;
 mod fill;
 mod last;
 mod identity;
+mod made_from;
 mod data;
 mod document;
 mod extraction;
@@ -36,6 +37,7 @@ use super::packed_import::PackedImport;
 use super::plan::{PhasePlan, Plan};
 use super::spelling::Roundings;
 use crate::position::Seq;
+use made_from::made_from;
 use one::One;
 
 pub use data::{Before, Changed, DataConflict, DataMerge, MergedData, at, is_same};
@@ -103,9 +105,9 @@ pub enum MadeFrom {
     Snapshot,
     /// An earlier edit of it, which this record took over and which lay there since.
     Version(Seq),
-    /// Such an edit, or the snapshot before it: by now there is a newer one in its place, and nobody knows what whoever
-    /// wrote the file had read.
-    Either,
+    /// Such an edit, or the snapshot before it: by now there is a newer one in its place. What whoever wrote the file had read
+    /// shows where the two differ ([`made_from`]).
+    Either(Seq),
 }
 
 /// How the reason of a hold begins that an item was given because one file knew it, and no other.
@@ -197,6 +199,10 @@ pub fn merge<'a>(wanted: &Merge<'a>, ours: &dyn Facts) -> Merged {
     let since = since.unwrap_or_default();
     let last = wanted.last.as_ref().map(|last| by_name(&last.items));
     let last = last.unwrap_or_default();
+    let from = wanted
+        .base
+        .as_ref()
+        .map(|known| made_from(known, &base, &wanted.theirs));
     let mut seen = 0;
     for theirs in &wanted.theirs {
         let base = base.get(theirs.name.as_str());
@@ -213,6 +219,7 @@ pub fn merge<'a>(wanted: &Merge<'a>, ours: &dyn Facts) -> Merged {
         let mut one = One {
             wanted,
             plan: &plan,
+            from: from.unwrap_or(MadeFrom::Snapshot),
             ours: item,
             theirs: &theirs,
             base: base.as_ref(),

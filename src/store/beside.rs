@@ -14,6 +14,7 @@
 
 mod against;
 mod finder;
+mod goes_on;
 mod last;
 mod roots;
 mod older;

@@ -194,6 +194,34 @@ fn who_else_has_moved_it_since_is_not_overwritten() {
 }
 
 #[test]
+fn a_script_that_has_read_the_snapshot_once_goes_on_from_its_own_edits() {
+    // It keeps what it read, changes that step by step, and writes all of it each time, over the snapshots written since.
+    let lab = compacted();
+    let mut kept = load(&lab);
+    for (step, status) in ["in_progress", "failed", "in_progress", "completed"]
+        .into_iter()
+        .enumerate()
+    {
+        phase(&mut kept, 0, "list")["status"] = json!(status);
+        kept["work_items"][0]["tier"] = json!(step);
+        lab.write(FILE, &serde_json::to_string_pretty(&kept).unwrap());
+        takes(&lab, 1);
+        lab.must(&["compact"]);
+        assert_eq!(load(&lab)["work_items"][0]["tier"], step);
+        assert_eq!(self::status(&lab, 0, "list"), status);
+    }
+    // What somebody else did meanwhile it does not know.
+    lab.must(&["complete", HOUSES[1], "list"]);
+    phase(&mut kept, 1, "list")["status"] = json!("failed");
+    phase(&mut kept, 0, "photos")["status"] = json!("completed");
+    lab.write(FILE, &serde_json::to_string_pretty(&kept).unwrap());
+    let (exit, changed, judged) = import(&lab, &[]);
+    assert_eq!((exit, changed, judged.len()), (Some(3), json!(1), 1));
+    let statuses = [status(&lab, 1, "list"), status(&lab, 0, "photos")];
+    assert_eq!(statuses, ["completed", "completed"]);
+}
+
+#[test]
 fn what_was_read_before_a_compaction_does_not_undo_what_was_taken_over() {
     // Two scripts read the snapshot; what the one wrote is taken over and compacted before the other writes.
     let lab = compacted();

@@ -20,6 +20,8 @@ use crate::position::Seq;
 pub(super) struct One<'m, 'a> {
     pub(super) wanted: &'m Merge<'a>,
     pub(super) plan: &'m Plan,
+    /// Which file somebody edited.
+    pub(super) from: MadeFrom,
     pub(super) ours: Cow<'m, Item>,
     pub(super) theirs: &'m OpenItem<'a>,
     pub(super) base: Option<&'m OpenItem<'a>>,
@@ -111,7 +113,7 @@ impl<'m> One<'m, '_> {
             Some(base) => phase_in(base.state, item.name.as_str(), name),
         };
         let by_file = (self.wanted.by_file)(ours.since);
-        let moved = match self.wanted.base.as_ref().map(|base| base.from) {
+        let moved = match self.wanted.base.as_ref().map(|_| self.from) {
             None => {
                 ours.since > self.wanted.through || (self.wanted.touched)(&item.name, Some(name))
             }
@@ -121,7 +123,7 @@ impl<'m> One<'m, '_> {
                 let apart = base.as_ref().is_some_and(|base| base.status != ours.status);
                 apart || ours.since > version && !by_file
             }
-            Some(MadeFrom::Either) => ours.since != then.since,
+            Some(MadeFrom::Either(_)) => ours.since != then.since,
         };
         let three = Three {
             name,
@@ -146,16 +148,10 @@ impl<'m> One<'m, '_> {
         phase_of(self.since?, name)
     }
 
-    /// Which file somebody edited.
-    fn from(&self) -> MadeFrom {
-        let base = self.wanted.base.as_ref();
-        base.map_or(MadeFrom::Snapshot, |base| base.from)
-    }
-
     /// The fields of the item or of a phase that nobody knows, which the log had when the snapshot was written, where that
     /// tells whether it has moved them.
     fn then<'s>(&self, then: &'s Extras) -> Option<&'s Extras> {
-        (self.from() == MadeFrom::Either).then_some(then)
+        matches!(self.from, MadeFrom::Either(_)).then_some(then)
     }
 
     fn against_base(&mut self, three: &Three<'_>) {
@@ -190,7 +186,7 @@ impl<'m> One<'m, '_> {
             then: &three.then,
             ours,
             moved: three.moved,
-            is_version: matches!(self.from(), MadeFrom::Version(_)),
+            is_version: matches!(self.from, MadeFrom::Version(_)),
             prefer_file: prefer,
         };
         let set = Fields::of(theirs).since(&against, &mut |it| conflicts.push(it));
@@ -370,7 +366,7 @@ impl<'m> One<'m, '_> {
             since => format!(" since {since}"),
         };
         let mut message = match &three.base {
-            Some(_) if self.from() == MadeFrom::Either => format!(
+            Some(_) if matches!(self.from, MadeFrom::Either(_)) => format!(
                 "{file} has {theirs} and is older than the snapshot that was in its place, the log has {is}{since}; the log counts"
             ),
             Some(base) => format!(

@@ -24,6 +24,7 @@ use super::super::merge::{Replay, past_at};
 use super::super::originals::{Values, kept_at};
 use super::super::replay::{self, At};
 use super::against::{Against, Base};
+use super::goes_on::goes_on;
 use super::older::{self, Doubtful, Present};
 use super::roots::Roots;
 use super::sayable::said_in;
@@ -128,7 +129,7 @@ impl Finder<'_> {
     /// file twice begins the second time where the first ended. `None` if there is none, or its original is not there any
     /// more.
     fn version(
-        &self,
+        &mut self,
         place: &LogPlace,
         original: &BesideOriginal,
         roots: &Roots,
@@ -140,7 +141,10 @@ impl Finder<'_> {
             return Ok(None);
         };
         if roots.is_in_store && self.is_replaced(last, file)? {
-            return Ok(None);
+            let then = self.past(place, original)?;
+            if !goes_on(self, &then, original)? {
+                return Ok(None);
+            }
         }
         self.version_of(last, file)
     }

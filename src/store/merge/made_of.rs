@@ -151,7 +151,7 @@ impl Place<'_> {
         }
         let since = match base.from {
             MadeFrom::Version(taken) => taken,
-            MadeFrom::Snapshot | MadeFrom::Either => seq,
+            MadeFrom::Snapshot | MadeFrom::Either(_) => seq,
         };
         let freed = freed.into_iter().filter(|(_, at)| *at > since);
         Ok(Against {
@@ -234,7 +234,7 @@ impl Place<'_> {
         if let Some((seq, version)) = self.version(names, original, how)? {
             if !how.prefer_file {
                 let from = if newest > seq {
-                    MadeFrom::Either
+                    MadeFrom::Either(seq)
                 } else {
                     MadeFrom::Version(seq)
                 };
