@@ -297,16 +297,27 @@ fn records(
 
 fn told(against: &Against, original: &Original, merged: Merged, events: &[Event]) -> MergedFile {
     let mut findings: Vec<Finding> = original.document.findings.clone();
-    if let Some(MadeOf { document: base, .. }) = &against.base {
+    if let Some(MadeOf {
+        document: base,
+        state,
+        ..
+    }) = &against.base
+    {
         // What the file said all along is no news; what is derived is not compared.
         let same = |one: &Finding, other: &Finding| {
             let key = |it: &Finding| (it.code, it.item.clone(), it.phase.clone(), it.found.clone());
             key(one) == key(other)
         };
         let derived = ["I-SUMMARY", "I-ITEM-STATUS", "I-OLDER", "I-INDEX"];
+        // The word that the snapshot had is what its phases came to then; nobody says anything with it.
+        let is_as_then = |it: &Finding| {
+            let index = it.item.as_deref().and_then(|item| state.index_of(item));
+            let then = index.map(|index| state.item_at(index).status().as_str());
+            it.code == "I-ITEM-STATUS" && it.decided != HELD && then == Some(&*it.found)
+        };
         findings.retain(|it| {
-            let is_derived = it.severity == Severity::Note && derived.contains(&it.code);
-            !is_derived && !base.findings.iter().any(|other| same(it, other))
+            let is_note = it.severity == Severity::Note && derived.contains(&it.code);
+            !is_note && !is_as_then(it) && !base.findings.iter().any(|other| same(it, other))
         });
     }
     // Phases that an item of ours lacks in the file stand here as they do.
