@@ -106,7 +106,7 @@ pub enum MadeFrom {
     /// An earlier edit of it, which this record took over and which lay there since.
     Version(Seq),
     /// Such an edit, or the snapshot before it: by now there is a newer one in its place. What whoever wrote the file had read
-    /// shows where the two differ ([`made_from`]).
+    /// shows where the two differ.
     Either(Seq),
 }
 
