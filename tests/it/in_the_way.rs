@@ -156,3 +156,28 @@ fn without_a_place_for_what_is_kept_no_compaction_begins() {
     std::fs::remove_file(lab.path("data/wal/quarantine")).unwrap();
     lab.must(&["compact"]);
 }
+
+/// What stands in the way of the compaction behind a command does not undo the command.
+#[test]
+fn an_import_counts_though_no_snapshot_could_be_written_behind_it() {
+    let lab = Lab::with_store().env("PHASELOG_COMPACT", "always");
+    lab.must(&["enrich", HOUSE, "price=3"]);
+    let path = lab.path("data/enrichment_data.json.bak");
+    std::fs::create_dir(&path).unwrap();
+    let file = format!(r#"[{{"full_address":"{HOUSE}","beds":4}}]"#);
+    lab.write("w.json", &file);
+    let told = lab.run(&["import", "w.json"]);
+    assert_eq!(told.exit, Some(0), "{told:?}");
+    let not_written = "warning: the snapshots were not written: ";
+    let warned = |line: &&str| line.starts_with(not_written) && line.contains("data.json.bak");
+    assert!(told.stderr.lines().any(|line| warned(&line)), "{told:?}");
+    let data = || lab.must(&["show", HOUSE, "--data"]).stdout;
+    assert!(data().contains("\"beds\": 4"), "{}", data());
+    let file = || std::fs::read_to_string(lab.path("data/enrichment_data.json")).unwrap();
+    assert!(!file().contains("beds"), "{}", file());
+    // As soon as nothing stands there they are written behind the next command that writes.
+    std::fs::remove_dir(&path).unwrap();
+    let told = lab.must(&["add", "another"]);
+    assert!(!told.stderr.contains(not_written), "{told:?}");
+    assert!(file().contains("beds"), "{}", file());
+}
