@@ -98,17 +98,18 @@ fn zone(text: &str) -> Result<Zone, String> {
 }
 
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
-    let paths = args.paths.clone();
-    take_in(args, context).map_err(|failure| match &failure.error {
+    let mut files = Vec::new();
+    take_in(args, &mut files, context).map_err(|failure| match &failure.error {
         Error::TooLarge { what, .. } if what == AT_ONCE => {
-            let hint = too_large::in_parts(&paths, context);
+            let hint = too_large::in_parts(&files, context);
             failure.with_hint(hint)
         }
         _ => failure,
     })
 }
 
-fn take_in(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
+/// Which `files` were meant is known as soon as they are found.
+fn take_in(args: Args, files: &mut Vec<PathBuf>, context: &mut Context<'_>) -> Result<u8, Failure> {
     let now = context.ports.clock.now().at;
     let options = import::Options {
         zone: args.assume_tz,
@@ -122,6 +123,7 @@ fn take_in(args: Args, context: &mut Context<'_>) -> Result<u8, Failure> {
     };
     let bar = context.bar("importing");
     let mut named = files::named(&asked, context)?;
+    *files = named.paths();
     let how = MergeOptions {
         reading: &options,
         prefer_file: args.prefer == Some(Side::File),

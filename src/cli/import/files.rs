@@ -91,6 +91,12 @@ fn long_text(path: &Path, context: &Context<'_>) -> std::io::Result<Option<Text>
 }
 
 impl Named {
+    /// The files that are to be read, that with the progress of items first.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let beside = self.beside.iter().map(|it| &it.path);
+        self.work_items.iter().chain(beside).cloned().collect()
+    }
+
     /// Takes the three known files of a directory, as far as they are there and something stands in them.
     fn take_dir(
         &mut self,

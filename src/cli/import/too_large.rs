@@ -2,9 +2,7 @@
 //! have more than is recorded at once.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-
-use crate::snapshot::set;
+use std::path::PathBuf;
 
 use super::super::context::Context;
 
@@ -65,25 +63,16 @@ pub(super) fn longer_than(limit: u64, from: &mut dyn Read) -> io::Result<Option<
 }
 
 /// How files are taken in that have more than is recorded at once: each on its own, or in parts.
-pub(super) fn in_parts(paths: &[PathBuf], context: &Context<'_>) -> String {
-    let disk = &*context.ports.disk;
-    let known = |dir: &Path| -> Vec<PathBuf> {
-        let files = set::names().map(|name| dir.join(name));
-        files
-            .filter(|file| disk.exists(file).unwrap_or(false))
-            .collect()
-    };
-    let files = paths.iter().flat_map(|path| match disk.list(path) {
-        Ok(_) => known(path),
-        Err(_) => vec![path.clone()],
-    });
-    let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
+pub(super) fn in_parts(files: &[PathBuf], context: &Context<'_>) -> String {
     if files.len() < 2 {
         return "make files of it with some of its items each, and import them one after the other"
             .to_owned();
     }
     let shell = &context.print.shell;
-    let each = files.iter().map(|file| shell.command("import", &[file]));
+    let each = files.iter().map(|file| {
+        let file = file.display().to_string();
+        shell.command("import", &[&file])
+    });
     let each: Vec<String> = each.collect();
     format!(
         "one import for each file, in this order: {}",
@@ -93,7 +82,86 @@ pub(super) fn in_parts(paths: &[PathBuf], context: &Context<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+
     use super::*;
+    use crate::cli;
+    use crate::ports::Ports;
+
+    /// Runs the program; gives its exit status and what it says of errors.
+    fn run(store: &Path, args: &[&str]) -> (u8, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let words = ["phaselog", "-s", store.to_str().unwrap()].into_iter();
+        let words = words.chain(args.iter().copied()).map(Into::into);
+        let exit = cli::run(words, &Ports::real(), &mut out, &mut err);
+        (exit, String::from_utf8(err).unwrap())
+    }
+
+    fn write(path: &Path, text: &str) {
+        let file = Ports::real().disk.create_new(path).unwrap();
+        file.write_full_at(0, text.as_bytes()).unwrap();
+    }
+
+    /// A list of objects with so many bytes in all, each of an item.
+    fn objects(bytes: usize, (address, street): (&str, &str), more: &str) -> String {
+        let (each, note) = (50_000, "x".repeat(50_000));
+        let mut text = String::new();
+        for item in 0..bytes / each {
+            let comma = if item == 0 { "" } else { "," };
+            let _ = write!(
+                text,
+                "{comma}{{\"{address}\":\"{item} N {street} St\"{more},\"note\":\"{note}\"}}"
+            );
+        }
+        text
+    }
+
+    #[test]
+    fn what_is_too_much_at_once_is_taken_in_file_by_file() {
+        let lab = tempfile::tempdir().unwrap();
+        let (store, from) = (lab.path().join("store"), lab.path().join("from"));
+        Ports::real().disk.create_dir(&from).unwrap();
+        let (root, data) = (
+            from.join("work_items.json"),
+            from.join("enrichment_data.json"),
+        );
+        let phases = r#","phases":{"p":{"status":"pending"}}"#;
+        let items = objects(5 << 20, ("address", "Example"), phases);
+        write(&root, &format!("{{\"work_items\":[{items}]}}"));
+        write(
+            &data,
+            &format!("[{}]", objects(5 << 20, ("full_address", "Example"), "")),
+        );
+        // A store that begins with them takes more.
+        assert_eq!(run(&store, &["init", "--phase", "p", "another"]).0, 0);
+        let (exit, said) = run(&store, &["import", from.to_str().unwrap()]);
+        assert_eq!(exit, 1, "{said}");
+        let import = |file: &Path| {
+            let (store, file) = (store.display(), file.display());
+            format!("phaselog -s {store} import {file}")
+        };
+        let hint = format!(
+            "hint: one import for each file, in this order: {}; {}\n",
+            import(&root),
+            import(&data)
+        );
+        assert!(said.contains("what is recorded at once"), "{said}");
+        assert!(said.ends_with(&hint), "{said}");
+        for file in [&root, &data] {
+            let (exit, said) = run(&store, &["import", file.to_str().unwrap()]);
+            assert_eq!(exit, 0, "{said}");
+        }
+        let large = lab.path().join("large.json");
+        write(
+            &large,
+            &format!("[{}]", objects(9 << 20, ("full_address", "Sample"), "")),
+        );
+        let (exit, said) = run(&store, &["import", large.to_str().unwrap()]);
+        assert_eq!(exit, 1, "{said}");
+        let hint = "hint: make files of it with some of its items each";
+        assert!(said.contains(hint), "{said}");
+    }
 
     #[test]
     fn the_first_text_that_is_too_long_is_found_where_it_begins() {
